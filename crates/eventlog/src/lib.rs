@@ -1,0 +1,1 @@
+//! The log's contract, its conformance suite and its engines.

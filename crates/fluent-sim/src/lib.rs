@@ -1,0 +1,1 @@
+//! A Fluent that behaves as documented, and as badly as reality, for the demo and the tests.

@@ -1,0 +1,1 @@
+//! Fluent's API: typed operations, OAuth, error codes, paging.

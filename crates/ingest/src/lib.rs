@@ -1,0 +1,1 @@
+//! The doors: SCIM server and webhooks to events.

@@ -1,0 +1,1 @@
+//! The fold: events to directory to desired users; derivations and checkpoints.

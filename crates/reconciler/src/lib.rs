@@ -1,0 +1,1 @@
+//! Plan, guard, queue, apply: makes Fluent hold what is desired.
