@@ -1,1 +1,26 @@
-//! The log's contract, its conformance suite and its engines.
+//! The log: its contract, its conformance suite and its engines.
+//!
+//! What it is: three ordered, durable streams of opaque records ([`Stream`], [`Record`]); an append is
+//! answered when it is durable, readers resume after any position. The contract stands in [`AppendLog`],
+//! [`ReadLog`] and [`LogReader`]; engines are [`MemoryLog`] and the embedded one on redb.
+//!
+//! What it is not: it knows nothing of events, tenants or JSON. Uniqueness, idempotency keys and verdicts
+//! belong to the fold that reads it.
+//!
+//! Invariants:
+//! - nothing acknowledged is lost, or reading and opening fail and name the place;
+//! - after a failed commit or sync nothing more is written until a restart;
+//! - every queue, batch and cache is bounded by a named constant.
+
+mod block;
+mod contract;
+mod memory;
+mod reader;
+mod tail;
+
+pub use contract::{
+    AppendError, AppendLog, Appended, BatchLimits, Damage, EventLog, LogId, LogReader, MAX_BATCH_BYTES,
+    MAX_BATCH_RECORDS, MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_TAIL_WAIT, Partition, Placement, Position,
+    ReadBatch, ReadError, ReadLog, Record, RecordRef, Retry, Stream,
+};
+pub use memory::MemoryLog;
