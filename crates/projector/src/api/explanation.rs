@@ -1,0 +1,87 @@
+//! Why things are as they are, for people.
+
+use rollcall_domain::{
+    AccountKey, AssignedRole, Derivation, DesiredUser, GroupId, Hold, HoldId, Sequence, Timestamp, UserId,
+};
+use rollcall_eventlog::Position;
+
+use super::GroupRef;
+
+/// A desired user with the text behind every derivation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// The desired user.
+    pub desired: DesiredUser,
+    /// Every derivation that its grants name, and those of held and retained app roles, in order of their ids.
+    pub derivations: Vec<Derivation>,
+    /// The names of all groups that the derivations and notes mention, by id.
+    pub groups: Vec<GroupRef>,
+    /// The claimants' personal roles as assigned.
+    pub personal_roles: Vec<(UserId, Vec<AssignedRole>)>,
+    /// The claimants' direct groups.
+    pub member_of: Vec<(UserId, Vec<GroupId>)>,
+    /// The account that the claimant of this one was renamed to; the old one follows it.
+    pub successor: Option<AccountKey>,
+}
+
+/// An account that something is held for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldAccount {
+    /// Which.
+    pub account: AccountKey,
+    /// Why.
+    pub holds: Vec<Hold>,
+}
+
+/// Some of the held accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HoldsPage {
+    /// The held accounts among those looked at.
+    pub held: Vec<HeldAccount>,
+    /// Where to go on; none at the end. A page may be empty and still go on.
+    pub next: Option<AccountKey>,
+}
+
+/// A hold that waits for an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenDecision {
+    /// How a `decision.recorded` names it.
+    pub hold: HoldId,
+    /// The sequence of the event that caused it.
+    pub sequence: Sequence,
+    /// How many accounts (guard) or catalog entries (catalog loss) it stops.
+    pub count: u64,
+}
+
+/// Figures of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TenantStatus {
+    /// The tenant's events that are in.
+    pub sequence: Sequence,
+    /// Event time: the running maximum.
+    pub event_time: Timestamp,
+    /// Where the driver stands in the log.
+    pub position: Option<Position>,
+    /// Users that are not deleted.
+    pub users: u64,
+    /// Of those, active ones.
+    pub active_users: u64,
+    /// Groups that are not deleted.
+    pub groups: u64,
+    /// Accounts ever claimed.
+    pub accounts: u64,
+    /// Accounts and unexpanded groups whose desired user is to be computed again.
+    pub dirty: u64,
+    /// Desired users computed but not yet durable in the `desired` stream.
+    pub unpublished: u64,
+    /// Holds that wait for an operator.
+    pub open_decisions: u64,
+    /// Events that were rejected.
+    pub rejected: u64,
+    /// Events that came more than once.
+    pub duplicates: u64,
+    /// Records that this version could not read.
+    pub unreadable: u64,
+    /// Member references that named nobody and were dropped.
+    pub dropped_members: u64,
+}

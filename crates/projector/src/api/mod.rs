@@ -1,0 +1,16 @@
+//! What the other rooms see of the projector: plain values, no locks and no engines.
+
+mod error;
+mod explanation;
+mod resource;
+mod setup;
+mod verdict;
+mod wake;
+
+pub use error::ProjectorError;
+pub use explanation::{Explanation, HeldAccount, HoldsPage, OpenDecision, TenantStatus};
+pub use resource::{GroupRef, GroupResource, Page, UserResource};
+pub use setup::{Progress, TenantSetup, Until};
+pub use verdict::{Rejection, Settled, Verdict};
+pub(crate) use wake::WakeQueue;
+pub use wake::{Lane, Wake, WakeReceiver};
