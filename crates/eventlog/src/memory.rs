@@ -125,3 +125,41 @@ pub(crate) fn only(stream: Stream, partition: Partition) -> Result<(), ReadError
         Err(ReadError::UnknownPartition { stream, partition })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::testing::Subject;
+
+    crate::conformance_tests!(subject());
+
+    fn subject() -> Subject {
+        let log = Arc::new(MemoryLog::new(LogId([1; 16])));
+        Subject {
+            log,
+            dense: true,
+            atomic: true,
+            keep: Box::new(()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_poisoned_log_refuses_appends() {
+        let log = MemoryLog::new(LogId([1; 16]));
+        log.append(Stream::Events, vec![Record::new("acme", "one")])
+            .await
+            .unwrap();
+        log.poison("told to");
+        let refused = log
+            .append(Stream::Events, vec![Record::new("acme", "two")])
+            .await
+            .unwrap_err();
+        assert!(matches!(refused, AppendError::Poisoned { .. }), "{refused}");
+        assert_eq!(
+            log.end(Stream::Events, Partition::ONLY).await.unwrap(),
+            Some(Position::FIRST)
+        );
+    }
+}

@@ -16,9 +16,9 @@ const READ_AHEAD_BYTES: usize = 1024 * 1024;
 
 /// Blocks that are no longer in memory.
 pub(crate) trait OlderBlocks: std::fmt::Debug + Send + Sync {
-    /// Blocks with records after `after`, in order: at least one when there is one, then as many as fit
-    /// into `max_bytes`. May block on the disk.
-    fn load(&self, stream: Stream, after: u64, max_bytes: usize) -> Result<Vec<Bytes>, ReadError>;
+    /// Blocks with records after `after` and up to `end`, in order: at least one when there is one, then as
+    /// many as fit into `max_bytes`. May block on the disk.
+    fn load(&self, stream: Stream, after: u64, end: u64, max_bytes: usize) -> Result<Vec<Bytes>, ReadError>;
 
     /// The file named when something in it is damaged.
     fn file(&self) -> PathBuf;
@@ -37,7 +37,8 @@ pub(crate) struct BlockReader {
 /// What a reader has to do before it can go on.
 enum Next {
     Give(ReadBatch),
-    Load,
+    /// Load older blocks, up to this end.
+    Load(u64),
     AtEnd,
 }
 
@@ -84,58 +85,70 @@ impl BlockReader {
             match self.tail.blocks_after(self.position, READ_AHEAD_BYTES) {
                 Found::Blocks(blocks) => self.take(blocks.into_iter().map(|block| block.bytes))?,
                 Found::AtEnd => return Ok(Next::AtEnd),
-                Found::Older => return Ok(Next::Load),
+                Found::Older { end } => return Ok(Next::Load(end)),
             }
         }
     }
 
-    /// Takes loaded blocks; an empty list is damage, since the stream is known to go on.
+    /// Takes loaded blocks up to the first damaged one, which is an error once nothing before it is left to
+    /// give. An empty list is damage too, since the stream is known to go on.
     fn take(&mut self, blocks: impl Iterator<Item = Bytes>) -> Result<(), ReadError> {
-        let mut previous = self.position;
+        let mut found = BlockDamage {
+            sequence: self.position.saturating_add(1),
+            what: "records are missing before the end",
+        };
         for bytes in blocks {
-            let cursor = BlockCursor::new(self.stream, bytes).map_err(|damage| self.damaged(&damage))?;
-            let starts_well = if self.ahead.is_empty() {
-                // The first block may begin with records that were given out before.
-                cursor.last() > previous
-                    && (self.stream.is_compacted() || cursor.first() <= previous.saturating_add(1))
-            } else if self.stream.is_compacted() {
-                cursor.first() > previous
-            } else {
-                cursor.first() == previous.saturating_add(1)
-            };
-            if !starts_well {
-                self.ahead.clear();
-                let sequence = previous.saturating_add(1);
-                return Err(self.damaged(&BlockDamage {
-                    sequence,
-                    what: "records are missing",
-                }));
+            match self.next_block(bytes) {
+                Ok(cursor) => self.ahead.push_back(cursor),
+                Err(damage) => {
+                    found = damage;
+                    break;
+                }
             }
-            previous = cursor.last();
-            self.ahead.push_back(cursor);
         }
         if self.ahead.is_empty() {
-            let sequence = previous.saturating_add(1);
-            return Err(self.damaged(&BlockDamage {
-                sequence,
-                what: "records are missing before the end",
-            }));
+            Err(self.damaged(&found))
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
-    /// Fills a batch from the blocks at hand. On damage the reader goes back to where it stood.
+    /// Checks that a block follows what is at hand.
+    fn next_block(&self, bytes: Bytes) -> Result<BlockCursor, BlockDamage> {
+        let cursor = BlockCursor::new(self.stream, bytes)?;
+        let previous = self.ahead.back().map_or(self.position, BlockCursor::last);
+        let next = previous.saturating_add(1);
+        let follows = match (self.ahead.is_empty(), self.stream.is_compacted()) {
+            // The first block may begin with records that were given out before.
+            (true, true) => cursor.last() >= next,
+            (true, false) => cursor.last() >= next && cursor.first() <= next,
+            (false, true) => cursor.first() >= next,
+            (false, false) => cursor.first() == next,
+        };
+        if follows {
+            Ok(cursor)
+        } else {
+            Err(BlockDamage {
+                sequence: next,
+                what: "records are missing",
+            })
+        }
+    }
+
+    /// Fills a batch from the blocks at hand. Damage is an error once nothing before it is left to give; the
+    /// reader then loads anew from where it stands.
     fn give(&mut self, limits: BatchLimits) -> Result<ReadBatch, ReadError> {
-        let stood = self.position;
-        self.fill(limits).map_err(|damage| {
-            self.position = stood;
-            self.ahead.clear();
-            self.damaged(&damage)
-        })
+        let mut batch = ReadBatch::default();
+        match self.fill(limits, &mut batch) {
+            Err(damage) if batch.is_empty() => {
+                self.ahead.clear();
+                Err(self.damaged(&damage))
+            }
+            _ => Ok(batch),
+        }
     }
 
-    fn fill(&mut self, limits: BatchLimits) -> Result<ReadBatch, BlockDamage> {
-        let mut batch = ReadBatch::default();
+    fn fill(&mut self, limits: BatchLimits, batch: &mut ReadBatch) -> Result<(), BlockDamage> {
         while let Some(cursor) = self.ahead.front_mut() {
             let mut in_batch = false;
             while let Some(frame) = cursor.peek()? {
@@ -143,7 +156,7 @@ impl BlockReader {
                     let bytes = batch.bytes().saturating_add(frame.size());
                     let full = batch.len() >= limits.max_records.get() || bytes > limits.max_bytes;
                     if full && !batch.is_empty() {
-                        return Ok(batch);
+                        return Ok(());
                     }
                     let Some(position) = Position::new(frame.sequence) else {
                         break;
@@ -152,14 +165,14 @@ impl BlockReader {
                         batch.push_block(cursor.bytes().clone());
                         in_batch = true;
                     }
-                    frame.push_to(&mut batch, position);
+                    frame.push_to(batch, position);
                     self.position = frame.sequence;
                 }
                 cursor.step(&frame);
             }
             self.ahead.pop_front();
         }
-        Ok(batch)
+        Ok(())
     }
 
     async fn next(&mut self, limits: BatchLimits) -> Result<ReadBatch, ReadError> {
@@ -167,8 +180,8 @@ impl BlockReader {
         loop {
             match self.advance(limits)? {
                 Next::Give(batch) => return Ok(batch),
-                Next::Load => {
-                    let blocks = self.load().await?;
+                Next::Load(end) => {
+                    let blocks = self.load(end).await?;
                     self.take(blocks.into_iter())?;
                 }
                 Next::AtEnd => match wait.take() {
@@ -180,15 +193,15 @@ impl BlockReader {
     }
 
     /// Loads off the runtime's threads where there is a runtime.
-    async fn load(&self) -> Result<Vec<Bytes>, ReadError> {
+    async fn load(&self, end: u64) -> Result<Vec<Bytes>, ReadError> {
         let (stream, after) = (self.stream, self.position);
         let Some(older) = self.older.clone() else {
             return Ok(Vec::new());
         };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return older.load(stream, after, READ_AHEAD_BYTES);
+            return older.load(stream, after, end, READ_AHEAD_BYTES);
         };
-        let loading = runtime.spawn_blocking(move || older.load(stream, after, READ_AHEAD_BYTES));
+        let loading = runtime.spawn_blocking(move || older.load(stream, after, end, READ_AHEAD_BYTES));
         loading.await.unwrap_or_else(|stopped| {
             Err(ReadError::Unavailable {
                 stream,
@@ -208,9 +221,9 @@ impl LogReader for BlockReader {
         loop {
             match self.advance(limits)? {
                 Next::Give(batch) => return Ok(batch),
-                Next::Load => {
+                Next::Load(end) => {
                     let blocks = match &self.older {
-                        Some(older) => older.load(self.stream, self.position, READ_AHEAD_BYTES)?,
+                        Some(older) => older.load(self.stream, self.position, end, READ_AHEAD_BYTES)?,
                         None => Vec::new(),
                     };
                     self.take(blocks.into_iter())?;

@@ -16,8 +16,8 @@ pub(crate) enum Found {
     Blocks(Vec<Block>),
     /// There is no record after the given one.
     AtEnd,
-    /// The records that follow are no longer held in memory.
-    Older,
+    /// The records that follow are no longer held in memory; the stream ends at `end`.
+    Older { end: u64 },
 }
 
 /// End and newest blocks of one stream.
@@ -90,7 +90,7 @@ impl Tail {
             .front()
             .is_none_or(|oldest| after.saturating_add(1) < oldest.first)
         {
-            return Found::Older;
+            return Found::Older { end: kept.end };
         }
         let from = kept.blocks.partition_point(|block| block.last <= after);
         let mut found = Vec::new();
