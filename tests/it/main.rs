@@ -1,1 +1,12 @@
-//! x
+//! The whole-engine tests: one binary, a module for each area.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod schemas;
+mod tidy;

@@ -1,6 +1,7 @@
 //! The event: what is appended to the log, CloudEvents 1.0 in JSON, one per record, the same bytes in every engine.
 
 mod data;
+mod schema;
 mod set;
 mod wire;
 

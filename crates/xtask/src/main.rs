@@ -1,2 +1,58 @@
-//! x
-fn main() {}
+//! `cargo xtask`: everything that a check, a benchmark or a generated file of this repository needs, on a machine that
+//! has a Rust toolchain, a C compiler, make and perl.
+
+mod bench;
+mod deny;
+mod stage;
+mod suite;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Checks, benchmarks and generated files of this repository"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Formatting, lints, documentation, dependencies, then every test; ends with the number of tests.
+    Test {
+        /// Leave out the documentation and the dependencies.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Write schemas/ from the types of the domain; stored forms are only ever added.
+    Schemas,
+    /// Write every golden file from what is produced now; review the difference.
+    Golden,
+    /// Run the benchmarks in release and print their tables.
+    Bench {
+        /// Only those whose name holds this text.
+        filter: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Test { quick } => suite::run(quick),
+        Task::Schemas => tools::write_golden(&["schemas::"]),
+        Task::Golden => tools::write_golden(&[]),
+        Task::Bench { filter } => bench::run(filter.as_deref().unwrap_or_default()),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -114,7 +114,7 @@ pub struct UserChanged {
     /// The new name, when that changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name_key: Option<NameKey>,
-    /// The new external id, when that changed.
+    /// The new external id, when that changed; null when it was taken away.
     #[serde(default, skip_serializing_if = "Set::is_kept")]
     pub external_key: Set<ExternalKey>,
     /// The new value of `active`, when that changed.
@@ -196,7 +196,7 @@ pub struct GroupChanged {
     /// The new display name, when that changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// The new external id, when that changed.
+    /// The new external id, when that changed; null when it was taken away.
     #[serde(default, skip_serializing_if = "Set::is_kept")]
     pub external_id: Set<String>,
     /// The whole list of the group's roles, when that changed.

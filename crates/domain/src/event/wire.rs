@@ -88,7 +88,7 @@ macro_rules! kinds {
             /// The JSON Schema of each type's data.
             #[must_use]
             pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
-                vec![$(($name, schema_of(|variant: Self| match variant {
+                vec![$(($name, schema_for(|variant: Self| match variant {
                     Self::$variant(data) => Some(data),
                     #[allow(unreachable_patterns, reason = "other variants")]
                     _ => None,
@@ -98,10 +98,9 @@ macro_rules! kinds {
     };
 }
 
-fn schema_of<T: JsonSchema>(_: impl Fn(EventData) -> Option<T>) -> schemars::Schema {
-    schemars::generate::SchemaSettings::draft2020_12()
-        .into_generator()
-        .into_root_schema_for::<T>()
+/// The type is inferred from the variant's field, so that no list of types can fall behind.
+fn schema_for<T: JsonSchema>(_: impl Fn(EventData) -> Option<T>) -> schemars::Schema {
+    super::schema::schema_of::<T>()
 }
 
 kinds! {
