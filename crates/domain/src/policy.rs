@@ -22,6 +22,9 @@ pub struct Policy {
     pub user_type: String,
     /// `timezone` of users that we create: required by Fluent, sent by no IdP.
     pub timezone: String,
+    /// The Fluent account's own name: an identifier of the account-wide context beside `0`. Compared exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_name: Option<String>,
 }
 
 impl Default for Policy {
@@ -34,6 +37,7 @@ impl Default for Policy {
             protected: vec![NamePattern("*_admin".to_owned())],
             user_type: "ADMIN".to_owned(),
             timezone: "UTC".to_owned(),
+            account_name: None,
         }
     }
 }
