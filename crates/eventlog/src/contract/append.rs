@@ -163,8 +163,8 @@ pub enum AppendError {
     },
     /// A key above [`MAX_KEY_BYTES`] or a record above [`MAX_RECORD_BYTES`].
     #[error(
-        "append to {stream}: record {index} of the batch has a key of {key_bytes} and a value of {value_bytes} \
-         bytes, at most {} and together {} are taken",
+        "append to {stream}: record {index} of the batch has a key of {key_bytes} and a value of \
+         {value_bytes} bytes, at most {} and together {} are taken",
         MAX_KEY_BYTES,
         MAX_RECORD_BYTES
     )]

@@ -23,7 +23,7 @@ pub struct BatchLimits {
     /// Most bytes of keys and values; one record may exceed it alone.
     pub max_bytes: usize,
     /// How long to wait at the tail for a record; `None` returns an empty batch at once. Capped at
-    /// [`MAX_TAIL_WAIT`].
+    /// [`MAX_TAIL_WAIT`]. An asynchronous wait needs a tokio runtime with its timer.
     pub wait: Option<Duration>,
 }
 
@@ -236,7 +236,10 @@ pub enum ReadError {
     },
     /// The reader should start after a position that the log does not have: the state that stored it
     /// belongs to another log, or the log has lost its end. Never a fresh start.
-    #[error("read of {stream}: asked for records after {after}, but the log ends at {}", Position::to_stored(*.end))]
+    #[error(
+        "read of {stream}: asked for records after {after}, but the log ends at {}",
+        Position::to_stored(*.end)
+    )]
     AfterEnd {
         /// The stream.
         stream: Stream,

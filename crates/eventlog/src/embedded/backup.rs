@@ -1,6 +1,5 @@
 //! An online, consistent copy of a log.
 
-use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -8,7 +7,7 @@ use redb::{Database, Durability, ReadTransaction};
 
 use super::error::{OpenError, StoreError};
 use super::files::{self, Ends};
-use super::open::create_with;
+use super::open::{create_with, make_dir};
 use super::store::{Store, blocks_table, insert_blocks};
 use super::verify::{self, Summary, damaged};
 use crate::block::{Block, BlockCursor};
@@ -19,7 +18,7 @@ const COPY_BYTES: usize = 8 * 1024 * 1024;
 
 /// Copies all streams as of now into `to`; every record is checked on the way.
 pub(crate) fn backup(store: &Store, id: LogId, to: &Path) -> Result<Summary, OpenError> {
-    fs::create_dir_all(to).map_err(OpenError::io(to, "the backup's directory could not be made"))?;
+    make_dir(to)?;
     let lock = files::lock(to, false)?;
     if files::log_file(to).exists() || Ends::exist(to) {
         return Err(OpenError::AlreadyThere { dir: to.to_owned() });

@@ -7,11 +7,11 @@ use parking_lot::RwLock;
 
 use super::compaction::{Compactor, Replacement};
 use super::error::StoreError;
-use super::files::{Ends, slot};
+use super::files::Ends;
 use super::queue::{Queue, Submission, Work};
 use super::store::{Store, insert_blocks, remove_blocks};
 use crate::block::{Block, BlockBuilder, FRAME_BYTES, HEADER_BYTES};
-use crate::contract::{AppendError, Appended, Partition, Position, Stream};
+use crate::contract::{AppendError, Appended, Partition, Position, Record, Stream};
 use crate::tail::Tail;
 
 /// Bytes a block is filled to: with the storage's page header just within 64 KiB, since a page is a power
@@ -58,11 +58,8 @@ pub(crate) struct Committer {
     warned: bool,
 }
 
-/// One stream's part of a commit.
-#[derive(Debug, Default)]
-struct Part {
-    blocks: Vec<Block>,
-}
+/// The blocks of a commit, per stream in the order of [`Stream::ALL`].
+type Parts = [Vec<Block>; 3];
 
 impl Committer {
     pub(crate) fn new(shared: Arc<Shared>, ends: Ends, found: [u64; 3], compactor: Compactor) -> Self {
@@ -111,8 +108,8 @@ impl Committer {
         let (parts, places) = self.frame(&group);
         let committed = self.shared.store.write(|commit| {
             for (stream, part) in Stream::ALL.into_iter().zip(&parts) {
-                if !part.blocks.is_empty() {
-                    insert_blocks(commit, stream, &part.blocks)?;
+                if !part.is_empty() {
+                    insert_blocks(commit, stream, part)?;
                 }
             }
             Ok(())
@@ -127,53 +124,22 @@ impl Committer {
     }
 
     /// Gives every record its sequence and frames it.
-    fn frame(&mut self, group: &[Submission]) -> ([Part; 3], Vec<Appended>) {
-        let mut builders = Stream::ALL.map(|stream| BlockBuilder::new(stream, 0));
-        let mut parts: [Part; 3] = Default::default();
+    fn frame(&mut self, group: &[Submission]) -> (Parts, Vec<Appended>) {
+        let [mut events, mut desired, mut outcomes] = Stream::ALL.map(|stream| Framer::new(stream, group));
+        let [next_event, next_desired, next_outcome] = &mut self.next;
         let mut places = Vec::with_capacity(group.len());
-        let mut sizes = [0_usize; 3];
         for submission in group {
-            if let Some(size) = sizes.get_mut(slot(submission.stream)) {
-                let frames = submission.records.len().saturating_mul(FRAME_BYTES);
-                *size = size.saturating_add(submission.bytes).saturating_add(frames);
-            }
+            places.push(match submission.stream {
+                Stream::Events => events.frame(next_event, &submission.records),
+                Stream::Desired => desired.frame(next_desired, &submission.records),
+                Stream::Outcomes => outcomes.frame(next_outcome, &submission.records),
+            });
         }
-        for submission in group {
-            let (stream, at) = (submission.stream, slot(submission.stream));
-            let (Some(next), Some(builder)) = (self.next.get_mut(at), builders.get_mut(at)) else {
-                continue;
-            };
-            let (Some(part), Some(left)) = (parts.get_mut(at), sizes.get_mut(at)) else {
-                continue;
-            };
-            let first = *next;
-            for record in &submission.records {
-                let size = record.size().saturating_add(FRAME_BYTES);
-                if builder.is_empty() || builder.size().saturating_add(size) > BLOCK_BYTES {
-                    let room = (*left).min(BLOCK_BYTES).max(size).saturating_add(HEADER_BYTES);
-                    let full = std::mem::replace(builder, BlockBuilder::new(stream, room));
-                    if !full.is_empty() {
-                        part.blocks.push(full.finish());
-                    }
-                }
-                builder.push(*next, record);
-                *left = left.saturating_sub(size);
-                *next = next.saturating_add(1);
-            }
-            let position = |number| Position::new(number).unwrap_or(Position::FIRST);
-            let last = position(next.saturating_sub(1));
-            places.push(Appended::dense(Partition::ONLY, position(first), last));
-        }
-        for (part, builder) in parts.iter_mut().zip(builders) {
-            if !builder.is_empty() {
-                part.blocks.push(builder.finish());
-            }
-        }
-        (parts, places)
+        ([events, desired, outcomes].map(Framer::finish), places)
     }
 
     /// The commit is durable: keep the ends, show the records to readers, answer.
-    fn acknowledge(&mut self, group: Vec<Submission>, places: Vec<Appended>, parts: [Part; 3]) {
+    fn acknowledge(&mut self, group: Vec<Submission>, places: Vec<Appended>, parts: Parts) {
         if let Err(error) = self.ends.write(self.next.map(|next| next.saturating_sub(1)))
             && !std::mem::replace(&mut self.warned, true)
         {
@@ -181,11 +147,11 @@ impl Committer {
         }
         for (stream, part) in Stream::ALL.into_iter().zip(parts) {
             if stream.is_compacted() {
-                let added = part.blocks.iter().map(|block| u64::from(block.count)).sum();
+                let added = part.iter().map(|block| u64::from(block.count)).sum();
                 self.compactor.appended(&self.shared, added);
             }
-            if !part.blocks.is_empty() {
-                self.shared.tail(stream).publish(part.blocks);
+            if !part.is_empty() {
+                self.shared.tail(stream).publish(part);
             }
         }
         for (submission, place) in group.into_iter().zip(places) {
@@ -221,6 +187,63 @@ impl Committer {
             self.fail(error, Vec::new());
         }
         step.done(committed.is_ok());
+    }
+}
+
+/// Frames the records of one stream in one commit into blocks.
+struct Framer {
+    stream: Stream,
+    /// Bytes still to be framed: a block is given no more room than it needs.
+    left: usize,
+    open: BlockBuilder,
+    full: Vec<Block>,
+}
+
+impl Framer {
+    /// For the records of `stream` in `group`.
+    fn new(stream: Stream, group: &[Submission]) -> Self {
+        let own = group.iter().filter(|submission| submission.stream == stream);
+        let framed = |submission: &Submission| {
+            submission
+                .bytes
+                .saturating_add(submission.records.len().saturating_mul(FRAME_BYTES))
+        };
+        let left = own.map(framed).fold(0, usize::saturating_add);
+        Self {
+            stream,
+            left,
+            open: BlockBuilder::new(stream, 0),
+            full: Vec::new(),
+        }
+    }
+
+    /// Frames records from the sequence `next` on, and moves it behind them.
+    fn frame(&mut self, next: &mut u64, records: &[Record]) -> Appended {
+        let first = *next;
+        for record in records {
+            let size = record.size().saturating_add(FRAME_BYTES);
+            if self.open.is_empty() || self.open.size().saturating_add(size) > BLOCK_BYTES {
+                let room = self.left.min(BLOCK_BYTES).max(size).saturating_add(HEADER_BYTES);
+                self.begin_block(room);
+            }
+            self.open.push(*next, record);
+            self.left = self.left.saturating_sub(size);
+            *next = next.saturating_add(1);
+        }
+        let position = |number| Position::new(number).unwrap_or(Position::FIRST);
+        Appended::dense(Partition::ONLY, position(first), position(next.saturating_sub(1)))
+    }
+
+    fn begin_block(&mut self, room: usize) {
+        let full = std::mem::replace(&mut self.open, BlockBuilder::new(self.stream, room));
+        if !full.is_empty() {
+            self.full.push(full.finish());
+        }
+    }
+
+    fn finish(mut self) -> Vec<Block> {
+        self.begin_block(0);
+        self.full
     }
 }
 

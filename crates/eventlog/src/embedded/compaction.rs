@@ -51,18 +51,15 @@ impl Default for CompactionPolicy {
 /// One step: blocks that take the place of others.
 #[derive(Debug)]
 pub(crate) struct Replacement {
+    stream: Stream,
     removed: Vec<u64>,
     inserted: Vec<Block>,
     done: mpsc::SyncSender<bool>,
 }
 
 impl Replacement {
-    #[allow(
-        clippy::unused_self,
-        reason = "a replacement knows its stream, which is the only one so far"
-    )]
     pub(crate) const fn stream(&self) -> Stream {
-        STREAM
+        self.stream
     }
 
     pub(crate) fn removed(&self) -> &[u64] {
@@ -267,6 +264,7 @@ impl Pass {
         };
         let (done, committed) = mpsc::sync_channel(1);
         let queued = self.queue.replace(Replacement {
+            stream: STREAM,
             removed,
             inserted,
             done,
@@ -303,7 +301,7 @@ impl Step {
         open.push_frame(sequence, frame);
     }
 
-    /// What to remove and insert; `None` when the step changes nothing worth a commit.
+    /// What to remove and insert; `None` when the step drops nothing and does not halve the blocks.
     fn finish(mut self) -> Option<(Vec<u64>, Vec<Block>)> {
         self.inserted.extend(self.open.take().map(BlockBuilder::finish));
         let merges = self.inserted.len().saturating_mul(2) < self.removed.len();

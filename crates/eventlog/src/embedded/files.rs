@@ -90,7 +90,7 @@ impl Ends {
         }
         let ends = decode(&bytes, id);
         if ends.is_none() {
-            tracing::warn!(file = %path.display(), "the kept ends of the log are of no use; they are made anew");
+            tracing::warn!(file = %path.display(), "the kept ends are of no use and made anew");
         }
         Ok(ends)
     }

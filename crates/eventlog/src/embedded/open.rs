@@ -67,7 +67,7 @@ pub(crate) fn open<B: StorageBackend>(
     backend: impl Fn(File) -> Result<B, StoreError>,
 ) -> Result<EmbeddedLog, OpenError> {
     if options.create {
-        fs::create_dir_all(dir).map_err(OpenError::io(dir, "the log's directory could not be made"))?;
+        make_dir(dir)?;
     } else if !dir.is_dir() {
         return Err(OpenError::NoLog { dir: dir.to_owned() });
     }
@@ -88,6 +88,18 @@ pub(crate) fn open<B: StorageBackend>(
     let store = opened.map_err(|error| error.into_open_error(&path))?;
     let (id, found) = check(&store, dir, options.verification)?;
     start(dir, id, store, found, options.compaction)
+}
+
+/// Makes the directory, durably: a log that vanished with its directory would look like a fresh start.
+pub(crate) fn make_dir(dir: &Path) -> Result<(), OpenError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(dir).map_err(OpenError::io(dir, "the log's directory could not be made"))?;
+    match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => files::sync_dir(parent),
+        _ => files::sync_dir(Path::new(".")),
+    }
 }
 
 /// Creates the log of a directory that has none and never had one.

@@ -1,6 +1,6 @@
 //! For tests: the conformance suite that every engine runs, and an embedded log whose file fails on command.
 //!
-//! An engine runs the suite with [`conformance_tests!`](crate::conformance_tests) in a test module of its own.
+//! An engine runs the suite with [`conformance_tests!`](crate::conformance_tests) in a test module.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
