@@ -56,6 +56,7 @@ fn value(tag: &str) -> String {
 
 /// The process that is killed: appends for ever and prints what was acknowledged.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a process tells its child what to do")]
 fn child_appends_until_it_is_killed() {
     let (Ok(dir), Ok(round)) = (std::env::var(DIR), std::env::var(ROUND)) else {
         return;
@@ -200,6 +201,14 @@ fn copy(from: &Path) -> tempfile::TempDir {
     to
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the moment of a kill is an input, any must do; nothing is awaited"
+)]
+fn let_it_run_for(time: Duration) {
+    thread::sleep(time);
+}
+
 #[test]
 fn nothing_acknowledged_is_missing_after_a_hundred_kills() {
     let dir = tempfile::tempdir().unwrap();
@@ -221,8 +230,7 @@ fn nothing_acknowledged_is_missing_after_a_hundred_kills() {
             stdout.read_to_end(&mut output).unwrap();
             output
         });
-        // The moment is the test's input, not a wait for something: any moment must do.
-        thread::sleep(Duration::from_micros(next_random(&mut random) % 160_000));
+        let_it_run_for(Duration::from_micros(next_random(&mut random) % 160_000));
         child.kill().unwrap();
         let status = child.wait().unwrap();
         assert_eq!(
