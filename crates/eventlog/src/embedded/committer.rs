@@ -190,6 +190,13 @@ impl Committer {
     }
 }
 
+impl Drop for Committer {
+    /// However the thread ends, nobody is left waiting for it. After a regular end the queue is empty.
+    fn drop(&mut self) {
+        self.shared.queue.abandon();
+    }
+}
+
 /// Frames the records of one stream in one commit into blocks.
 struct Framer {
     stream: Stream,

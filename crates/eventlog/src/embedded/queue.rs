@@ -104,6 +104,19 @@ impl Queue {
         self.arrived.notify_all();
     }
 
+    /// Closes the queue and lets go of what is in it: those who wait learn that nobody answers.
+    pub(crate) fn abandon(&self) {
+        self.close();
+        let left = std::mem::replace(
+            &mut *self.waiting.lock(),
+            Waiting {
+                closed: true,
+                ..Waiting::default()
+            },
+        );
+        drop(left);
+    }
+
     /// Whether the queue was closed.
     pub(crate) fn is_closed(&self) -> bool {
         self.waiting.lock().closed

@@ -150,6 +150,33 @@ async fn a_closed_log_refuses_appends() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_a_committing_thread_that_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    log.shared.queue.abandon();
+    let refused = log
+        .append(Stream::Events, vec![record("acme", "one")])
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, AppendError::Closed { .. }), "{refused}");
+    let (answer, answered) = oneshot::channel();
+    let queue = queue::Queue::new();
+    let room = queue.room(3).await.unwrap();
+    let records = vec![record("acme", "two")];
+    queue
+        .submit(Submission {
+            stream: Stream::Events,
+            records,
+            bytes: 7,
+            answer,
+            _room: room,
+        })
+        .unwrap();
+    queue.abandon();
+    answered.await.unwrap_err();
+}
+
+#[tokio::test]
 async fn several_may_read_a_log_that_nobody_writes() {
     let dir = tempfile::tempdir().unwrap();
     let missing = ReadOnlyLog::open(dir.path(), Verification::Full);
