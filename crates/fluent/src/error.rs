@@ -129,7 +129,7 @@ impl fmt::Display for FluentCode {
 /// Whether trying again helps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryClass {
-    /// It was certainly not done and may work later.
+    /// It was not done (for a code: so Fluent says) and may work later.
     Retryable {
         /// Not before this much time; `None` leaves it to the caller's own pace.
         after: Option<Duration>,
