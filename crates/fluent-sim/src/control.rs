@@ -1,17 +1,6 @@
 //! `/sim/v1`: the handle over HTTP. Loopback only, no authentication.
 //!
-//! | call | does |
-//! |---|---|
-//! | `GET /sim/v1/users`, `GET /sim/v1/users/{username}` | what the account holds |
-//! | `GET /sim/v1/journal?from=N` | mutations received, from number N |
-//! | `GET /sim/v1/stats` | counts |
-//! | `GET /sim/v1/faults`, `POST` (a [`Fault`]), `DELETE`, `DELETE /sim/v1/faults/{id}` | faults |
-//! | `PUT /sim/v1/down` (`"refuse"` or `"cut"`), `DELETE` | going down and up |
-//! | `GET /sim/v1/behavior`, `PUT` (a [`Behavior`]) | switches |
-//! | `POST /sim/v1/tokens/revoke` | ends every live token |
-//! | `POST /sim/v1/clock/advance` (`{"seconds": N}`) | moves the clock |
-//! | `POST /sim/v1/land` | makes every late change now |
-//! | `POST /sim/v1/seed` (a [`Seed`]) | adds roles, retailers, locations, users |
+//! The calls and their bodies are in this crate's `README.md`.
 
 use std::time::Duration;
 

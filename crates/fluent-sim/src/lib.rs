@@ -1,8 +1,8 @@
 //! A Fluent that behaves as documented, and as badly as reality, for the demo and the tests.
 //!
 //! A server on loopback with Fluent's two endpoints (`POST /oauth/token`, `POST /graphql`) and a control API
-//! (`/sim/v1`, see [`SimHandle`] for the same in process). What the public material leaves open is a switch
-//! ([`Behavior`]), what goes wrong in reality is a fault ([`Fault`]).
+//! (`/sim/v1`, described in this crate's `README.md`; [`SimHandle`] is the same in process). What the public
+//! material leaves open is a switch ([`Behavior`]), what goes wrong in reality is a fault ([`Fault`]).
 //!
 //! # What it is not
 //! Not Fluent: it knows users, roles, retailers and locations, nothing else. Not protected: it refuses to
