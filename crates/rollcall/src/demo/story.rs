@@ -204,7 +204,7 @@ async fn hand_made_role_survives(world: &mut World, season: &Season) -> anyhow::
     for operation in ["Remove", "Add"] {
         world.entra().entra_patches_members(&season.group, operation, std::slice::from_ref(id)).await?;
     }
-    world.until_settled(&person.user_name).await?;
+    world.until_settled().await?;
     world.until_as_expected().await?;
     world.tell(
         "Somebody adds a role by hand in Fluent",

@@ -1,0 +1,140 @@
+//! `rollcall demo`: the main job as a story, with the real engine over real HTTP against a Fluent simulator.
+//!
+//! Requests have the shapes that Entra ID and Okta send. What Fluent must hold at the end is written down by the story
+//! itself ([`expectation`]), by rules of its own; any difference fails the command.
+
+mod expectation;
+mod fluent_hand;
+mod idp;
+mod story;
+mod tell;
+mod world;
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use rollcall_domain::TenantId;
+use rollcall_fluent_sim::{Fault, FaultKind, Seed, Sim, SimConfig};
+
+use self::fluent_hand::FluentHand;
+use self::idp::Idp;
+use self::tell::Teller;
+use self::world::World;
+use crate::engine::Engine;
+
+/// What Fluent holds before the story: roles, a retailer with two warehouses, and users that are not ours.
+const SEED: &str = include_str!("seed.json");
+/// Each answer of the simulator takes this long at least, and up to as much again: a Fluent over the internet.
+const FLUENT_LATENCY_MS: (u64, u64) = (8, 8);
+/// Bytes of randomness in a token.
+const TOKEN_BYTES: usize = 24;
+
+/// How the demo is run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Leave everything running at the end, with the addresses printed, until interrupted.
+    pub keep: bool,
+    /// Print one JSON document instead of the account.
+    pub json: bool,
+}
+
+/// Runs the story. Everything lies in a temporary folder that is removed at the end.
+///
+/// # Errors
+/// When a step fails, or Fluent differs from the expectation at the end.
+#[expect(clippy::print_stdout, reason = "the account is what the command is for")]
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir().context("making a temporary folder")?;
+    let teller = Teller::new(options.json);
+    teller.say("Rollcall demo: the season at Chicago.");
+    let mut world = build(folder.path(), teller).await?;
+    let began = Instant::now();
+    let mut outcome = story::tell(&mut world).await;
+    if outcome.is_ok() {
+        outcome = world.verdict();
+    }
+    world.conclude(&outcome, began.elapsed());
+    if options.json {
+        println!("{:#}", world.to_json(&outcome));
+    }
+    if options.keep && !options.json {
+        println!("\nEverything is left running; Ctrl-C ends it.");
+        for (name, address) in world.addresses() {
+            println!("  {name:<22} {address}");
+        }
+        println!("  {:<22} {}", "configuration", folder.path().join("rollcall.toml").display());
+        tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
+    }
+    world.stop().await?;
+    outcome
+}
+
+async fn build(folder: &Path, teller: Teller) -> anyhow::Result<World> {
+    let seed: Seed = serde_json::from_str(SEED).context("reading the seed")?;
+    let sim = Sim::start(SimConfig { seed: Some(seed), ..SimConfig::default() }).await?;
+    let (fixed_ms, jitter_ms) = FLUENT_LATENCY_MS;
+    sim.handle().inject(Fault::new(FaultKind::Latency { fixed_ms, jitter_ms }))?;
+    let tenant = TenantId::new("midwest")?;
+    let tokens = [token()?, token()?];
+    let config = write_config(folder, &sim, &tokens)?;
+    let engine = Engine::start(config).await?;
+    let base = format!("http://{}/scim/v2", engine.address());
+    let [entra, okta] = tokens;
+    let idps = [Idp::new(base.clone(), entra, "Microsoft.Azure.ActiveDirectory"), Idp::new(base, okta, "Okta SCIM Client 1.0.0")];
+    let hand = FluentHand::log_in(sim.url(), &SimConfig::default().credentials).await?;
+    teller.say(&format!("SCIM at http://{}/scim/v2, a Fluent simulator at {}.", engine.address(), sim.url()));
+    Ok(World::new(engine, sim, tenant, idps, hand, teller))
+}
+
+/// A configuration as an admin would write it, read by the ordinary loader.
+fn write_config(folder: &Path, sim: &Sim, tokens: &[String; 2]) -> anyhow::Result<crate::config::Config> {
+    let credentials = SimConfig::default().credentials;
+    let secrets = [
+        ("entra.token", tokens[0].as_str()),
+        ("okta.token", tokens[1].as_str()),
+        ("fluent.password", credentials.password.as_str()),
+        ("fluent.secret", credentials.client_secret.as_str()),
+    ];
+    for (name, secret) in secrets {
+        std::fs::write(folder.join(name), secret)?;
+    }
+    let text = format!(
+        r#"[server]
+listen = "127.0.0.1:0"
+
+[[tenant]]
+id = "midwest"
+
+[[tenant.connection]]
+name = "entra"
+token_file = "entra.token"
+
+[[tenant.connection]]
+name = "okta"
+token_file = "okta.token"
+
+[tenant.fluent]
+url = "{url}"
+account = "MIDWEST"
+username = "{username}"
+password_file = "fluent.password"
+client_id = "{client_id}"
+client_secret_file = "fluent.secret"
+concurrency = 16
+"#,
+        url = sim.url(),
+        username = credentials.username,
+        client_id = credentials.client_id,
+    );
+    let file = folder.join("rollcall.toml");
+    std::fs::write(&file, text)?;
+    Ok(crate::config::load(&file, &|_name| None)?)
+}
+
+/// A random bearer token, hexadecimal.
+fn token() -> anyhow::Result<String> {
+    let mut bytes = [0u8; TOKEN_BYTES];
+    getrandom::fill(&mut bytes).context("drawing a token")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
