@@ -9,7 +9,9 @@
 //! **Invariants.**
 //! - Nothing that a client can send makes it panic, recurse without bound or use memory beyond [`limits`].
 //! - A [`Resource`] is normalised: canonical names, right types, no nulls, one primary at most per list.
-//! - A [`Filter`] is checked against the schema before it exists.
+//! - A [`Filter`] and a [`PatchOperation`] are checked against the schema before they exist.
+//! - A group's members are never part of a patch's attribute operations: [`Patch::members`] is a
+//!   difference whose cost is that of the request.
 //! - Passwords are never kept; error details and `Debug` texts name attributes, never values.
 
 mod coerce;
@@ -22,6 +24,7 @@ mod members;
 mod meta;
 mod note;
 mod parse;
+pub mod patch;
 mod path;
 mod resource;
 pub mod roles;
@@ -36,6 +39,7 @@ pub use members::{MemberKind, MemberRef};
 pub use meta::{EntityTag, Precondition, location, meta};
 pub use note::{Dialect, Note, NoteKind};
 pub use parse::{ParsedResource, parse_resource, read_resource};
+pub use patch::{MemberOperation, MembersChange, NetMembers, Patch, PatchKind, PatchOperation, parse_patch};
 pub use path::AttrRef;
 pub use resource::{Difference, Email, Resource};
 pub use roles::RoleValue;
