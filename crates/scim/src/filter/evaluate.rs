@@ -1,0 +1,108 @@
+//! Does a resource satisfy a filter?
+
+use super::{CompareOp, Filter, Literal, compare};
+use crate::path::AttrRef;
+use crate::schema::Attribute;
+use serde_json::{Map, Value};
+
+impl Filter {
+    /// Whether a normalised resource (or, for a filter between brackets, an element) satisfies it.
+    ///
+    /// A multi-valued attribute satisfies a comparison when one of its values does. An attribute without
+    /// value satisfies `eq null` and `ne` anything but null, and no other comparison.
+    #[must_use]
+    pub fn matches(&self, attributes: &Map<String, Value>) -> bool {
+        match self {
+            Self::Compare(path, op, literal) => compares(path, *op, literal, attributes),
+            Self::Present(path) => {
+                let mut present = false;
+                each_value(path, attributes, &mut |_, value| {
+                    present = is_assigned(value);
+                    present
+                });
+                present
+            }
+            Self::And(parts) => parts.iter().all(|part| part.matches(attributes)),
+            Self::Or(parts) => parts.iter().any(|part| part.matches(attributes)),
+            Self::Not(inner) => !inner.matches(attributes),
+            Self::Element(path, inner) => match located(path, attributes) {
+                Some(Value::Array(list)) => list
+                    .iter()
+                    .filter_map(Value::as_object)
+                    .any(|element| inner.matches(element)),
+                Some(Value::Object(element)) => inner.matches(element),
+                _ => false,
+            },
+        }
+    }
+}
+
+fn compares(path: &AttrRef, op: CompareOp, literal: &Literal, attributes: &Map<String, Value>) -> bool {
+    let mut assigned = false;
+    let mut satisfied = false;
+    each_value(path, attributes, &mut |leaf, value| {
+        if is_assigned(value) {
+            assigned = true;
+            satisfied = compare::holds(leaf, value, op, literal);
+        }
+        satisfied
+    });
+    satisfied
+        || (!assigned
+            && match op {
+                CompareOp::Equal => *literal == Literal::Null,
+                CompareOp::NotEqual => *literal != Literal::Null,
+                _ => false,
+            })
+}
+
+fn is_assigned(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
+
+fn located<'a>(path: &AttrRef, attributes: &'a Map<String, Value>) -> Option<&'a Value> {
+    match path.extension {
+        None => attributes.get(path.attribute.name),
+        Some(extension) => attributes
+            .get(extension.id)?
+            .as_object()?
+            .get(path.attribute.name),
+    }
+}
+
+/// Gives every value at `path` to `visit` until it answers true.
+fn each_value(
+    path: &AttrRef,
+    attributes: &Map<String, Value>,
+    visit: &mut dyn FnMut(&'static Attribute, &Value) -> bool,
+) {
+    match located(path, attributes) {
+        None => {}
+        Some(Value::Array(list)) => {
+            for element in list {
+                if let Some(value) = step(path, element)
+                    && visit(path.leaf(), value)
+                {
+                    return;
+                }
+            }
+        }
+        Some(single) => {
+            if let Some(value) = step(path, single) {
+                visit(path.leaf(), value);
+            }
+        }
+    }
+}
+
+fn step<'a>(path: &AttrRef, value: &'a Value) -> Option<&'a Value> {
+    match path.sub {
+        None => Some(value),
+        Some(sub) => value.as_object()?.get(sub.name),
+    }
+}

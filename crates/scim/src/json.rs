@@ -1,0 +1,271 @@
+//! Reading JSON within bounds: depth, number of values, string length, no member named twice.
+
+use crate::error::ScimError;
+use crate::limits::{JSON_DEPTH_MAX, JSON_VALUES_MAX, KEY_BYTES_MAX, STRING_BYTES_MAX};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use std::cell::Cell;
+use std::fmt;
+
+/// Which bound a body broke; kept beside the parser because its own error is only text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Breach {
+    Depth,
+    Values,
+    Text,
+    Key,
+    Twice,
+}
+
+impl Breach {
+    fn into_error(self) -> ScimError {
+        match self {
+            Self::Depth => {
+                ScimError::invalid_syntax(format!("the body is nested deeper than {JSON_DEPTH_MAX} levels"))
+            }
+            Self::Values => {
+                ScimError::too_large(format!("the body holds more than {JSON_VALUES_MAX} values"))
+            }
+            Self::Text => ScimError::invalid_value(format!(
+                "a string in the body is longer than {STRING_BYTES_MAX} bytes"
+            )),
+            Self::Key => ScimError::invalid_syntax(format!(
+                "a member name in the body is longer than {KEY_BYTES_MAX} bytes"
+            )),
+            Self::Twice => ScimError::invalid_syntax("an object in the body names a member twice"),
+        }
+    }
+}
+
+/// Reads one JSON document. A leading byte order mark is skipped.
+///
+/// # Errors
+/// `invalidSyntax` for what is not JSON (or not UTF-8), is nested too deep or names a member twice;
+/// `invalidValue` for an overlong string; 413 for too many values. Details hold positions only.
+pub fn parse_json(bytes: &[u8]) -> Result<Value, ScimError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let context = Context {
+        values: Cell::new(0),
+        breach: Cell::new(None),
+    };
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let outcome = Bounded {
+        context: &context,
+        depth: 0,
+    }
+    .deserialize(&mut deserializer)
+    .and_then(|value| deserializer.end().map(|()| value));
+    outcome.map_err(|error| match context.breach.get() {
+        Some(breach) => breach.into_error(),
+        None => ScimError::invalid_syntax(format!(
+            "the body is not valid JSON (line {}, column {})",
+            error.line(),
+            error.column()
+        )),
+    })
+}
+
+struct Context {
+    values: Cell<usize>,
+    breach: Cell<Option<Breach>>,
+}
+
+impl Context {
+    fn broken<E: Error>(&self, breach: Breach) -> E {
+        self.breach.set(Some(breach));
+        E::custom("bound broken")
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Bounded<'a> {
+    context: &'a Context,
+    depth: usize,
+}
+
+impl Bounded<'_> {
+    fn text<E: Error>(self, text: String) -> Result<Value, E> {
+        if text.len() > STRING_BYTES_MAX {
+            return Err(self.context.broken(Breach::Text));
+        }
+        Ok(Value::String(text))
+    }
+
+    fn deeper<E: Error>(self) -> Result<Self, E> {
+        if self.depth >= JSON_DEPTH_MAX {
+            return Err(self.context.broken(Breach::Depth));
+        }
+        Ok(Self {
+            depth: self.depth + 1,
+            ..self
+        })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Bounded<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let count = self.context.values.get() + 1;
+        self.context.values.set(count);
+        if count > JSON_VALUES_MAX {
+            return Err(self.context.broken(Breach::Values));
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Bounded<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        self.text(value.to_owned())
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
+        self.text(value)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut list = Vec::new();
+        while let Some(value) = seq.next_element_seed(inner)? {
+            list.push(value);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut map = Map::new();
+        while let Some(key) = access.next_key::<String>()? {
+            if key.len() > KEY_BYTES_MAX {
+                return Err(self.context.broken(Breach::Key));
+            }
+            let value = access.next_value_seed(inner)?;
+            if map.insert(key, value).is_some() {
+                return Err(self.context.broken(Breach::Twice));
+            }
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+/// Number of JSON values in `value`, itself included.
+pub(crate) fn count_values(value: &Value) -> usize {
+    match value {
+        Value::Array(list) => 1 + list.iter().map(count_values).sum::<usize>(),
+        Value::Object(map) => 1 + map.values().map(count_values).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+/// A boolean, or a string that spells one.
+pub(crate) fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(known) => Some(*known),
+        Value::String(text) => crate::filter::bool_of_text(text),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::error::ScimType;
+
+    fn refused(body: &[u8]) -> (u16, Option<ScimType>) {
+        let error = parse_json(body).unwrap_err();
+        (error.status, error.scim_type)
+    }
+
+    #[test]
+    fn sound_json_reads_as_serde_json_reads_it() {
+        let text = r#"{"a":[1,-2,3.5,true,null,"x"],"b":{"c":""}}"#;
+        assert_eq!(
+            parse_json(text.as_bytes()).unwrap(),
+            serde_json::from_str::<Value>(text).unwrap()
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        assert_eq!(parse_json(b"\xef\xbb\xbf{}").unwrap(), serde_json::json!({}));
+    }
+
+    #[test]
+    fn broken_json_is_invalid_syntax_and_its_content_is_not_echoed() {
+        for body in [
+            &b""[..],
+            b"{",
+            b"{}x",
+            b"\"\xff\"",
+            b"{\"ida@store.example\" 1}",
+            b"1e999",
+        ] {
+            let error = parse_json(body).unwrap_err();
+            assert_eq!(
+                (error.status, error.scim_type),
+                (400, Some(ScimType::InvalidSyntax))
+            );
+            assert!(!error.detail.contains("ida"), "{}", error.detail);
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded_exactly() {
+        let nested = |n: usize| [vec![b'['; n], vec![b']'; n]].concat();
+        assert!(parse_json(&nested(JSON_DEPTH_MAX)).is_ok());
+        assert_eq!(
+            refused(&nested(JSON_DEPTH_MAX + 1)),
+            (400, Some(ScimType::InvalidSyntax))
+        );
+        assert_eq!(
+            refused(&vec![b'['; 1_000_000]),
+            (400, Some(ScimType::InvalidSyntax))
+        );
+    }
+
+    #[test]
+    fn a_member_named_twice_is_refused() {
+        assert_eq!(
+            refused(br#"{"active":true,"active":false}"#),
+            (400, Some(ScimType::InvalidSyntax))
+        );
+    }
+
+    #[test]
+    fn too_many_values_are_413_and_an_overlong_string_is_invalid_value() {
+        let many = format!("[{}1]", "1,".repeat(JSON_VALUES_MAX));
+        assert_eq!(refused(many.as_bytes()), (413, None));
+        let long = format!("\"{}\"", "x".repeat(STRING_BYTES_MAX + 1));
+        assert_eq!(refused(long.as_bytes()), (400, Some(ScimType::InvalidValue)));
+        let key = format!("{{\"{}\":1}}", "x".repeat(KEY_BYTES_MAX + 1));
+        assert_eq!(refused(key.as_bytes()), (400, Some(ScimType::InvalidSyntax)));
+    }
+}

@@ -1,0 +1,236 @@
+//! Reading the body of a POST or PUT.
+
+use crate::coerce::{Coercer, is_blank, twice, wrong};
+use crate::error::ScimError;
+use crate::json::{count_values, parse_json};
+use crate::limits::ATTRIBUTE_VALUES_MAX;
+use crate::members::{self, MemberRef};
+use crate::note::{Dialect, Note, NoteKind, Notes};
+use crate::path::{AttrRef, Named, has_prefix, resolve};
+use crate::resource::Resource;
+use crate::schema::{AttributeType, ResourceKind, Schema};
+use serde_json::{Map, Value};
+
+/// What a POST or PUT says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParsedResource {
+    /// The resource without its members. A user's `active` is always there (true when not sent).
+    pub resource: Resource,
+    /// A group's members: none when the body does not name them, empty when it names none.
+    pub members: Option<Vec<MemberRef>>,
+    /// What was left out.
+    pub notes: Vec<Note>,
+}
+
+/// Reads and validates a whole resource.
+///
+/// # Errors
+/// `invalidSyntax` for what is no JSON object, of another resource type or names an attribute twice;
+/// `invalidValue` for a missing required attribute or a value of the wrong type; 413 above a bound.
+pub fn parse_resource(
+    kind: ResourceKind,
+    dialect: Dialect,
+    body: &[u8],
+) -> Result<ParsedResource, ScimError> {
+    read_resource(kind, dialect, parse_json(body)?)
+}
+
+/// As [`parse_resource`], for a body that is already JSON (within the bounds of [`parse_json`]).
+///
+/// # Errors
+/// As there.
+pub fn read_resource(kind: ResourceKind, dialect: Dialect, body: Value) -> Result<ParsedResource, ScimError> {
+    let Value::Object(body) = body else {
+        return Err(ScimError::invalid_syntax("the body is not a JSON object"));
+    };
+    let mut notes = Notes::default();
+    let mut reader = Reader {
+        kind,
+        coercer: Coercer {
+            dialect,
+            notes: &mut notes,
+        },
+        attributes: Map::new(),
+        members: None,
+        values: 0,
+    };
+    reader.object(&body, true)?;
+    let Reader {
+        mut attributes,
+        members,
+        ..
+    } = reader;
+    if kind == ResourceKind::User {
+        attributes.entry("active").or_insert(Value::Bool(true));
+    }
+    let resource = Resource::from_stored(kind, attributes);
+    check_required(&resource)?;
+    Ok(ParsedResource {
+        resource,
+        members,
+        notes: notes.0,
+    })
+}
+
+/// Every required attribute has a value that is more than blanks.
+pub(crate) fn check_required(resource: &Resource) -> Result<(), ScimError> {
+    let mut required = resource
+        .kind()
+        .schema()
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.required);
+    match required.find(|attribute| is_blank(resource.attributes().get(attribute.name))) {
+        None => Ok(()),
+        Some(missing) => Err(wrong(missing.name, "is required")),
+    }
+}
+
+struct Reader<'a> {
+    kind: ResourceKind,
+    coercer: Coercer<'a>,
+    attributes: Map<String, Value>,
+    members: Option<Vec<MemberRef>>,
+    values: usize,
+}
+
+impl Reader<'_> {
+    fn object(&mut self, body: &Map<String, Value>, outermost: bool) -> Result<(), ScimError> {
+        for (key, value) in body {
+            if key.eq_ignore_ascii_case("schemas") {
+                check_schemas(self.kind, self.coercer.dialect, value)?;
+                continue;
+            }
+            if key.eq_ignore_ascii_case("password") {
+                self.coercer.notes.add(NoteKind::Password, "password");
+                continue;
+            }
+            match resolve(self.kind, key) {
+                Some(Named::Attribute(path)) if path.sub.is_none() => self.attribute(&path, value)?,
+                Some(Named::Core) if outermost => {
+                    if let Some(inner) = object_or_null(key, value)? {
+                        self.object(inner, false)?;
+                    }
+                }
+                Some(Named::Extension(schema)) if outermost => {
+                    if let Some(inner) = object_or_null(key, value)? {
+                        self.extension(schema, inner)?;
+                    }
+                }
+                _ => self.coercer.unknown(key)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn extension(&mut self, schema: &'static Schema, body: &Map<String, Value>) -> Result<(), ScimError> {
+        for (key, value) in body {
+            match schema.attribute(key) {
+                Some(attribute) => {
+                    self.attribute(
+                        &AttrRef {
+                            extension: Some(schema),
+                            attribute,
+                            sub: None,
+                        },
+                        value,
+                    )?;
+                }
+                None => self.coercer.unknown(&format!("{}:{key}", schema.id))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn attribute(&mut self, path: &AttrRef, value: &Value) -> Result<(), ScimError> {
+        if path.is_core("members", None) {
+            if self.members.is_some() {
+                return Err(twice("members"));
+            }
+            if !value.is_null() {
+                self.members = Some(members::read(value)?);
+            }
+            return Ok(());
+        }
+        if path.attribute.is_read_only() {
+            self.coercer.notes.add(NoteKind::ReadOnly, path.attribute.name);
+            return Ok(());
+        }
+        self.values += count_values(value);
+        if self.values > ATTRIBUTE_VALUES_MAX {
+            return Err(ScimError::too_large(format!(
+                "more than {ATTRIBUTE_VALUES_MAX} attribute values"
+            )));
+        }
+        let Some(value) = self.coercer.attribute(path, value)? else {
+            return Ok(());
+        };
+        let container = match path.extension {
+            None => &mut self.attributes,
+            Some(schema) => {
+                let entry = self
+                    .attributes
+                    .entry(schema.id)
+                    .or_insert_with(|| Value::Object(Map::new()));
+                match entry {
+                    Value::Object(inner) => inner,
+                    _ => return Err(twice(schema.id)),
+                }
+            }
+        };
+        match container.insert(path.attribute.name.to_owned(), value) {
+            None => Ok(()),
+            Some(_) => Err(twice(path.attribute.name)),
+        }
+    }
+}
+
+fn object_or_null<'a>(key: &str, value: &'a Value) -> Result<Option<&'a Map<String, Value>>, ScimError> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Object(map) => Ok(Some(map)),
+        _ => Err(wrong(key, "must be an object")),
+    }
+}
+
+/// `schemas` may be missing, empty or name extensions that are not known, but when it names anything it
+/// must name this resource type's core schema.
+fn check_schemas(kind: ResourceKind, dialect: Dialect, value: &Value) -> Result<(), ScimError> {
+    let list = match value {
+        Value::Null if dialect == Dialect::Tolerant => return Ok(()),
+        Value::Array(list) => list.as_slice(),
+        Value::String(_) if dialect == Dialect::Tolerant => std::slice::from_ref(value),
+        _ => return Err(wrong("schemas", "must be a list of strings")),
+    };
+    if !list.iter().all(Value::is_string) {
+        return Err(wrong("schemas", "must be a list of strings"));
+    }
+    if list.is_empty() && dialect == Dialect::Tolerant {
+        return Ok(());
+    }
+    let core = kind.schema().id;
+    if list
+        .iter()
+        .filter_map(Value::as_str)
+        .any(|urn| urn.trim().eq_ignore_ascii_case(core))
+    {
+        return Ok(());
+    }
+    let old = list
+        .iter()
+        .filter_map(Value::as_str)
+        .any(|urn| has_prefix(urn, "urn:scim:schemas:core:1."));
+    Err(if old {
+        ScimError::invalid_vers("the body is of SCIM 1.1; this server speaks SCIM 2.0")
+    } else {
+        ScimError::invalid_syntax(format!("schemas does not name {core}"))
+    })
+}
+
+/// Whether a null at `path` means “not sent” rather than “no value”: a missing `active` would be true.
+pub(crate) fn null_is_ignored(path: &AttrRef) -> bool {
+    path.leaf().kind == AttributeType::Boolean && path.sub.is_none()
+}
+
+#[cfg(test)]
+mod tests;

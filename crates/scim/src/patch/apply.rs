@@ -1,0 +1,315 @@
+//! The engine: carries out operations that are in form.
+
+use super::{OnMissing, PatchKind, PatchOperation};
+use crate::coerce::one_primary;
+use crate::error::ScimError;
+use crate::filter::{CompareOp, Filter, Literal};
+use crate::json::truth;
+use crate::limits::ELEMENTS_MAX;
+use crate::parse::check_required;
+use crate::resource::Resource;
+use crate::schema::{Attribute, AttributeType};
+use serde_json::{Map, Value};
+
+/// Carries out all operations in order, or none of them.
+///
+/// # Errors
+/// `noTarget` when a value filter selects nothing and the operation asks for that to be refused, or nothing
+/// can be created from it; `invalidValue` when a list grows above [`ELEMENTS_MAX`] or a required
+/// attribute ends without value.
+pub fn apply(resource: &Resource, operations: &[PatchOperation]) -> Result<Resource, ScimError> {
+    let mut changed = resource.clone();
+    for operation in operations {
+        one(changed.attributes_mut(), operation)?;
+    }
+    check_required(&changed)?;
+    Ok(changed)
+}
+
+fn one(attributes: &mut Map<String, Value>, operation: &PatchOperation) -> Result<(), ScimError> {
+    let Some(extension) = operation.path.attr.extension else {
+        return change(attributes, operation);
+    };
+    let mut inner = match attributes.remove(extension.id) {
+        Some(Value::Object(inner)) => inner,
+        _ => Map::new(),
+    };
+    change(&mut inner, operation)?;
+    if !inner.is_empty() {
+        attributes.insert(extension.id.to_owned(), Value::Object(inner));
+    }
+    Ok(())
+}
+
+fn change(container: &mut Map<String, Value>, operation: &PatchOperation) -> Result<(), ScimError> {
+    let attribute = operation.path.attr.attribute;
+    if !attribute.multi_valued {
+        change_single(container, operation);
+        return Ok(());
+    }
+    let mut list = match container.remove(attribute.name) {
+        Some(Value::Array(list)) => list,
+        _ => Vec::new(),
+    };
+    let written = change_list(&mut list, operation)?;
+    if list.len() > ELEMENTS_MAX {
+        let detail = format!("{} would have more than {ELEMENTS_MAX} values", attribute.name);
+        return Err(ScimError::invalid_value(detail));
+    }
+    if !written.is_empty() {
+        let is_primary =
+            |index: &&usize| list.get(**index).and_then(|e| e.get("primary")) == Some(&Value::Bool(true));
+        let winner = written.iter().rev().find(is_primary).copied();
+        one_primary(&mut list, winner);
+    }
+    if !list.is_empty() {
+        container.insert(attribute.name.to_owned(), Value::Array(list));
+    }
+    Ok(())
+}
+
+fn change_single(container: &mut Map<String, Value>, operation: &PatchOperation) {
+    let attribute = operation.path.attr.attribute;
+    let name = attribute.name;
+    match (operation.path.attr.sub, &operation.value, operation.op) {
+        (None, _, PatchKind::Remove) | (None, None, _) => {
+            container.remove(name);
+        }
+        (None, Some(Value::Object(new)), _) if merges(attribute) => {
+            let mut merged = object(container.remove(name));
+            merged.extend(new.clone());
+            container.insert(name.to_owned(), Value::Object(merged));
+        }
+        (None, Some(new), _) => {
+            container.insert(name.to_owned(), new.clone());
+        }
+        (Some(sub), value, op) => {
+            let mut merged = object(container.remove(name));
+            match value {
+                Some(value) if op != PatchKind::Remove => {
+                    merged.insert(sub.name.to_owned(), value.clone());
+                }
+                _ => {
+                    merged.remove(sub.name);
+                }
+            }
+            if !merged.is_empty() {
+                container.insert(name.to_owned(), Value::Object(merged));
+            }
+        }
+    }
+}
+
+/// Sub-attributes that are not named stay (RFC 7644 section 3.5.2.3), except in a reference, where they
+/// would speak of another resource.
+fn merges(attribute: &Attribute) -> bool {
+    attribute.is_complex() && attribute.sub("$ref").is_none()
+}
+
+fn object(value: Option<Value>) -> Map<String, Value> {
+    match value {
+        Some(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
+
+/// Changes a list; gives the places that were written.
+fn change_list(list: &mut Vec<Value>, operation: &PatchOperation) -> Result<Vec<usize>, ScimError> {
+    let attribute = operation.path.attr.attribute;
+    match (&operation.path.filter, operation.path.attr.sub, operation.op) {
+        (None, None, PatchKind::Replace) => {
+            *list = elements(operation.value.as_ref()).to_vec();
+            Ok((0..list.len()).rev().collect())
+        }
+        (None, None, PatchKind::Add) => {
+            let new = elements(operation.value.as_ref());
+            Ok(new
+                .iter()
+                .map(|element| add_element(list, attribute, element))
+                .collect())
+        }
+        (None, None, PatchKind::Remove) => {
+            match &operation.value {
+                None => list.clear(),
+                Some(named) => {
+                    let named = elements(Some(named));
+                    list.retain(|element| !named.iter().any(|n| is_named(attribute, element, n)));
+                }
+            }
+            Ok(Vec::new())
+        }
+        (filter, sub, op) => {
+            let places = selected(list, filter.as_ref());
+            if places.is_empty() {
+                return when_missing(list, operation);
+            }
+            match (sub, op) {
+                (None, PatchKind::Remove) => drop_places(list, &places),
+                (Some(sub), PatchKind::Remove) => remove_sub(list, &places, sub),
+                (sub, _) => write_places(list, &places, sub, operation),
+            }
+            Ok(if op == PatchKind::Remove {
+                Vec::new()
+            } else {
+                places
+            })
+        }
+    }
+}
+
+fn elements(value: Option<&Value>) -> &[Value] {
+    match value {
+        Some(Value::Array(list)) => list,
+        Some(single) => std::slice::from_ref(single),
+        None => &[],
+    }
+}
+
+fn selected(list: &[Value], filter: Option<&Filter>) -> Vec<usize> {
+    let matches = |element: &Value| {
+        filter.is_none_or(|filter| element.as_object().is_some_and(|map| filter.matches(map)))
+    };
+    list.iter()
+        .enumerate()
+        .filter(|(_, element)| matches(element))
+        .map(|(place, _)| place)
+        .collect()
+}
+
+/// Adds an element, or merges it into the one that already has its value; gives its place.
+fn add_element(list: &mut Vec<Value>, attribute: &Attribute, new: &Value) -> usize {
+    if let Some(place) = list.iter().position(|old| is_same(attribute, old, new)) {
+        if let (Some(Value::Object(old)), Value::Object(new)) = (list.get_mut(place), new) {
+            old.extend(new.clone());
+        }
+        return place;
+    }
+    list.push(new.clone());
+    list.len() - 1
+}
+
+/// Roles are the same by value, other elements by value and type; those without value when all is equal.
+fn is_same(attribute: &Attribute, old: &Value, new: &Value) -> bool {
+    let (Some(old_value), Some(new_value)) = (old.get("value"), new.get("value")) else {
+        return old == new;
+    };
+    same_value(attribute, old_value, new_value)
+        && (attribute.holds_roles || old.get("type") == new.get("type"))
+}
+
+/// Whether `named`, from the value list of a `remove`, means `element`: by its value, or else by all it says.
+fn is_named(attribute: &Attribute, element: &Value, named: &Value) -> bool {
+    match (named.get("value"), named.as_object()) {
+        (Some(value), _) => element
+            .get("value")
+            .is_some_and(|own| same_value(attribute, own, value)),
+        (None, Some(named)) => named.iter().all(|(key, value)| element.get(key) == Some(value)),
+        (None, None) => element == named,
+    }
+}
+
+fn same_value(attribute: &Attribute, left: &Value, right: &Value) -> bool {
+    let exact = attribute.value_sub().is_none_or(|sub| sub.case_exact);
+    match (left.as_str(), right.as_str()) {
+        (Some(left), Some(right)) if !exact => {
+            left.eq_ignore_ascii_case(right) || left.to_lowercase() == right.to_lowercase()
+        }
+        _ => left == right,
+    }
+}
+
+fn drop_places(list: &mut Vec<Value>, places: &[usize]) {
+    let mut place = 0;
+    list.retain(|_| {
+        let keep = places.binary_search(&place).is_err();
+        place += 1;
+        keep
+    });
+}
+
+/// An element that loses its `value` goes as a whole: what is left would be a label of nothing.
+fn remove_sub(list: &mut Vec<Value>, places: &[usize], sub: &Attribute) {
+    if sub.name == "value" {
+        return drop_places(list, places);
+    }
+    for place in places {
+        if let Some(Value::Object(element)) = list.get_mut(*place) {
+            element.remove(sub.name);
+        }
+    }
+    list.retain(|element| element.as_object().is_none_or(|map| !map.is_empty()));
+}
+
+fn write_places(
+    list: &mut [Value],
+    places: &[usize],
+    sub: Option<&'static Attribute>,
+    operation: &PatchOperation,
+) {
+    let Some(value) = &operation.value else {
+        return;
+    };
+    for place in places {
+        let Some(Value::Object(element)) = list.get_mut(*place) else {
+            continue;
+        };
+        match (sub, value) {
+            (Some(sub), value) => {
+                element.insert(sub.name.to_owned(), value.clone());
+            }
+            (None, Value::Object(new)) => {
+                if operation.op == PatchKind::Replace {
+                    // It must stay what the path selected.
+                    *element = template(operation.path.filter.as_ref()).unwrap_or_default();
+                }
+                element.extend(new.clone());
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+fn when_missing(list: &mut Vec<Value>, operation: &PatchOperation) -> Result<Vec<usize>, ScimError> {
+    let no_target = || ScimError::no_target(format!("nothing matches the filter on {}", operation.path.attr));
+    if operation.on_missing == OnMissing::Refuse && operation.path.filter.is_some() {
+        return Err(no_target());
+    }
+    if operation.op == PatchKind::Remove {
+        return Ok(Vec::new());
+    }
+    let mut element = template(operation.path.filter.as_ref()).ok_or_else(no_target)?;
+    match (operation.path.attr.sub, &operation.value) {
+        (Some(sub), Some(value)) => {
+            element.insert(sub.name.to_owned(), value.clone());
+        }
+        (None, Some(Value::Object(new))) => element.extend(new.clone()),
+        _ => return Ok(Vec::new()),
+    }
+    list.push(Value::Object(element));
+    Ok(vec![list.len() - 1])
+}
+
+/// The element that a filter of equalities describes; none when it asks for anything else.
+fn template(filter: Option<&Filter>) -> Option<Map<String, Value>> {
+    let mut element = Map::new();
+    let parts = match filter {
+        None => return Some(element),
+        Some(Filter::And(parts)) => parts.as_slice(),
+        Some(single) => std::slice::from_ref(single),
+    };
+    for part in parts {
+        let Filter::Compare(path, CompareOp::Equal, literal) = part else {
+            return None;
+        };
+        let value = match (path.attribute.kind, literal) {
+            (_, Literal::Null) => continue,
+            (AttributeType::Boolean, Literal::Bool(known)) => Value::Bool(*known),
+            (AttributeType::Boolean, Literal::Text(text)) => Value::Bool(truth(&Value::from(text.as_str()))?),
+            (AttributeType::Boolean, Literal::Number(_)) => return None,
+            (_, Literal::Text(text) | Literal::Number(text)) => Value::from(text.as_str()),
+            (_, Literal::Bool(known)) => Value::from(known.to_string()),
+        };
+        element.insert(path.attribute.name.to_owned(), value);
+    }
+    Some(element)
+}

@@ -1,0 +1,403 @@
+//! The tolerance of PATCH: from any spelling to operations in form.
+
+use super::path::{self, Found, PatchPath};
+use super::{MembersChange, OnMissing, PATCH_OP_SCHEMA, Patch, PatchKind, PatchOperation, members};
+use crate::coerce::{Coercer, twice, wrong};
+use crate::error::ScimError;
+use crate::json::{count_values, parse_json};
+use crate::limits::{ATTRIBUTE_VALUES_MAX, MEMBERS_PER_REQUEST_MAX, PATCH_OPERATIONS_MAX};
+use crate::note::{Dialect, NoteKind, Notes};
+use crate::parse::null_is_ignored;
+use crate::path::{AttrRef, has_prefix};
+use crate::roles;
+use crate::schema::{ResourceKind, Schema};
+use serde_json::{Map, Value};
+
+/// Reads the body of a PATCH.
+///
+/// # Errors
+/// `invalidSyntax` for what is no PatchOp; `invalidPath` and `invalidFilter` for malformed paths;
+/// `noTarget` for a `remove` without path; `mutability` for the removal of a required attribute (and, in
+/// strict dialect, for writing a read-only one); `invalidValue` for wrong values; 413 above a bound.
+pub fn parse_patch(kind: ResourceKind, dialect: Dialect, body: &[u8]) -> Result<Patch, ScimError> {
+    read_patch(kind, dialect, &parse_json(body)?)
+}
+
+/// As [`parse_patch`], for a body that is already JSON (within the bounds of [`parse_json`]).
+///
+/// # Errors
+/// As there.
+pub fn read_patch(kind: ResourceKind, dialect: Dialect, body: &Value) -> Result<Patch, ScimError> {
+    let Value::Object(body) = body else {
+        return Err(ScimError::invalid_syntax("the body is not a JSON object"));
+    };
+    if dialect == Dialect::Strict {
+        check_schemas(body)?;
+    }
+    let operations = match member(body, "Operations")? {
+        Some(Value::Array(list)) if !list.is_empty() => list.as_slice(),
+        Some(single @ Value::Object(_)) if dialect == Dialect::Tolerant => std::slice::from_ref(single),
+        _ => {
+            return Err(ScimError::invalid_syntax(
+                "Operations must be a list of at least one operation",
+            ));
+        }
+    };
+    if operations.len() > PATCH_OPERATIONS_MAX {
+        return Err(ScimError::too_large(format!(
+            "more than {PATCH_OPERATIONS_MAX} operations"
+        )));
+    }
+    let mut notes = Notes::default();
+    let mut normaliser = Normaliser {
+        kind,
+        dialect,
+        notes: &mut notes,
+        operations: Vec::new(),
+        members: MembersChange::default(),
+        values: 0,
+        member_count: 0,
+    };
+    for (index, operation) in operations.iter().enumerate() {
+        normaliser.operation(operation).map_err(|error| ScimError {
+            detail: format!("operation {}: {}", index + 1, error.detail),
+            ..error
+        })?;
+    }
+    let Normaliser {
+        operations, members, ..
+    } = normaliser;
+    Ok(Patch {
+        operations,
+        members,
+        notes: notes.0,
+    })
+}
+
+fn check_schemas(body: &Map<String, Value>) -> Result<(), ScimError> {
+    let named = member(body, "schemas")?.and_then(Value::as_array);
+    let has = named.is_some_and(|list| list.iter().any(|urn| urn == PATCH_OP_SCHEMA));
+    if has {
+        Ok(())
+    } else {
+        Err(ScimError::invalid_syntax(format!(
+            "schemas does not name {PATCH_OP_SCHEMA}"
+        )))
+    }
+}
+
+/// A member whatever its case; null counts as missing.
+fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Value>, ScimError> {
+    let mut found = map.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+    let first = found.next();
+    if found.next().is_some() {
+        return Err(twice(name));
+    }
+    Ok(first.map(|(_, value)| value))
+}
+
+struct Normaliser<'a> {
+    kind: ResourceKind,
+    dialect: Dialect,
+    notes: &'a mut Notes,
+    operations: Vec<PatchOperation>,
+    members: MembersChange,
+    values: usize,
+    member_count: usize,
+}
+
+impl Normaliser<'_> {
+    fn is_strict(&self) -> bool {
+        self.dialect == Dialect::Strict
+    }
+
+    fn operation(&mut self, operation: &Value) -> Result<(), ScimError> {
+        let Value::Object(operation) = operation else {
+            return Err(ScimError::invalid_syntax("is not a JSON object"));
+        };
+        let op = match member(operation, "op")?.and_then(Value::as_str) {
+            Some(word) => self.kind_of(word)?,
+            None => return Err(ScimError::invalid_syntax("op is missing")),
+        };
+        let value = member(operation, "value")?;
+        match member(operation, "path")? {
+            None | Some(Value::Null) => self.without_path(op, value),
+            Some(Value::String(path)) if path.trim().is_empty() => self.without_path(op, value),
+            Some(Value::String(path)) => self.with_path(op, path, value),
+            Some(_) => Err(ScimError::invalid_path("path must be a string")),
+        }
+    }
+
+    fn kind_of(&self, word: &str) -> Result<PatchKind, ScimError> {
+        let folded = if self.is_strict() {
+            word.to_owned()
+        } else {
+            word.trim().to_ascii_lowercase()
+        };
+        match folded.as_str() {
+            "add" => Ok(PatchKind::Add),
+            "replace" => Ok(PatchKind::Replace),
+            "remove" => Ok(PatchKind::Remove),
+            _ => Err(ScimError::invalid_syntax("op must be add, replace or remove")),
+        }
+    }
+
+    /// The keys of the value are paths; nulls among them mean “not sent”.
+    fn without_path(&mut self, op: PatchKind, value: Option<&Value>) -> Result<(), ScimError> {
+        if op == PatchKind::Remove {
+            return Err(ScimError::no_target("remove needs a path"));
+        }
+        let objects = match value {
+            Some(Value::Array(list)) if !self.is_strict() => list.as_slice(),
+            Some(single) => std::slice::from_ref(single),
+            None => return Err(ScimError::invalid_value("without path, value must be an object")),
+        };
+        for object in objects {
+            let Value::Object(object) = object else {
+                return Err(ScimError::invalid_value("without path, value must be an object"));
+            };
+            for (key, value) in object {
+                self.keyed(op, key, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keyed(&mut self, op: PatchKind, key: &str, value: &Value) -> Result<(), ScimError> {
+        if key.eq_ignore_ascii_case("schemas") {
+            return Ok(());
+        }
+        if value.is_null() && !self.is_strict() {
+            self.notes.add(NoteKind::NullIgnored, key);
+            return Ok(());
+        }
+        match path::parse(self.kind, key) {
+            Ok(_) => self.with_path(op, key, Some(value)),
+            // A key that is no path at all is an attribute nobody knows.
+            Err(_) if !self.is_strict() && !key.contains('[') => {
+                self.notes.add(NoteKind::UnknownAttribute, key);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn with_path(&mut self, op: PatchKind, text: &str, value: Option<&Value>) -> Result<(), ScimError> {
+        if text.trim().eq_ignore_ascii_case("password") {
+            self.notes.add(NoteKind::Password, "password");
+            return Ok(());
+        }
+        match path::parse(self.kind, text)? {
+            Found::Path(path) => self.at(op, path, value),
+            Found::Core => self.without_path(op, value),
+            Found::Extension(schema) => self.extension(op, schema, value),
+            Found::Unknown if self.is_strict() => Err(ScimError::invalid_path(
+                "the path names an attribute that no schema here has",
+            )),
+            Found::Unknown => {
+                let urn = has_prefix(text.trim(), "urn:");
+                let kind = if urn {
+                    NoteKind::UnknownSchema
+                } else {
+                    NoteKind::UnknownAttribute
+                };
+                // What stands between brackets can be personal.
+                self.notes.add(kind, text.split('[').next().unwrap_or_default());
+                Ok(())
+            }
+        }
+    }
+
+    fn extension(
+        &mut self,
+        op: PatchKind,
+        schema: &'static Schema,
+        value: Option<&Value>,
+    ) -> Result<(), ScimError> {
+        let whole = |attribute| AttrRef {
+            extension: Some(schema),
+            attribute,
+            sub: None,
+        };
+        match (op, value) {
+            (PatchKind::Remove, _) => {
+                for attribute in schema.attributes {
+                    self.at(
+                        op,
+                        PatchPath {
+                            attr: whole(attribute),
+                            filter: None,
+                        },
+                        None,
+                    )?;
+                }
+                Ok(())
+            }
+            (_, Some(Value::Object(object))) => {
+                for (key, value) in object {
+                    self.keyed(op, &format!("{}:{key}", schema.id), value)?;
+                }
+                Ok(())
+            }
+            _ => Err(wrong(schema.id, "must be an object")),
+        }
+    }
+
+    fn at(&mut self, op: PatchKind, path: PatchPath, value: Option<&Value>) -> Result<(), ScimError> {
+        if path.attr.is_core("members", path.attr.sub.map(|sub| sub.name)) {
+            return self.member_operation(op, &path, value);
+        }
+        if path.attr.attribute.is_read_only() || path.attr.leaf().is_read_only() {
+            return self.read_only(&path.attr);
+        }
+        if path.attr.is_core("schemas", None) {
+            return Ok(());
+        }
+        self.values += value.map_or(0, count_values);
+        if self.values > ATTRIBUTE_VALUES_MAX {
+            return Err(ScimError::too_large(format!(
+                "more than {ATTRIBUTE_VALUES_MAX} attribute values"
+            )));
+        }
+        match op {
+            PatchKind::Remove => self.remove(path, value),
+            PatchKind::Add | PatchKind::Replace => self.write(op, path, value),
+        }
+    }
+
+    fn read_only(&mut self, path: &AttrRef) -> Result<(), ScimError> {
+        if self.is_strict() {
+            return Err(ScimError::mutability(format!("{path} is read-only")));
+        }
+        self.notes.add(NoteKind::ReadOnly, &path.to_string());
+        Ok(())
+    }
+
+    fn member_operation(
+        &mut self,
+        op: PatchKind,
+        path: &PatchPath,
+        value: Option<&Value>,
+    ) -> Result<(), ScimError> {
+        let Some(operation) = members::operation(op, path, value)? else {
+            return Ok(());
+        };
+        self.member_count += match &operation {
+            members::MemberOperation::Add(list)
+            | members::MemberOperation::Remove(list)
+            | members::MemberOperation::Replace(list) => list.len(),
+            members::MemberOperation::RemoveAll => 0,
+        };
+        if self.member_count > MEMBERS_PER_REQUEST_MAX {
+            return Err(ScimError::too_large(format!(
+                "members: more than {MEMBERS_PER_REQUEST_MAX} in one request"
+            )));
+        }
+        self.members.operations.push(operation);
+        Ok(())
+    }
+
+    fn remove(&mut self, path: PatchPath, value: Option<&Value>) -> Result<(), ScimError> {
+        let attribute = path.attr.attribute;
+        if attribute.required && path.attr.sub.is_none() && path.filter.is_none() {
+            return Err(ScimError::mutability(format!(
+                "{} is required and cannot be removed",
+                path.attr
+            )));
+        }
+        // Only a list attribute as a whole can have some of its values named.
+        let named = value.filter(|value| {
+            !value.is_null() && attribute.multi_valued && path.filter.is_none() && path.attr.sub.is_none()
+        });
+        let value = match named {
+            None => None,
+            Some(named) => match self.coercer().attribute(&path.attr, named)? {
+                Some(list) => Some(list),
+                None => return Ok(()),
+            },
+        };
+        self.push(PatchKind::Remove, path, value);
+        Ok(())
+    }
+
+    fn write(&mut self, op: PatchKind, path: PatchPath, value: Option<&Value>) -> Result<(), ScimError> {
+        let Some(value) = value else {
+            return Err(wrong(&path.attr.to_string(), "needs a value"));
+        };
+        if value.is_null() && null_is_ignored(&path.attr) {
+            self.notes.add(NoteKind::NullIgnored, &path.attr.to_string());
+            return Ok(());
+        }
+        let (path, value) = self.role_text(path, value);
+        let shown = path.attr.to_string();
+        let attribute = path.attr.attribute;
+        let coerced = match (path.attr.sub, &path.filter) {
+            (Some(sub), _) => self.coercer().singular(sub, &shown, &value)?,
+            (None, Some(_)) => {
+                let single = match value.as_array().map(Vec::as_slice) {
+                    Some([only]) => only,
+                    _ => &*value,
+                };
+                self.coercer().element(attribute, &shown, single)?
+            }
+            (None, None) => self.coercer().attribute(&path.attr, &value)?,
+        };
+        match (coerced, op) {
+            (Some(value), _) => self.push(op, path, Some(value)),
+            (None, PatchKind::Replace) => return self.remove(path, None),
+            (None, _) if Self::says_none(&path) => return self.remove(path, None),
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    /// Whether adding nothing means taking away: a single complex value set to an empty string (manager).
+    fn says_none(path: &PatchPath) -> bool {
+        path.attr.sub.is_none() && path.attr.attribute.is_complex() && !path.attr.attribute.multi_valued
+    }
+
+    /// `roles[…].value` may be given as JSON text: then it is the whole element that is meant.
+    fn role_text<'v>(&self, path: PatchPath, value: &'v Value) -> (PatchPath, std::borrow::Cow<'v, Value>) {
+        use std::borrow::Cow;
+        let is_role_value =
+            path.attr.attribute.holds_roles && path.attr.sub.is_some_and(|sub| sub.name == "value");
+        if self.is_strict() || !is_role_value || !value.is_string() {
+            return (path, Cow::Borrowed(value));
+        }
+        match roles::read_element(value) {
+            Some(element) if element.len() > 1 => {
+                let attr = AttrRef {
+                    sub: None,
+                    ..path.attr
+                };
+                (PatchPath { attr, ..path }, Cow::Owned(Value::Object(element)))
+            }
+            Some(mut element) => {
+                let inner = element.remove("value").unwrap_or(Value::Null);
+                (path, Cow::Owned(inner))
+            }
+            None => (path, Cow::Borrowed(value)),
+        }
+    }
+
+    fn coercer(&mut self) -> Coercer<'_> {
+        Coercer {
+            dialect: self.dialect,
+            notes: self.notes,
+        }
+    }
+
+    fn push(&mut self, op: PatchKind, path: PatchPath, value: Option<Value>) {
+        let on_missing = if self.is_strict() {
+            OnMissing::Refuse
+        } else {
+            OnMissing::Tolerate
+        };
+        self.operations.push(PatchOperation {
+            op,
+            path,
+            value,
+            on_missing,
+        });
+    }
+}

@@ -1,0 +1,140 @@
+//! Every spelling of a change of members.
+
+use super::*;
+use crate::members::{MemberKind, MemberRef};
+
+fn members_of(operations: &Value) -> Vec<MemberOperation> {
+    read(ResourceKind::Group, operations).members.operations
+}
+
+fn refs(ids: &[&str]) -> Vec<MemberRef> {
+    ids.iter().map(|id| MemberRef::new(*id)).collect()
+}
+
+#[test]
+fn membership_arrives_in_every_form() {
+    use MemberOperation::{Add, Remove, RemoveAll, Replace};
+    for (operations, expected) in [
+        (
+            json!([{"op": "Add", "path": "members",
+                    "value": [{"$ref": null, "value": "u-1"}, {"value": "u-2"}]},
+                {"op": "Remove", "path": "members", "value": [{"$ref": null, "value": "u-3"}]}]),
+            vec![Add(refs(&["u-1", "u-2"])), Remove(refs(&["u-3"]))],
+        ),
+        (
+            json!([{"op": "remove", "path": "members[value eq \"u-1\"]"},
+                {"op": "add", "path": "members", "value": [{"value": "u-2", "display": "x"}]}]),
+            vec![Remove(refs(&["u-1"])), Add(refs(&["u-2"]))],
+        ),
+        (
+            json!([{"op": "remove", "path": "Members[Value eq \"u-1\" or value eq \"u-2\"]"}]),
+            vec![Remove(refs(&["u-1", "u-2"]))],
+        ),
+        (json!([{"op": "remove", "path": "members"}]), vec![RemoveAll]),
+        (
+            json!([{"op": "remove", "path": "members", "value": null}]),
+            vec![RemoveAll],
+        ),
+        (json!([{"op": "remove", "path": "members", "value": []}]), vec![]),
+        (
+            json!([{"op": "replace", "path": "members", "value": []}]),
+            vec![Replace(vec![])],
+        ),
+        (
+            json!([{"op": "replace", "path": "members", "value": [{"value": "u-1"}]}]),
+            vec![Replace(refs(&["u-1"]))],
+        ),
+        (
+            json!([{"op": "add", "path": "members", "value": "u-1"}]),
+            vec![Add(refs(&["u-1"]))],
+        ),
+        (json!([{"op": "add", "path": "members", "value": []}]), vec![]),
+        (
+            json!([{"op": "add", "path": "members[value eq \"u-1\"]", "value": {"value": "u-1"}}]),
+            vec![Add(refs(&["u-1"]))],
+        ),
+        (
+            json!([{"op": "add", "path": "members.value", "value": ["u-1"]}]),
+            vec![Add(refs(&["u-1"]))],
+        ),
+        (
+            json!([{"op": "add", "value": {"members": [{"value": "u-1"}]}}]),
+            vec![Add(refs(&["u-1"]))],
+        ),
+        (
+            json!([{"op": "replace", "value": {"id": "g", "displayName": "new"}}]),
+            vec![],
+        ),
+        (
+            json!([{"op": "replace", "value": {"displayName": "new", "members": null}}]),
+            vec![],
+        ),
+        (
+            json!([{"op": "add", "path": "members", "value": [{"value": "g-1", "type": "Group"}]}]),
+            vec![Add(vec![MemberRef {
+                value: "g-1".to_owned(),
+                kind: Some(MemberKind::Group),
+            }])],
+        ),
+    ] {
+        assert_eq!(members_of(&operations), expected, "{operations}");
+    }
+}
+
+#[test]
+fn a_whole_group_object_replaces_without_path() {
+    let patch = read(
+        ResourceKind::Group,
+        &json!([{"op": "replace", "path": null, "value": {
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "id": "g-1", "externalId": "pk",
+        "displayName": "Renamed", "members": [{"value": "u-1"}], "meta": {"resourceType": "Group"}}}]),
+    );
+    let after = apply(&group(), &patch.operations).unwrap();
+    assert_eq!(
+        (after.display_name(), after.external_id()),
+        (Some("Renamed"), Some("pk"))
+    );
+    assert_eq!(after.id(), None);
+    assert_eq!(
+        patch.members.operations,
+        [MemberOperation::Replace(refs(&["u-1"]))]
+    );
+}
+
+#[test]
+fn members_without_ids_or_selected_by_anything_else_are_refused() {
+    let group = ResourceKind::Group;
+    for (operation, kind) in [
+        (
+            json!({"op": "add", "path": "members", "value": [{}]}),
+            ScimType::InvalidValue,
+        ),
+        (json!({"op": "add", "path": "members"}), ScimType::InvalidValue),
+        (
+            json!({"op": "replace", "path": "members", "value": null}),
+            ScimType::InvalidValue,
+        ),
+        (
+            json!({"op": "replace", "path": "members", "value": true}),
+            ScimType::InvalidValue,
+        ),
+        (
+            json!({"op": "remove", "path": "members[type eq \"User\"]"}),
+            ScimType::InvalidFilter,
+        ),
+        (
+            json!({"op": "remove", "path": "members[value ne \"x\"]"}),
+            ScimType::InvalidFilter,
+        ),
+        (
+            json!({"op": "remove", "path": "members.value"}),
+            ScimType::InvalidPath,
+        ),
+    ] {
+        assert_eq!(
+            refused(Dialect::Tolerant, group, &body(&json!([operation]))),
+            kind,
+            "{operation}"
+        );
+    }
+}

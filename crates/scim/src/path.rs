@@ -1,0 +1,222 @@
+//! Attribute paths (RFC 7644 figure 1), resolved against the schema without regard to case.
+
+use crate::schema::{Attribute, COMMON, ResourceKind, Schema};
+use std::fmt;
+
+/// An attribute or sub-attribute that the schema knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttrRef {
+    /// The extension it belongs to; none for core and common attributes.
+    pub extension: Option<&'static Schema>,
+    /// The attribute.
+    pub attribute: &'static Attribute,
+    /// The sub-attribute, if the path goes that far.
+    pub sub: Option<&'static Attribute>,
+}
+
+impl AttrRef {
+    pub(crate) const fn core(attribute: &'static Attribute) -> Self {
+        Self {
+            extension: None,
+            attribute,
+            sub: None,
+        }
+    }
+
+    /// What the path ends in.
+    #[must_use]
+    pub fn leaf(&self) -> &'static Attribute {
+        self.sub.unwrap_or(self.attribute)
+    }
+
+    /// Whether it is the core attribute `name`, or the sub-attribute `sub` of it.
+    #[must_use]
+    pub fn is_core(&self, name: &str, sub: Option<&str>) -> bool {
+        self.extension.is_none() && self.attribute.name == name && self.sub.map(|s| s.name) == sub
+    }
+}
+
+impl fmt::Display for AttrRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(extension) = self.extension {
+            write!(f, "{}:", extension.id)?;
+        }
+        f.write_str(self.attribute.name)?;
+        match self.sub {
+            Some(sub) => write!(f, ".{}", sub.name),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a name in a path or a body stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// An attribute.
+    Attribute(AttrRef),
+    /// The URN of the core schema itself.
+    Core,
+    /// The URN of an extension itself.
+    Extension(&'static Schema),
+}
+
+/// Resolves `urn:…:attr.sub`, `attr.sub`, `attr` or a bare URN.
+///
+/// A URN holds dots and colons, so known URNs are matched whole rather than split. A name without a URN
+/// that no core attribute has is looked for in the extensions: identity providers send `manager` so.
+pub(crate) fn resolve(kind: ResourceKind, text: &str) -> Option<Named> {
+    let text = text.trim();
+    if !has_prefix(text, "urn:") {
+        return resolve_bare(kind, text).map(Named::Attribute);
+    }
+    if let Some(rest) = after_urn(text, kind.schema().id) {
+        return match rest {
+            None => Some(Named::Core),
+            Some(rest) => in_core(kind, rest).map(Named::Attribute),
+        };
+    }
+    kind.extensions().iter().copied().find_map(|schema| {
+        Some(match after_urn(text, schema.id)? {
+            None => Named::Extension(schema),
+            Some(rest) => Named::Attribute(in_extension(schema, rest)?),
+        })
+    })
+}
+
+/// Resolves a path that must name an attribute.
+pub(crate) fn resolve_attribute(kind: ResourceKind, text: &str) -> Option<AttrRef> {
+    match resolve(kind, text)? {
+        Named::Attribute(found) => Some(found),
+        Named::Core | Named::Extension(_) => None,
+    }
+}
+
+fn resolve_bare(kind: ResourceKind, text: &str) -> Option<AttrRef> {
+    in_core(kind, text).or_else(|| {
+        kind.extensions()
+            .iter()
+            .find_map(|schema| in_extension(schema, text))
+    })
+}
+
+fn in_core(kind: ResourceKind, text: &str) -> Option<AttrRef> {
+    let (name, sub) = split(text);
+    let common = COMMON
+        .iter()
+        .find(|attribute| attribute.name.eq_ignore_ascii_case(name));
+    with_sub(None, common.or_else(|| kind.schema().attribute(name))?, sub)
+}
+
+fn in_extension(schema: &'static Schema, text: &str) -> Option<AttrRef> {
+    let (name, sub) = split(text);
+    with_sub(Some(schema), schema.attribute(name)?, sub)
+}
+
+fn with_sub(
+    extension: Option<&'static Schema>,
+    attribute: &'static Attribute,
+    sub: Option<&str>,
+) -> Option<AttrRef> {
+    let sub = match sub {
+        None => None,
+        Some(name) => Some(sub_attribute(attribute, name)?),
+    };
+    Some(AttrRef {
+        extension,
+        attribute,
+        sub,
+    })
+}
+
+/// The sub-attribute, with the alias that identity providers use in roles.
+pub(crate) fn sub_attribute(attribute: &Attribute, name: &str) -> Option<&'static Attribute> {
+    attribute.sub(name).or_else(|| {
+        (attribute.holds_roles && name.eq_ignore_ascii_case("displayName"))
+            .then(|| attribute.sub("display"))?
+    })
+}
+
+fn split(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('.') {
+        Some((name, sub)) => (name, Some(sub)),
+        None => (text, None),
+    }
+}
+
+/// `None` when `text` does not begin with the URN; else what stands behind the colon after it, if anything.
+fn after_urn<'a>(text: &'a str, urn: &str) -> Option<Option<&'a str>> {
+    if !has_prefix(text, urn) {
+        return None;
+    }
+    match text.get(urn.len()..)? {
+        "" => Some(None),
+        rest => rest.strip_prefix(':').map(Some),
+    }
+}
+
+/// Whether `text` begins with `prefix`, whatever the case of ASCII letters.
+pub(crate) fn has_prefix(text: &str, prefix: &str) -> bool {
+    text.get(..prefix.len())
+        .is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn shown(kind: ResourceKind, text: &str) -> Option<String> {
+        resolve_attribute(kind, text).map(|found| found.to_string())
+    }
+
+    #[test]
+    fn names_are_found_in_any_case_with_and_without_urn() {
+        let user = ResourceKind::User;
+        let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+        for (text, canonical) in [
+            ("USERNAME", "userName".to_owned()),
+            ("Name.FamilyName", "name.familyName".to_owned()),
+            (
+                "urn:ietf:params:scim:schemas:core:2.0:user:Emails.Value",
+                "emails.value".to_owned(),
+            ),
+            ("meta.lastmodified", "meta.lastModified".to_owned()),
+            ("manager", format!("{enterprise}:manager")),
+            (
+                "URN:IETF:params:scim:schemas:extension:enterprise:2.0:User:manager.value",
+                { format!("{enterprise}:manager.value") },
+            ),
+            ("roles.displayName", "roles.display".to_owned()),
+        ] {
+            assert_eq!(shown(user, text), Some(canonical), "{text}");
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_not_found() {
+        for text in [
+            "",
+            "nothing",
+            "name.nothing",
+            "name.givenName.x",
+            "urn:x:userName",
+            "userName.x",
+            "é.ü",
+        ] {
+            assert_eq!(shown(ResourceKind::User, text), None, "{text}");
+        }
+        assert_eq!(shown(ResourceKind::Group, "userName"), None);
+    }
+
+    #[test]
+    fn a_bare_urn_stands_for_its_schema() {
+        assert_eq!(
+            resolve(ResourceKind::User, crate::schema::USER_URN),
+            Some(Named::Core)
+        );
+        assert!(matches!(
+            resolve(ResourceKind::Group, crate::schema::GROUP_ROLES_URN),
+            Some(Named::Extension(_))
+        ));
+    }
+}

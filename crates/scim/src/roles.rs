@@ -1,0 +1,261 @@
+//! Reading app roles in every form that identity providers send them.
+//!
+//! Forms: objects with `value`, `display` or `displayName`, `type`, `primary`; bare strings; an object or
+//! string whose text is JSON such as `{"id":"…","value":"…","displayName":"…"}`. Text is read as JSON only
+//! when it is an object that has a `value` member. An empty `value` falls back to `id`.
+
+use crate::json::{parse_json, truth};
+use serde_json::{Map, Value};
+
+/// Key under which a normalised role element keeps the identity provider's own id. No schema has it, and no
+/// answer shows it: it is evidence for the event.
+pub const IDP_ID_KEY: &str = "id";
+
+/// One app role.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RoleValue {
+    /// The app role; never empty.
+    pub value: String,
+    /// Name for people.
+    pub display: Option<String>,
+    /// `type`, such as `WindowsAzureActiveDirectoryRole`.
+    pub kind: Option<String>,
+    /// Marked as the preferred one.
+    pub primary: bool,
+    /// The identity provider's id of the role.
+    pub idp_id: Option<String>,
+}
+
+/// All roles in the value of a `roles` attribute, in order; the same value twice is one role.
+/// Elements without a value are left out.
+#[must_use]
+pub fn extract(raw: &Value) -> Vec<RoleValue> {
+    let elements = match raw {
+        Value::Array(list) => list.as_slice(),
+        single => std::slice::from_ref(single),
+    };
+    merged(elements.iter().filter_map(read_element).collect())
+        .iter()
+        .filter_map(role_of)
+        .collect()
+}
+
+/// Brings one element into form: `value`, `display`, `type`, `primary` and [`IDP_ID_KEY`], as far as given.
+/// Nothing for null, an empty string or a list.
+pub(crate) fn read_element(raw: &Value) -> Option<Map<String, Value>> {
+    let element = match raw {
+        Value::String(text) => from_text(text),
+        Value::Number(number) => single("value", Value::from(number.to_string())),
+        Value::Object(map) => from_object(map),
+        Value::Null | Value::Bool(_) | Value::Array(_) => return None,
+    };
+    (!element.is_empty()).then_some(element)
+}
+
+fn from_text(text: &str) -> Map<String, Value> {
+    match as_role_document(text) {
+        Some(document) => plain(&document),
+        None if text.trim().is_empty() => Map::new(),
+        None => single("value", Value::from(text)),
+    }
+}
+
+/// An object; what the text inside its `value` says fills the gaps.
+fn from_object(map: &Map<String, Value>) -> Map<String, Value> {
+    let mut element = plain(map);
+    let inner = element
+        .get("value")
+        .and_then(Value::as_str)
+        .and_then(as_role_document);
+    if let Some(document) = inner {
+        element.remove("value");
+        for (key, value) in plain(&document) {
+            element.entry(key).or_insert(value);
+        }
+    }
+    element
+}
+
+fn as_role_document(text: &str) -> Option<Map<String, Value>> {
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    match parse_json(text.as_bytes()).ok()? {
+        Value::Object(map) if map.keys().any(|key| key.eq_ignore_ascii_case("value")) => Some(map),
+        _ => None,
+    }
+}
+
+fn plain(map: &Map<String, Value>) -> Map<String, Value> {
+    let mut element = Map::new();
+    let mut value_named = false;
+    for (key, value) in map {
+        let name = match key.to_ascii_lowercase().as_str() {
+            "value" => {
+                value_named = true;
+                "value"
+            }
+            "display" | "displayname" => "display",
+            "type" => "type",
+            "id" => IDP_ID_KEY,
+            "primary" => {
+                if let Some(primary) = truth(value) {
+                    element.insert("primary".to_owned(), Value::Bool(primary));
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        if let Some(text) = scalar(value) {
+            element.insert(name.to_owned(), Value::from(text));
+        }
+    }
+    if value_named
+        && !element.contains_key("value")
+        && let Some(id) = element.get(IDP_ID_KEY).cloned()
+    {
+        element.insert("value".to_owned(), id);
+    }
+    element
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn single(key: &str, value: Value) -> Map<String, Value> {
+    Map::from_iter([(key.to_owned(), value)])
+}
+
+/// One element per value: the first stays, later ones fill its gaps. Elements without value stay as they are.
+pub(crate) fn merged(elements: Vec<Map<String, Value>>) -> Vec<Map<String, Value>> {
+    let mut kept: Vec<Map<String, Value>> = Vec::with_capacity(elements.len());
+    let mut places = std::collections::HashMap::<String, usize>::new();
+    for element in elements {
+        let Some(value) = element.get("value").and_then(Value::as_str) else {
+            kept.push(element);
+            continue;
+        };
+        match places.get(value).and_then(|place| kept.get_mut(*place)) {
+            Some(first) => {
+                for (key, value) in element {
+                    first.entry(key).or_insert(value);
+                }
+            }
+            None => {
+                places.insert(value.to_owned(), kept.len());
+                kept.push(element);
+            }
+        }
+    }
+    kept
+}
+
+/// The role of a normalised element; none without a value.
+pub(crate) fn role_of(element: &Map<String, Value>) -> Option<RoleValue> {
+    let text = |key: &str| element.get(key).and_then(Value::as_str).map(str::to_owned);
+    Some(RoleValue {
+        value: text("value").filter(|value| !value.is_empty())?,
+        display: text("display"),
+        kind: text("type"),
+        primary: element.get("primary").and_then(Value::as_bool).unwrap_or(false),
+        idp_id: text(IDP_ID_KEY),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn values(raw: &Value) -> Vec<String> {
+        extract(raw).into_iter().map(|role| role.value).collect()
+    }
+
+    #[test]
+    fn every_form_an_identity_provider_sends_gives_the_role() {
+        let r = "Agent_CHIC-01_STORE";
+        for (form, raw) in [
+            (
+                "single, Entra",
+                json!([{"primary": true, "type": "WindowsAzureActiveDirectoryRole", "value": r}]),
+            ),
+            ("string boolean", json!([{"primary": "True", "value": r}])),
+            (
+                "complex with displayName",
+                json!([{"primary": false, "displayName": "Store", "value": r}]),
+            ),
+            (
+                "assertive with display",
+                json!([{"display": "Store", "type": "x", "value": r}]),
+            ),
+            ("bare string in a list", json!([r])),
+            ("bare string", json!(r)),
+            ("one object", json!({"value": r})),
+            ("capitals", json!([{"Value": r, "Display": "Store"}])),
+            (
+                "text in value",
+                json!([{"value": format!(r#"{{"id":"7f0c","value":"{r}","displayName":"S"}}"#)}]),
+            ),
+            ("text as element", json!([format!(r#" {{"value":"{r}"}}"#)])),
+            (
+                "empty inner value",
+                json!([{"value": format!(r#"{{"id":"{r}","value":"","displayName":"S"}}"#)}]),
+            ),
+            (
+                "null inner value",
+                json!([{"value": format!(r#"{{"id":"{r}","value":null}}"#)}]),
+            ),
+            ("twice", json!([{"value": r}, r, {"value": r, "display": "x"}])),
+        ] {
+            assert_eq!(values(&raw), [r], "{form}");
+        }
+    }
+
+    #[test]
+    fn what_the_text_says_is_kept_as_evidence() {
+        let raw =
+            json!([{"value": r#"{"id":"7f0c","value":"STORE_MANAGER","displayName":"Store manager"}"#}]);
+        assert_eq!(
+            extract(&raw),
+            [RoleValue {
+                value: "STORE_MANAGER".to_owned(),
+                display: Some("Store manager".to_owned()),
+                kind: None,
+                primary: false,
+                idp_id: Some("7f0c".to_owned()),
+            }]
+        );
+    }
+
+    #[test]
+    fn text_that_is_no_role_document_stays_text() {
+        for text in [
+            "{",
+            "{}",
+            r#"{"id":"x"}"#,
+            r#"["value"]"#,
+            "{value}",
+            r#"{"value":"a"} tail"#,
+        ] {
+            assert_eq!(values(&json!([text])), [text]);
+            assert_eq!(values(&json!([{"value": text}])), [text]);
+        }
+    }
+
+    #[test]
+    fn nothing_usable_gives_no_role() {
+        for raw in [
+            json!(null),
+            json!([]),
+            json!([null, true, [], {}, "", " ", {"display": "x"}]),
+            json!({}),
+        ] {
+            assert_eq!(values(&raw), Vec::<String>::new(), "{raw}");
+        }
+    }
+}
