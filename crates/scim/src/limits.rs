@@ -24,6 +24,8 @@ pub const FILTER_DEPTH_MAX: usize = 16;
 pub const FILTER_TERMS_MAX: usize = 100;
 /// Most comparisons in the value filter of a PATCH path; real ones have one or two.
 pub const PATH_TERMS_MAX: usize = 8;
+/// Most comparisons in the value filters of one PATCH together: each may look at every element of a list.
+pub const PATCH_TERMS_MAX: usize = 2 * PATCH_OPERATIONS_MAX;
 /// Most names in `attributes` or `excludedAttributes`.
 pub const SELECTION_NAMES_MAX: usize = 100;
 /// Page size when the client names none (interoperability profile: at least 100).

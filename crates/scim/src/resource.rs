@@ -2,7 +2,7 @@
 
 use crate::members::{self, MemberRef};
 use crate::roles::{self, RoleValue};
-use crate::schema::{ENTERPRISE_URN, ResourceKind};
+use crate::schema::{COMMON, ENTERPRISE_URN, ResourceKind};
 use crate::select::Selection;
 use serde_json::{Map, Value};
 use std::fmt;
@@ -177,9 +177,10 @@ impl Resource {
             .and_then(Value::as_array)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        elements
+        // A patch can give two elements one value: they are one role.
+        let elements = elements.iter().filter_map(Value::as_object).cloned().collect();
+        roles::merged(elements)
             .iter()
-            .filter_map(Value::as_object)
             .filter_map(roles::role_of)
             .collect()
     }
@@ -249,22 +250,29 @@ impl Resource {
         self
     }
 
-    /// What a client must be told changed to come from `self` to `new`.
+    /// What leads from `self` to `new`, without the attributes that the server writes.
     #[must_use]
     pub fn difference(&self, new: &Self) -> Difference {
         let set = new
             .attributes
             .iter()
-            .filter(|(name, value)| self.attributes.get(*name) != Some(*value))
+            .filter(|(name, value)| self.is_of_client(name) && self.attributes.get(*name) != Some(*value))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        let unset = self
-            .attributes
-            .keys()
-            .filter(|name| !new.attributes.contains_key(*name))
-            .cloned()
-            .collect();
-        Difference { set, unset }
+        let lost = |name: &&String| self.is_of_client(name) && !new.attributes.contains_key(*name);
+        Difference {
+            set,
+            unset: self.attributes.keys().filter(lost).cloned().collect(),
+        }
+    }
+
+    /// Whether the client writes the attribute as part of the resource.
+    fn is_of_client(&self, name: &str) -> bool {
+        let known = COMMON.iter().find(|attribute| attribute.name == name);
+        name != "members"
+            && known
+                .or_else(|| self.kind.schema().attribute(name))
+                .is_none_or(|known| !known.is_read_only())
     }
 
     /// URNs of the schemas in use.

@@ -55,8 +55,13 @@ fn dates(value: &str, op: CompareOp, literal: &str) -> bool {
 }
 
 fn texts(value: &str, op: CompareOp, literal: &str, exact: bool) -> bool {
-    if !exact && op == CompareOp::Equal && value.is_ascii() && literal.is_ascii() {
-        return value.eq_ignore_ascii_case(literal);
+    if is_equality(op) {
+        let same = if exact {
+            value == literal
+        } else {
+            same_folded(value, literal)
+        };
+        return same == (op == CompareOp::Equal);
     }
     let (value, literal) = (folded(value, exact), folded(literal, exact));
     match op {
@@ -65,6 +70,16 @@ fn texts(value: &str, op: CompareOp, literal: &str, exact: bool) -> bool {
         CompareOp::EndsWith => value.ends_with(&*literal),
         _ => ordered(value.cmp(&literal), op),
     }
+}
+
+/// Equal but for case; stops at the first difference.
+fn same_folded(left: &str, right: &str) -> bool {
+    left.eq_ignore_ascii_case(right)
+        || (!(left.is_ascii() && right.is_ascii())
+            && left
+                .chars()
+                .flat_map(char::to_lowercase)
+                .eq(right.chars().flat_map(char::to_lowercase)))
 }
 
 fn folded(text: &str, exact: bool) -> Cow<'_, str> {

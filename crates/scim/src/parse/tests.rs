@@ -224,6 +224,11 @@ fn a_difference_holds_what_changed_and_nothing_else() {
     );
     assert_eq!(difference.unset, ["locale"]);
     assert!(one.difference(&one).is_empty());
+    let answered = one
+        .clone()
+        .with("id", json!("u-1"))
+        .with("groups", json!([{"value": "g"}]));
+    assert!(answered.difference(&one).is_empty() && one.difference(&answered).is_empty());
     let mut patched = one.clone().into_attributes();
     difference.unset.iter().for_each(|name| {
         patched.remove(name);

@@ -10,6 +10,7 @@ use crate::parse::check_required;
 use crate::resource::Resource;
 use crate::schema::{Attribute, AttributeType};
 use serde_json::{Map, Value};
+use std::collections::{HashMap, HashSet};
 
 /// Carries out all operations in order, or none of them.
 ///
@@ -123,18 +124,12 @@ fn change_list(list: &mut Vec<Value>, operation: &PatchOperation) -> Result<Vec<
         }
         (None, None, PatchKind::Add) => {
             let new = elements(operation.value.as_ref());
-            Ok(new
-                .iter()
-                .map(|element| add_element(list, attribute, element))
-                .collect())
+            Ok(add_elements(list, attribute, new))
         }
         (None, None, PatchKind::Remove) => {
             match &operation.value {
                 None => list.clear(),
-                Some(named) => {
-                    let named = elements(Some(named));
-                    list.retain(|element| !named.iter().any(|n| is_named(attribute, element, n)));
-                }
+                Some(named) => remove_named(list, attribute, elements(Some(named))),
             }
             Ok(Vec::new())
         }
@@ -176,46 +171,77 @@ fn selected(list: &[Value], filter: Option<&Filter>) -> Vec<usize> {
         .collect()
 }
 
-/// Adds an element, or merges it into the one that already has its value; gives its place.
-fn add_element(list: &mut Vec<Value>, attribute: &Attribute, new: &Value) -> usize {
-    if let Some(place) = list.iter().position(|old| is_same(attribute, old, new)) {
-        if let (Some(Value::Object(old)), Value::Object(new)) = (list.get_mut(place), new) {
-            old.extend(new.clone());
-        }
-        return place;
-    }
-    list.push(new.clone());
-    list.len() - 1
-}
-
+/// Adds elements, each merged into the one that already has its value; gives their places.
+///
 /// Roles are the same by value, other elements by value and type; those without value when all is equal.
-fn is_same(attribute: &Attribute, old: &Value, new: &Value) -> bool {
-    let (Some(old_value), Some(new_value)) = (old.get("value"), new.get("value")) else {
-        return old == new;
+fn add_elements(list: &mut Vec<Value>, attribute: &Attribute, new: &[Value]) -> Vec<usize> {
+    let key = |element: &Value| {
+        let kind = if attribute.holds_roles {
+            None
+        } else {
+            element.get("type").and_then(Value::as_str)
+        };
+        Some((value_key(attribute, element)?, kind.map(str::to_owned)))
     };
-    same_value(attribute, old_value, new_value)
-        && (attribute.holds_roles || old.get("type") == new.get("type"))
-}
-
-/// Whether `named`, from the value list of a `remove`, means `element`: by its value, or else by all it says.
-fn is_named(attribute: &Attribute, element: &Value, named: &Value) -> bool {
-    match (named.get("value"), named.as_object()) {
-        (Some(value), _) => element
-            .get("value")
-            .is_some_and(|own| same_value(attribute, own, value)),
-        (None, Some(named)) => named.iter().all(|(key, value)| element.get(key) == Some(value)),
-        (None, None) => element == named,
-    }
-}
-
-fn same_value(attribute: &Attribute, left: &Value, right: &Value) -> bool {
-    let exact = attribute.value_sub().is_none_or(|sub| sub.case_exact);
-    match (left.as_str(), right.as_str()) {
-        (Some(left), Some(right)) if !exact => {
-            left.eq_ignore_ascii_case(right) || left.to_lowercase() == right.to_lowercase()
+    let mut known: HashMap<_, usize> = HashMap::new();
+    for (place, element) in list.iter().enumerate() {
+        if let Some(key) = key(element) {
+            known.entry(key).or_insert(place);
         }
-        _ => left == right,
     }
+    let mut places = Vec::with_capacity(new.len());
+    for element in new {
+        let key = key(element);
+        let place = match &key {
+            Some(key) => known.get(key).copied(),
+            None => list.iter().position(|old| old == element),
+        };
+        match place.and_then(|place| list.get_mut(place)) {
+            Some(old) => {
+                if let (Value::Object(old), Value::Object(new)) = (old, element) {
+                    old.extend(new.clone());
+                }
+            }
+            None => list.push(element.clone()),
+        }
+        let place = place.unwrap_or(list.len() - 1);
+        if let Some(key) = key {
+            known.entry(key).or_insert(place);
+        }
+        places.push(place);
+    }
+    places
+}
+
+/// Removes what the value list of a `remove` names: by value, or else by all that it says.
+fn remove_named(list: &mut Vec<Value>, attribute: &Attribute, named: &[Value]) {
+    let values: HashSet<String> = named
+        .iter()
+        .filter_map(|named| value_key(attribute, named))
+        .collect();
+    let others: Vec<&Map<String, Value>> = named
+        .iter()
+        .filter(|n| n.get("value").is_none())
+        .filter_map(Value::as_object)
+        .collect();
+    list.retain(|element| {
+        let by_value = value_key(attribute, element).is_some_and(|key| values.contains(&key));
+        let says =
+            |named: &Map<String, Value>| named.iter().all(|(key, value)| element.get(key) == Some(value));
+        !by_value && !others.iter().any(|named| says(named))
+    });
+}
+
+/// The element's `value` in the form in which two are compared; built once per element, so that a list
+/// compared with a list costs their sum.
+fn value_key(attribute: &Attribute, element: &Value) -> Option<String> {
+    let value = element.get("value")?.as_str()?;
+    let exact = attribute.value_sub().is_none_or(|sub| sub.case_exact);
+    Some(if exact {
+        value.to_owned()
+    } else {
+        value.to_lowercase()
+    })
 }
 
 fn drop_places(list: &mut Vec<Value>, places: &[usize]) {

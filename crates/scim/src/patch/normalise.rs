@@ -4,8 +4,9 @@ use super::path::{self, Found, PatchPath};
 use super::{MembersChange, OnMissing, PATCH_OP_SCHEMA, Patch, PatchKind, PatchOperation, members};
 use crate::coerce::{Coercer, twice, wrong};
 use crate::error::ScimError;
+use crate::filter::Filter;
 use crate::json::{count_values, parse_json};
-use crate::limits::{ATTRIBUTE_VALUES_MAX, MEMBERS_PER_REQUEST_MAX, PATCH_OPERATIONS_MAX};
+use crate::limits::{ATTRIBUTE_VALUES_MAX, MEMBERS_PER_REQUEST_MAX, PATCH_OPERATIONS_MAX, PATCH_TERMS_MAX};
 use crate::note::{Dialect, NoteKind, Notes};
 use crate::parse::null_is_ignored;
 use crate::path::{AttrRef, has_prefix};
@@ -56,6 +57,7 @@ pub fn read_patch(kind: ResourceKind, dialect: Dialect, body: &Value) -> Result<
         operations: Vec::new(),
         members: MembersChange::default(),
         values: 0,
+        terms: 0,
         member_count: 0,
     };
     for (index, operation) in operations.iter().enumerate() {
@@ -103,6 +105,7 @@ struct Normaliser<'a> {
     operations: Vec<PatchOperation>,
     members: MembersChange,
     values: usize,
+    terms: usize,
     member_count: usize,
 }
 
@@ -258,6 +261,11 @@ impl Normaliser<'_> {
             return Err(ScimError::too_large(format!(
                 "more than {ATTRIBUTE_VALUES_MAX} attribute values"
             )));
+        }
+        self.terms += path.filter.as_ref().map_or(0, Filter::terms);
+        if self.terms > PATCH_TERMS_MAX {
+            let detail = format!("more than {PATCH_TERMS_MAX} comparisons in value filters");
+            return Err(ScimError::too_large(detail));
         }
         match op {
             PatchKind::Remove => self.remove(path, value),

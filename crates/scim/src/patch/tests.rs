@@ -10,7 +10,7 @@ mod properties;
 
 use super::*;
 use crate::error::ScimType;
-use crate::limits::{ELEMENTS_MAX, PATCH_OPERATIONS_MAX};
+use crate::limits::{ELEMENTS_MAX, PATCH_OPERATIONS_MAX, PATCH_TERMS_MAX, PATH_TERMS_MAX};
 use crate::note::{Dialect, NoteKind};
 use crate::resource::Resource;
 use crate::schema::{ENTERPRISE_URN, GROUP_ROLES_URN, ResourceKind};
@@ -331,6 +331,21 @@ fn roles_go_in_every_form() {
 }
 
 #[test]
+fn the_single_role_assignment_replaces_the_primary_role() {
+    let start = ida().with(
+        "roles",
+        json!([{"value": "A_a_a", "primary": true}, {"value": ROLE}]),
+    );
+    let operations = json!([{"op": "Add", "path": "roles[primary eq \"True\"].value", "value": ROLE}]);
+    let patch = read(ResourceKind::User, &operations);
+    let roles = apply(&start, &patch.operations).unwrap().roles();
+    assert_eq!(
+        roles.into_iter().map(|role| role.value).collect::<Vec<_>>(),
+        [ROLE]
+    );
+}
+
+#[test]
 fn setting_one_primary_clears_the_others() {
     let start = ida().with(
         "emails",
@@ -546,6 +561,15 @@ fn the_strict_dialect_refuses_what_the_tolerant_one_mends() {
 fn operations_and_elements_are_bounded() {
     let one = json!({"op": "add", "path": "title", "value": "x"});
     let many = Value::from(vec![one; PATCH_OPERATIONS_MAX + 1]);
+    assert_eq!(
+        read_patch(ResourceKind::User, Dialect::Tolerant, &body(&many))
+            .unwrap_err()
+            .status,
+        413
+    );
+    let path = format!("emails[{}]", ["type eq \"x\""; PATH_TERMS_MAX].join(" and "));
+    let one = json!({"op": "remove", "path": path});
+    let many = Value::from(vec![one; PATCH_TERMS_MAX / PATH_TERMS_MAX + 1]);
     assert_eq!(
         read_patch(ResourceKind::User, Dialect::Tolerant, &body(&many))
             .unwrap_err()
