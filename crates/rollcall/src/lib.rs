@@ -9,10 +9,12 @@
 //! - Secrets are in `secrecy` types from the moment they are read, and in no error, log line or output.
 //! - A running instance is reached over the admin socket alone; both ends share the types of [`admin::api`].
 
+pub mod admin;
 pub mod config;
 pub mod health;
 pub mod keys;
 pub mod logging;
+pub mod metrics;
 
 /// The environment variable, when it is set and is UTF-8: the one place where the environment is read.
 #[must_use]
