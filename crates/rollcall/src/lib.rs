@@ -10,11 +10,15 @@
 //! - A running instance is reached over the admin socket alone; both ends share the types of [`admin::api`].
 
 pub mod admin;
+pub mod cli;
 pub mod config;
+pub mod engine;
+pub mod exit;
 pub mod health;
 pub mod keys;
 pub mod logging;
 pub mod metrics;
+pub mod output;
 
 /// The environment variable, when it is set and is UTF-8: the one place where the environment is read.
 #[must_use]
