@@ -1,7 +1,8 @@
 //! Helpers shared by the whole-engine tests: where the repository lies, and golden files.
 //!
-//! A golden file holds what a test expects to be produced. `ROLLCALL_GOLDEN=write` (set by `cargo xtask golden` and
-//! `cargo xtask schemas`) writes what is produced instead of comparing; the difference is then reviewed as text.
+//! A golden file holds what a test expects to be produced. `ROLLCALL_GOLDEN=write` (set by `cargo xtask
+//! golden` and `cargo xtask schemas`) writes what is produced instead of comparing; the difference is then
+//! reviewed as text.
 
 #![allow(
     clippy::unwrap_used,
@@ -57,4 +58,24 @@ pub fn golden(path: &str, actual: &str) {
         line(&expected),
         line(actual),
     );
+}
+
+/// As [`golden`], for the part of a document between `<!-- NAME: begin -->` and `<!-- NAME: end -->`, each on
+/// a line of its own; the rest of the document is written by hand.
+///
+/// # Panics
+/// When they differ, or the marks are not there.
+pub fn golden_part(path: &str, name: &str, actual: &str) {
+    let text = std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let (begin, end) = (
+        format!("<!-- {name}: begin -->\n"),
+        format!("<!-- {name}: end -->"),
+    );
+    let (before, rest) = text
+        .split_once(&begin)
+        .unwrap_or_else(|| panic!("{path} has no line {begin}"));
+    let (_, after) = rest
+        .split_once(&end)
+        .unwrap_or_else(|| panic!("{path} has no line {end}"));
+    golden(path, &format!("{before}{begin}{actual}{end}{after}"));
 }

@@ -8,5 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod commands;
+mod config;
 mod schemas;
 mod tidy;

@@ -1,7 +1,7 @@
 //! `schemas/`: one JSON Schema per type of event, an example of each, and every form that was ever stored.
 //!
-//! Schemas and examples are written by `cargo xtask schemas`. Stored forms are frozen: that command adds lines to
-//! `schemas/fixtures/`, and nothing may change or remove one.
+//! Schemas and examples are written by `cargo xtask schemas`. Stored forms are frozen: that command adds
+//! lines to `schemas/fixtures/`, and nothing may change or remove one.
 
 mod samples;
 

@@ -12,7 +12,8 @@ use crate::tools::{cargo, program, root, succeeds};
 
 /// The version whose configuration format and verdicts `deny.toml` was written for.
 const VERSION: &str = "0.20.2";
-/// The advisory database is a git repository outside; a machine without a way there waits no longer than this.
+/// The advisory database is a git repository outside; a machine without a way there waits no longer than
+/// this.
 const FETCH_MAX: Duration = Duration::from_secs(60);
 
 /// Licences, bans and sources, without the network.
@@ -76,8 +77,9 @@ fn within(mut command: Command, limit: Duration) -> Result<Result<(), String>> {
     Ok(Err(format!("the database cannot be fetched: {}", first.trim())))
 }
 
-/// cargo-deny in the pinned series. When there is none it is installed where cargo installs programs, so that the next
-/// clone finds it; when there is another series that one is left alone, and ours goes into `target/tools`.
+/// cargo-deny in the pinned series. When there is none it is installed where cargo installs programs, so that
+/// the next clone finds it; when there is another series that one is left alone, and ours goes into
+/// `target/tools`.
 fn deny() -> Result<Command> {
     let own_root = root().join("target/tools");
     let own = own_root.join("bin/cargo-deny").to_string_lossy().into_owned();

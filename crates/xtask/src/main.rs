@@ -1,5 +1,5 @@
-//! `cargo xtask`: everything that a check, a benchmark or a generated file of this repository needs, on a machine that
-//! has a Rust toolchain, a C compiler, make and perl.
+//! `cargo xtask`: everything that a check, a benchmark or a generated file of this repository needs, on a
+//! machine that has a Rust toolchain, a C compiler, make and perl.
 
 mod bench;
 mod deny;

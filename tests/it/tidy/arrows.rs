@@ -24,12 +24,12 @@ const IMPURE: [&str; 12] = [
     "tracing",
 ];
 
-/// Dependencies that only the named crates of ours may name in their manifests. `deny.toml` says the same of those that
-/// third parties may not bring in either.
+/// Dependencies that only the named crates of ours may name in their manifests. `deny.toml` says the same of
+/// those that third parties may not bring in either.
 const SOLE_USERS: [(&str, &[&str]); 9] = [
     ("anyhow", &["rollcall", "rollcall-tests", "rollcall-xtask"]),
     ("axum", &["rollcall-fluent-sim", "rollcall-ingest"]),
-    ("clap", &["rollcall", "rollcall-xtask"]),
+    ("clap", &["rollcall", "rollcall-tests", "rollcall-xtask"]),
     ("hyper", &["rollcall", "rollcall-fluent-sim", "rollcall-ingest"]),
     ("rdkafka", &["rollcall-eventlog"]),
     ("redb", &["rollcall-eventlog"]),

@@ -18,7 +18,8 @@ struct Envelope {
     specversion: String,
     /// UUIDv7; the first occurrence of an id decides, later ones get the same verdict.
     id: EventId,
-    /// Which door it came through: `scim/entra`, `webhook/okta`, `operator/cli`, `fluent/catalog`, `rollcall/timer`.
+    /// Which door it came through: `scim/entra`, `webhook/okta`, `operator/cli`, `fluent/catalog`,
+    /// `rollcall/timer`.
     #[schemars(regex(pattern = r"^(scim|webhook|operator|fluent|rollcall)/.+$"))]
     source: String,
     /// What happened, and the version of its form.
@@ -46,8 +47,8 @@ struct Envelope {
 }
 
 impl Event {
-    /// The JSON Schema of an event as it stands in the log. The forms of data are named by relative references to
-    /// `<type>.schema.json`, which [`EventData::schemas`] gives.
+    /// The JSON Schema of an event as it stands in the log. The forms of data are named by relative
+    /// references to `<type>.schema.json`, which [`EventData::schemas`] gives.
     #[must_use]
     pub fn schema() -> Schema {
         let mut schema = schema_of::<Envelope>();
@@ -80,7 +81,8 @@ pub(super) fn schema_of<T: JsonSchema>() -> Schema {
         .into_root_schema_for::<T>()
 }
 
-/// Descriptions are our own documentation: its line breaks and its references to papers of ours mean nothing outside.
+/// Descriptions are our own documentation: its line breaks and its references to papers of ours mean nothing
+/// outside.
 fn outward(schema: &mut Schema) {
     if let Some(Value::String(description)) = schema.get_mut("description") {
         let mut text = description.replace('\n', " ");

@@ -1,0 +1,132 @@
+//! The command line: what can be asked, and who answers.
+
+mod arguments;
+mod commands;
+mod rules;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::admin::AdminClient;
+use crate::config::{self, Config};
+use crate::engine;
+use crate::exit::Failure;
+use crate::output::{Format, line};
+
+pub use arguments::{Arguments, Command, RulesCommand};
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let format = if arguments.json {
+        Format::Json
+    } else {
+        Format::Human
+    };
+    match run(arguments, format) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if format == Format::Json {
+                eprintln!("{}", failure.to_json());
+            } else {
+                eprintln!("error: {failure}");
+            }
+            ExitCode::from(&failure)
+        }
+    }
+}
+
+/// The definition of the command line, for its documentation.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Arguments::command()
+}
+
+fn run(arguments: Arguments, format: Format) -> Result<(), Failure> {
+    let file = arguments.config.as_path();
+    match arguments.command {
+        Command::Run => {
+            let config = load(file)?;
+            crate::logging::start(&config.logging).map_err(Failure::Usage)?;
+            runtime()?.block_on(engine::run(config))?;
+            Ok(())
+        }
+        Command::Demo { keep } => {
+            let options = engine::DemoOptions {
+                keep,
+                json: format == Format::Json,
+            };
+            if runtime()?.block_on(engine::demo(options))? {
+                return Ok(());
+            }
+            Err(Failure::Differs(
+                "Fluent differs from what the story should have led to".to_owned(),
+            ))
+        }
+        Command::Sim { listen, seed } => {
+            runtime()?.block_on(engine::sim(engine::SimOptions { listen, seed }))?;
+            Ok(())
+        }
+        Command::Check { offline } => commands::check(&load(file)?, offline, format, &runtime()?),
+        Command::Rules {
+            command: RulesCommand::Check { file },
+        } => rules::check(&file, format),
+        Command::Explain { user, role, tenant } => ask(file, |client| {
+            commands::explain(client, user, role, tenant, format)
+        }),
+        Command::Holds { tenant } => ask(file, |client| commands::holds(client, tenant, format)),
+        Command::Status => ask(file, |client| commands::status(client, format)),
+        Command::Replay { until, tenant } => {
+            ask(file, |client| commands::replay(client, until, tenant, format))
+        }
+        Command::Approve {
+            hold,
+            reject,
+            reason,
+            tenant,
+        } => ask(file, |client| {
+            commands::decide(client, hold, reject, reason, tenant, format)
+        }),
+        Command::Rules {
+            command: RulesCommand::Show { tenant },
+        } => ask(file, |client| rules::show(client, tenant, format)),
+        Command::Rules {
+            command: RulesCommand::Activate { file: rules, tenant },
+        } => ask(file, |client| rules::activate(client, rules, tenant, format)),
+    }
+}
+
+fn load(file: &Path) -> Result<Config, Failure> {
+    Ok(config::load(file, &crate::environment)?)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.map_err(|error| Failure::Other(anyhow::Error::new(error).context("the runtime cannot be started")))
+}
+
+/// Asks the running instance. Only the socket's path is read of the configuration: its secrets need not be at
+/// hand where an operator works, and a mistake elsewhere in it must not keep him from looking.
+fn ask<F>(file: &Path, work: impl FnOnce(AdminClient) -> F) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    let socket = config::load_socket(file)?;
+    runtime()?.block_on(work(AdminClient::new(&socket)))
+}
+
+/// A sentence and a JSON document for something that was recorded.
+fn print_recorded(recorded: &crate::admin::api::Recorded, format: Format, what: &str) {
+    format.print(recorded, || match recorded.event {
+        Some(event) => format!("{what}: event {event}, sequence {}", recorded.sequence),
+        None => format!("{what}: it is so already (sequence {})", recorded.sequence),
+    });
+}
+
+/// A line of a stream of JSON documents.
+fn print_json_line(value: &impl serde::Serialize) {
+    line(&serde_json::to_string(value).unwrap_or_default());
+}

@@ -1,0 +1,399 @@
+//! Every key of the configuration.
+
+/// What a key takes. Bounds are inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A text that is not empty.
+    Text,
+    /// `a-z 0-9 - _`, at most 64 characters.
+    Name,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// An IP address and a port.
+    Address,
+    /// `https://…`, or `http://…`, without query.
+    Url,
+    /// A path; a relative one starts at the configuration file's folder.
+    Path,
+    /// The name of an environment variable that holds a secret, of `A-Z 0-9 _`: a secret written there by
+    /// mistake is recognised as no name, and not repeated in an error.
+    SecretEnv,
+    /// The path of a file that holds a secret.
+    SecretFile,
+    /// Milliseconds from … to ….
+    Duration(u64, u64),
+    /// Bytes from … to ….
+    Size(u64, u64),
+    /// A whole number from … to ….
+    Integer(u64, u64),
+    /// A number from 0 to 100.
+    Percent,
+    /// A list of texts.
+    Texts,
+    /// Known, but this version cannot do it; the text says what to do meanwhile.
+    NotYet(&'static str),
+}
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its full path, such as `tenant.fluent.url`.
+    pub path: &'static str,
+    /// What it takes.
+    pub form: Form,
+    /// What holds when it is absent, as it would be written in the file; `None`: see [`Key::required`].
+    pub default: Option<&'static str>,
+    /// It must be given.
+    pub required: bool,
+    /// What it does.
+    pub about: &'static str,
+}
+
+const fn key(path: &'static str, form: Form, default: &'static str, about: &'static str) -> Key {
+    Key {
+        path,
+        form,
+        default: Some(default),
+        required: false,
+        about,
+    }
+}
+
+const fn required(path: &'static str, form: Form, about: &'static str) -> Key {
+    Key {
+        path,
+        form,
+        default: None,
+        required: true,
+        about,
+    }
+}
+
+const fn optional(path: &'static str, form: Form, about: &'static str) -> Key {
+    Key {
+        path,
+        form,
+        default: None,
+        required: false,
+        about,
+    }
+}
+
+const SECOND: u64 = 1000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+const BEHIND_PROXY: &str = "put a proxy that ends TLS in front of `server.listen`";
+const EMBEDDED_ONLY: &str = "this version has the embedded log only";
+
+/// Every key there is, in the order of the documentation.
+pub const KEYS: &[Key] = &[
+    key(
+        "server.listen",
+        Form::Address,
+        "\"127.0.0.1:8080\"",
+        "Address and port of the HTTP server.",
+    ),
+    optional(
+        "server.public_url",
+        Form::Url,
+        "How identity providers reach it: the beginning of every `Location` and `$ref`. By default \
+         `http://` and `server.listen`.",
+    ),
+    // Most parts of an event (128 MB) is the outer bound of what a body may become in the log.
+    key(
+        "server.body_max",
+        Form::Size(64 * KIB, 64 * MIB),
+        "\"8 MiB\"",
+        "Largest request body; a larger one gets 413. Entra ID and Okta stay far below 1 MiB.",
+    ),
+    key(
+        "server.request_timeout",
+        Form::Duration(SECOND, 5 * MINUTE),
+        "\"30s\"",
+        "A request that is not answered by then gets 503 with `Retry-After`. Identity providers give up \
+         after 30 to 60 seconds.",
+    ),
+    key(
+        "server.connections_max",
+        Form::Integer(1, 65_536),
+        "1024",
+        "Connections at once. More wait in the system's queue.",
+    ),
+    key(
+        "server.stop_grace",
+        Form::Duration(0, 10 * MINUTE),
+        "\"20s\"",
+        "How long requests and writes in flight may take to finish after SIGTERM.",
+    ),
+    optional(
+        "server.tls_cert",
+        Form::NotYet(BEHIND_PROXY),
+        "Certificate chain, PEM.",
+    ),
+    optional("server.tls_key", Form::NotYet(BEHIND_PROXY), "Private key, PEM."),
+    optional(
+        "server.trusted_proxies",
+        Form::NotYet("client addresses are not used by this version"),
+        "Proxies whose word on the client's address is taken.",
+    ),
+    key(
+        "log.engine",
+        Form::Choice(&["embedded", "kafka"]),
+        "\"embedded\"",
+        "Where events are kept. `kafka` is not available in this version.",
+    ),
+    key(
+        "log.path",
+        Form::Path,
+        "\"data\"",
+        "The data folder: the log, the tenants' keys, state that can be rebuilt, the admin socket.",
+    ),
+    optional("kafka.brokers", Form::NotYet(EMBEDDED_ONLY), "Bootstrap servers."),
+    optional(
+        "kafka.topic_prefix",
+        Form::NotYet(EMBEDDED_ONLY),
+        "What the names of the topics begin with.",
+    ),
+    optional(
+        "admin.socket",
+        Form::Path,
+        "The Unix socket by which commands reach the running instance. By default `admin.sock` in \
+         `log.path`.",
+    ),
+    key(
+        "logging.level",
+        Form::Text,
+        "\"info\"",
+        "A level (`error`, `warn`, `info`, `debug`, `trace`) or a filter such as \
+         `info,rollcall_fluent=debug`. The variable `ROLLCALL_LOG` overrides it.",
+    ),
+    key(
+        "logging.format",
+        Form::Choice(&["text", "json"]),
+        "\"text\"",
+        "How log lines are written to the error output.",
+    ),
+    required(
+        "tenant.id",
+        Form::Name,
+        "The tenant's name: one Fluent account and what feeds it. It stands in the log for ever: never \
+         rename it.",
+    ),
+    required(
+        "tenant.connection.name",
+        Form::Name,
+        "The connection's name, such as `entra`. Its users and groups belong to it for ever: never rename \
+         it.",
+    ),
+    key(
+        "tenant.connection.kind",
+        Form::Choice(&["scim"]),
+        "\"scim\"",
+        "What speaks there.",
+    ),
+    optional(
+        "tenant.connection.token_env",
+        Form::SecretEnv,
+        "Variable that holds the bearer token, at least 16 characters. Either this or `token_file`.",
+    ),
+    optional(
+        "tenant.connection.token_file",
+        Form::SecretFile,
+        "File that holds the bearer token.",
+    ),
+    key(
+        "tenant.connection.dialect",
+        Form::Choice(&["tolerant", "strict"]),
+        "\"tolerant\"",
+        "`tolerant` understands what Entra ID and Okta send in deviation from the RFCs; `strict` refuses it.",
+    ),
+    required(
+        "tenant.fluent.url",
+        Form::Url,
+        "Where the API is: `https://ACCOUNT.sandbox.api.fluentretail.com`. Plain `http` only to this \
+         machine.",
+    ),
+    required("tenant.fluent.account", Form::Text, "The Fluent account's name."),
+    required(
+        "tenant.fluent.username",
+        Form::Text,
+        "Our API user in Fluent. It is protected: never changed by Rollcall.",
+    ),
+    optional(
+        "tenant.fluent.password_env",
+        Form::SecretEnv,
+        "Variable that holds its password. Either this or `password_file`.",
+    ),
+    optional(
+        "tenant.fluent.password_file",
+        Form::SecretFile,
+        "File that holds its password.",
+    ),
+    required(
+        "tenant.fluent.client_id",
+        Form::Text,
+        "OAuth client id; usually the account's name.",
+    ),
+    optional(
+        "tenant.fluent.client_secret_env",
+        Form::SecretEnv,
+        "Variable that holds the client's secret. Either this or `client_secret_file`.",
+    ),
+    optional(
+        "tenant.fluent.client_secret_file",
+        Form::SecretFile,
+        "File that holds the client's secret.",
+    ),
+    key(
+        "tenant.fluent.request_timeout",
+        Form::Duration(SECOND, 2 * MINUTE),
+        "\"10s\"",
+        "A call that is not answered by then is settled by reading again. Must be shorter than \
+         `late_write_window`.",
+    ),
+    key(
+        "tenant.fluent.concurrency",
+        Form::Integer(1, 256),
+        "8",
+        "Most calls at once; Rollcall goes below it by itself when Fluent slows down.",
+    ),
+    key(
+        "tenant.fluent.late_write_window",
+        Form::Duration(5 * SECOND, HOUR),
+        "\"2m\"",
+        "How long a write whose answer was lost may still arrive: the account is read once more at its end.",
+    ),
+    key(
+        "tenant.fluent.resync_interval",
+        Form::Duration(MINUTE, 7 * 24 * HOUR),
+        "\"6h\"",
+        "Time between two complete comparisons with Fluent.",
+    ),
+    key(
+        "tenant.fluent.catalog_interval",
+        Form::Duration(10 * SECOND, 24 * HOUR),
+        "\"5m\"",
+        "Time between two readings of Fluent's roles, retailers and locations; an unknown one is looked \
+         for at once.",
+    ),
+    key(
+        "tenant.policy.unknown_roles",
+        Form::Choice(&["hold-user", "hold-role"]),
+        "\"hold-user\"",
+        "`hold-user`: nothing is gained until every role is known. `hold-role`: known ones apply, the \
+         unknown one waits. Removals go through under both.",
+    ),
+    key(
+        "tenant.policy.foreign_grants",
+        Form::Choice(&["keep", "report", "remove"]),
+        "\"keep\"",
+        "What becomes of grants that Rollcall neither made nor adopted.",
+    ),
+    key(
+        "tenant.policy.shared_accounts",
+        Form::Choice(&["union", "hold"]),
+        "\"union\"",
+        "When users of several connections lead to one account: it gets the union, or is held.",
+    ),
+    key(
+        "tenant.policy.protected",
+        Form::Texts,
+        "[\"*_admin\"]",
+        "User names that are never touched; `*` stands for any run of characters. \
+         `tenant.fluent.username` always is.",
+    ),
+    key(
+        "tenant.policy.user_type",
+        Form::Text,
+        "\"ADMIN\"",
+        "`type` of users that are created.",
+    ),
+    key(
+        "tenant.policy.timezone",
+        Form::Text,
+        "\"UTC\"",
+        "`timezone` of users that are created.",
+    ),
+    key(
+        "tenant.guard.min",
+        Form::Integer(0, 1_000_000),
+        "20",
+        "The safety catch: as many accounts may always lose access, by one event or within ten minutes.",
+    ),
+    key(
+        "tenant.guard.percent",
+        Form::Percent,
+        "2.0",
+        "This share of the active users may, if it is more. 0 turns the catch off. Leavers are neither \
+         held nor counted.",
+    ),
+    optional(
+        "tenant.rules.file",
+        Form::Path,
+        "The rule file. It is activated when its content changes, within five seconds, whole or not at all.",
+    ),
+];
+
+impl Key {
+    /// What is allowed, for people.
+    #[must_use]
+    pub fn form_text(&self) -> String {
+        match self.form {
+            Form::Text => "text".to_owned(),
+            Form::Name => "name: `a-z`, `0-9`, `-`, `_`".to_owned(),
+            Form::Choice(words) => words
+                .iter()
+                .map(|word| format!("`\"{word}\"`"))
+                .collect::<Vec<_>>()
+                .join(", "),
+            Form::Address => "IP address and port".to_owned(),
+            Form::Url => "URL".to_owned(),
+            Form::Path => "path".to_owned(),
+            Form::SecretEnv => "name of an environment variable".to_owned(),
+            Form::SecretFile => "path of a file".to_owned(),
+            Form::Duration(from, to) => {
+                format!(
+                    "duration, {} to {}",
+                    super::values::duration_text(from),
+                    super::values::duration_text(to)
+                )
+            }
+            Form::Size(from, to) => {
+                format!(
+                    "size, {} to {}",
+                    super::values::size_text(from),
+                    super::values::size_text(to)
+                )
+            }
+            Form::Integer(from, to) => format!("whole number, {from} to {to}"),
+            Form::Percent => "number, 0 to 100".to_owned(),
+            Form::Texts => "list of texts".to_owned(),
+            Form::NotYet(_) => "not available in this version".to_owned(),
+        }
+    }
+}
+
+/// The key of a path.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// The names of keys and sections directly below a section (`""` is the whole file), without repetition.
+pub(super) fn names_below(section: &str) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for key in KEYS {
+        let rest = if section.is_empty() {
+            Some(key.path)
+        } else {
+            key.path
+                .strip_prefix(section)
+                .and_then(|rest| rest.strip_prefix('.'))
+        };
+        let name = rest.and_then(|rest| rest.split('.').next());
+        names.extend(name.filter(|name| !names.contains(name)));
+    }
+    names
+}

@@ -1,0 +1,380 @@
+//! From the file to [`Config`].
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use rollcall_domain::{ForeignGrants, GuardPolicy, NamePattern, Policy, SharedAccounts, UnknownRoles};
+use secrecy::ExposeSecret as _;
+use toml::de::DeTable;
+
+use super::problem::{ConfigErrors, Problem};
+use super::section::{Section, Source};
+use super::{
+    Admin, Config, Connection, ConnectionKind, Dialect, Environment, Fluent, Log, LogEngine, LogFormat,
+    Logging, RuleFile, Server, Tenant, secret, values,
+};
+
+/// A configuration file above this is refused unread.
+pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+/// The admin socket's name in the data folder.
+const SOCKET: &str = "admin.sock";
+
+/// Reads and checks a configuration file.
+///
+/// # Errors
+/// [`ConfigErrors`] with every mistake at once; trying again without a change does not help.
+pub fn load(file: &Path, env: Environment<'_>) -> Result<Config, ConfigErrors> {
+    parse(&text(file)?, file, env)
+}
+
+/// Reads only where the admin socket is. What else stands in the file is not looked at.
+///
+/// # Errors
+/// [`ConfigErrors`] when the file cannot be read, is no TOML, or the keys that lead to the socket are wrong.
+pub fn load_socket(file: &Path) -> Result<PathBuf, ConfigErrors> {
+    let text = text(file)?;
+    let source = Source::new(&text);
+    let document = document(&source, &text, file)?;
+    let folder = folder(file);
+    let root = Section::root(&source, document.get_ref());
+    let socket = root.section("admin").path("socket", folder);
+    let socket = socket.or_else(|| Some(root.section("log").path("path", folder)?.join(SOCKET)));
+    let problems = source.into_problems();
+    match socket {
+        Some(socket) if problems.is_empty() => Ok(socket),
+        _ => Err(ConfigErrors::new(file.to_owned(), problems)),
+    }
+}
+
+fn folder(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
+}
+
+fn text(file: &Path) -> Result<String, ConfigErrors> {
+    let whole = |what: String, expected: Option<&str>| {
+        let expected = expected.map(str::to_owned);
+        ConfigErrors::new(
+            file.to_owned(),
+            vec![Problem {
+                line: None,
+                key: String::new(),
+                what,
+                expected,
+            }],
+        )
+    };
+    let bytes = values::read_bounded(file, CONFIG_BYTES_MAX).map_err(|error| {
+        whole(
+            format!("cannot be read: {error}"),
+            Some("a configuration file; name another with --config or ROLLCALL_CONFIG"),
+        )
+    })?;
+    let bytes = bytes.ok_or_else(|| whole(format!("has more than {CONFIG_BYTES_MAX} bytes"), None))?;
+    String::from_utf8(bytes).map_err(|_| whole("is not UTF-8".to_owned(), None))
+}
+
+fn document<'a>(
+    source: &Source<'_>,
+    text: &'a str,
+    file: &Path,
+) -> Result<toml::Spanned<DeTable<'a>>, ConfigErrors> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        return Ok(document);
+    }
+    let problems = errors.iter().map(|error| Problem {
+        line: error.span().map(|span| source.line(span.start)),
+        key: String::new(),
+        what: format!("not TOML: {}", error.message()),
+        expected: None,
+    });
+    Err(ConfigErrors::new(file.to_owned(), problems.collect()))
+}
+
+/// Checks the text of a configuration file; `file` is its name in errors and the start of relative paths.
+///
+/// # Errors
+/// [`ConfigErrors`] with every mistake at once. A text that is no TOML is reported as such before its keys
+/// are.
+pub fn parse(text: &str, file: &Path, env: Environment<'_>) -> Result<Config, ConfigErrors> {
+    let source = Source::new(text);
+    let document = document(&source, text, file)?;
+    let config = whole(
+        &Section::root(&source, document.get_ref()),
+        file,
+        folder(file),
+        env,
+    );
+    let problems = source.into_problems();
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        // A value that could not be read has been noted as a problem; see the test that breaks each.
+        _ => Err(ConfigErrors::new(file.to_owned(), problems)),
+    }
+}
+
+fn whole(root: &Section<'_>, file: &Path, folder: &Path, env: Environment<'_>) -> Option<Config> {
+    root.refuse_unknown();
+    let server = server(&root.section("server"));
+    let log = log(&root.section("log"), folder);
+    let kafka = root.section("kafka");
+    kafka.refuse_unknown();
+    kafka.refuse_not_yet(&["brokers", "topic_prefix"]);
+    let admin = root.section("admin");
+    admin.refuse_unknown();
+    let socket = admin.path("socket", folder);
+    let logging = logging(&root.section("logging"));
+    let sections = root.sections("tenant");
+    let read: Vec<Option<Tenant>> = sections
+        .iter()
+        .map(|section| tenant(section, folder, env))
+        .collect();
+    refuse_repeated(&sections, &read);
+    let log = log?;
+    Some(Config {
+        file: file.to_owned(),
+        server: server?,
+        admin: Admin {
+            socket: socket.unwrap_or_else(|| log.path.join(SOCKET)),
+        },
+        log,
+        logging: logging?,
+        tenants: read.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+/// The tenant follows from the token, and its log from its id: neither may stand twice.
+fn refuse_repeated(sections: &[Section<'_>], tenants: &[Option<Tenant>]) {
+    let (mut ids, mut tokens) = (BTreeSet::new(), BTreeSet::new());
+    for (section, tenant) in sections.iter().zip(tenants) {
+        let Some(tenant) = tenant else { continue };
+        if !ids.insert(tenant.id.as_str()) {
+            section.wrong(
+                "id",
+                format!("\"{}\" stands twice", tenant.id),
+                Some("an id of its own".to_owned()),
+            );
+        }
+        for connection in &tenant.connections {
+            if !tokens.insert(connection.token.expose_secret()) {
+                let what = format!("connection \"{}\" has the token of another one", connection.name);
+                section.wrong(
+                    "connection",
+                    what,
+                    Some("a token of its own: it tells whose request it is".to_owned()),
+                );
+            }
+        }
+    }
+}
+
+fn server(section: &Section<'_>) -> Option<Server> {
+    section.refuse_unknown();
+    section.refuse_not_yet(&["tls_cert", "tls_key", "trusted_proxies"]);
+    let listen = section.address("listen");
+    let public_url = section.url("public_url");
+    let body_max = section.size("body_max");
+    let request_timeout = section.duration("request_timeout");
+    let connections_max = section.integer("connections_max");
+    let stop_grace = section.duration("stop_grace");
+    let listen = listen?;
+    Some(Server {
+        listen,
+        public_url: public_url.unwrap_or_else(|| format!("http://{listen}")),
+        body_max: body_max?,
+        request_timeout: request_timeout?,
+        connections_max: usize::try_from(connections_max?).ok()?,
+        stop_grace: stop_grace?,
+    })
+}
+
+fn log(section: &Section<'_>, folder: &Path) -> Option<Log> {
+    section.refuse_unknown();
+    let engine = section.choice(
+        "engine",
+        &[("embedded", Some(LogEngine::Embedded)), ("kafka", None)],
+    );
+    if engine == Some(None) {
+        section.wrong(
+            "engine",
+            "\"kafka\" is not available in this version",
+            Some("\"embedded\"".to_owned()),
+        );
+    }
+    let path = section.path("path", folder);
+    Some(Log {
+        engine: engine??,
+        path: path?,
+    })
+}
+
+fn logging(section: &Section<'_>) -> Option<Logging> {
+    section.refuse_unknown();
+    let filter = section.text("level");
+    if let Some(problem) = filter.as_deref().and_then(crate::logging::filter_problem) {
+        let expected = "a level such as \"info\", or a filter such as \"info,rollcall_fluent=debug\"";
+        section.wrong("level", problem, Some(expected.to_owned()));
+    }
+    let format = section.choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
+    Some(Logging {
+        filter: filter?,
+        format: format?,
+    })
+}
+
+fn tenant(section: &Section<'_>, folder: &Path, env: Environment<'_>) -> Option<Tenant> {
+    section.refuse_unknown();
+    let id = section.parsed("id");
+    let connections: Vec<Option<Connection>> = connections(section, folder, env);
+    let fluent = fluent(&section.section("tenant.fluent"), folder, env);
+    let policy = policy(
+        &section.section("tenant.policy"),
+        &section.section("tenant.guard"),
+    );
+    let rules = section.section("tenant.rules");
+    rules.refuse_unknown();
+    let rules = rules.path("file", folder).map(|file| RuleFile { file });
+    let (fluent, mut policy) = (fluent?, policy?);
+    let own = NamePattern(fluent.username.clone());
+    if !policy.protected.contains(&own) {
+        policy.protected.push(own);
+    }
+    Some(Tenant {
+        id: id?,
+        connections: connections.into_iter().collect::<Option<_>>()?,
+        fluent,
+        policy,
+        rules,
+    })
+}
+
+fn connections(tenant: &Section<'_>, folder: &Path, env: Environment<'_>) -> Vec<Option<Connection>> {
+    let mut names = BTreeSet::new();
+    let sections = tenant.sections("tenant.connection");
+    let read = sections.iter().map(|section| {
+        let connection = connection(section, folder, env);
+        if let Some(connection) = &connection
+            && !names.insert(connection.name.clone())
+        {
+            let what = format!("\"{}\" stands twice in this tenant", connection.name);
+            section.wrong("name", what, Some("a name of its own".to_owned()));
+        }
+        connection
+    });
+    read.collect()
+}
+
+fn connection(section: &Section<'_>, folder: &Path, env: Environment<'_>) -> Option<Connection> {
+    section.refuse_unknown();
+    let name = section.parsed("name");
+    let kind = section.choice("kind", &[("scim", ConnectionKind::Scim)]);
+    let token = secret::read(section, "token", env, folder);
+    if token.as_ref().is_some_and(|token| !secret::is_token(token)) {
+        let from = if section.has("token_env") {
+            "token_env"
+        } else {
+            "token_file"
+        };
+        let expected = format!(
+            "at least {} characters of ASCII without spaces, best made at random",
+            secret::TOKEN_CHARS_MIN
+        );
+        section.wrong(
+            from,
+            "the token that it leads to is too short, or cannot stand in a header",
+            Some(expected),
+        );
+    }
+    let dialect = section.choice(
+        "dialect",
+        &[("tolerant", Dialect::Tolerant), ("strict", Dialect::Strict)],
+    );
+    Some(Connection {
+        name: name?,
+        kind: kind?,
+        token: token?,
+        dialect: dialect?,
+    })
+}
+
+fn fluent(section: &Section<'_>, folder: &Path, env: Environment<'_>) -> Option<Fluent> {
+    section.refuse_unknown();
+    let url = section.url("url");
+    if url
+        .as_deref()
+        .is_some_and(|url| !values::is_safe_for_secrets(url))
+    {
+        section.wrong(
+            "url",
+            "is not encrypted, and passwords go there",
+            Some("https://…".to_owned()),
+        );
+    }
+    let account = section.text("account");
+    let username = section.text("username");
+    let password = secret::read(section, "password", env, folder);
+    let client_id = section.text("client_id");
+    let client_secret = secret::read(section, "client_secret", env, folder);
+    let request_timeout = section.duration("request_timeout");
+    let concurrency = section.integer("concurrency");
+    let late_write_window = section.duration("late_write_window");
+    let resync_interval = section.duration("resync_interval");
+    let catalog_interval = section.duration("catalog_interval");
+    if let (Some(request), Some(window)) = (request_timeout, late_write_window)
+        && request >= window
+    {
+        let expected = "a duration shorter than tenant.fluent.late_write_window".to_owned();
+        section.wrong(
+            "request_timeout",
+            "is as long as the late-write window",
+            Some(expected),
+        );
+    }
+    Some(Fluent {
+        url: url?,
+        account: account?,
+        username: username?,
+        password: password?,
+        client_id: client_id?,
+        client_secret: client_secret?,
+        request_timeout: request_timeout?,
+        concurrency: usize::try_from(concurrency?).ok()?,
+        late_write_window: late_write_window?,
+        resync_interval: resync_interval?,
+        catalog_interval: catalog_interval?,
+    })
+}
+
+fn policy(section: &Section<'_>, guard: &Section<'_>) -> Option<Policy> {
+    section.refuse_unknown();
+    guard.refuse_unknown();
+    let unknown = [
+        ("hold-user", UnknownRoles::HoldUser),
+        ("hold-role", UnknownRoles::HoldRole),
+    ];
+    let unknown_roles = section.choice("unknown_roles", &unknown);
+    let foreign = [
+        ("keep", ForeignGrants::Keep),
+        ("report", ForeignGrants::Report),
+        ("remove", ForeignGrants::Remove),
+    ];
+    let foreign_grants = section.choice("foreign_grants", &foreign);
+    let shared = [("union", SharedAccounts::Union), ("hold", SharedAccounts::Hold)];
+    let shared_accounts = section.choice("shared_accounts", &shared);
+    let protected = section.texts("protected");
+    let user_type = section.text("user_type");
+    let timezone = section.text("timezone");
+    let (min, percent) = (guard.integer("min"), guard.percent("percent"));
+    Some(Policy {
+        unknown_roles: unknown_roles?,
+        foreign_grants: foreign_grants?,
+        shared_accounts: shared_accounts?,
+        guard: GuardPolicy {
+            min: u32::try_from(min?).ok()?,
+            percent: percent?,
+        },
+        protected: protected?.into_iter().map(NamePattern).collect(),
+        user_type: user_type?,
+        timezone: timezone?,
+    })
+}

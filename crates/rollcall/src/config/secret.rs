@@ -1,0 +1,91 @@
+//! Secrets: from the environment or from a file, never from the configuration file, never shown.
+
+use std::path::Path;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::Environment;
+use super::section::Section;
+use super::values::read_bounded;
+
+/// A secret above this is not one.
+const SECRET_BYTES_MAX: u64 = 64 * 1024;
+/// A bearer token that others choose for us is guessable below this many characters.
+pub(super) const TOKEN_CHARS_MIN: usize = 16;
+
+/// Reads `<name>_env` or `<name>_file` of a section. `None` after a problem was noted.
+pub(super) fn read(
+    section: &Section<'_>,
+    name: &str,
+    env: Environment<'_>,
+    folder: &Path,
+) -> Option<SecretString> {
+    let (env_key, file_key) = (format!("{name}_env"), format!("{name}_file"));
+    let (variable, file) = (section.text(&env_key), section.text(&file_key));
+    match (variable, file) {
+        (Some(_), Some(_)) => {
+            section.wrong(
+                &file_key,
+                format!("stands beside {env_key}"),
+                Some("only one of the two".to_owned()),
+            );
+            None
+        }
+        (None, None) => {
+            if !section.has(&env_key) && !section.has(&file_key) {
+                let expected = format!("{env_key} = \"VARIABLE\" or {file_key} = \"path\"");
+                section.missing(&env_key, Some(expected));
+            }
+            None
+        }
+        (Some(variable), None) if !is_variable(&variable) => {
+            // It may be the secret itself: not repeated.
+            let expected = "the name of an environment variable, of A-Z, 0-9 and _".to_owned();
+            section.wrong(&env_key, "is no name of an environment variable", Some(expected));
+            None
+        }
+        (Some(variable), None) => {
+            let value = env(&variable).filter(|value| !value.trim().is_empty());
+            if value.is_none() {
+                section.wrong(
+                    &env_key,
+                    format!("the environment variable {variable} is not set, or empty"),
+                    None,
+                );
+            }
+            value.map(|value| SecretString::from(value.trim().to_owned()))
+        }
+        (None, Some(file)) => match from_file(&folder.join(file)) {
+            Ok(secret) => Some(secret),
+            Err(what) => {
+                section.wrong(&file_key, what, None);
+                None
+            }
+        },
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    let first = name.bytes().next().unwrap_or_default();
+    let all = name
+        .bytes()
+        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    all && !first.is_ascii_digit()
+}
+
+fn from_file(path: &Path) -> Result<SecretString, String> {
+    let bytes = read_bounded(path, SECRET_BYTES_MAX)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?
+        .ok_or_else(|| format!("{} is larger than {SECRET_BYTES_MAX} bytes", path.display()))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", path.display()))?;
+    if text.trim().is_empty() {
+        return Err(format!("{} is empty", path.display()));
+    }
+    Ok(SecretString::from(text.trim().to_owned()))
+}
+
+/// True when a bearer token is long enough and can stand in a header.
+pub(super) fn is_token(secret: &SecretString) -> bool {
+    let text = secret.expose_secret();
+    text.chars().count() >= TOKEN_CHARS_MIN && text.bytes().all(|byte| byte.is_ascii_graphic())
+}

@@ -1,0 +1,207 @@
+//! The configuration: what is taken, what is refused and in which words, and that its documentation is whole.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rollcall::config::{Config, ConfigErrors, Form, KEYS, parse};
+use rollcall_domain::{NamePattern, Policy};
+use rollcall_tests::{golden, root};
+use secrecy::ExposeSecret as _;
+
+const EXAMPLE: &str = "docs/rollcall.example.toml";
+
+/// Every variable holds a secret of its own, but for those that a mistake needs.
+fn env(name: &str) -> Option<String> {
+    match name {
+        "SHORT_TOKEN" => Some("short".to_owned()),
+        _ if name.starts_with("UNSET_") => None,
+        _ => Some(format!("a-secret-of-{name}")),
+    }
+}
+
+fn read(text: &str) -> Result<Config, ConfigErrors> {
+    parse(text, Path::new("rollcall.toml"), &env)
+}
+
+fn example() -> String {
+    std::fs::read_to_string(root().join(EXAMPLE)).unwrap()
+}
+
+#[test]
+fn the_example_of_the_documentation_is_taken() {
+    let config = read(&example()).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.server.public_url, "https://rollcall.example.com");
+    assert_eq!(config.server.body_max, 8 << 20);
+    assert_eq!(config.log.path, Path::new("data"));
+    assert_eq!(config.admin.socket, Path::new("data/admin.sock"));
+    let tenant = &config.tenants[0];
+    assert_eq!(tenant.connections.len(), 2);
+    assert_eq!(
+        tenant.connections[0].token.expose_secret(),
+        "a-secret-of-ROLLCALL_ENTRA_TOKEN"
+    );
+    assert_eq!(tenant.fluent.late_write_window, Duration::from_secs(120));
+}
+
+#[test]
+fn what_is_not_written_has_the_defaults_of_the_domain_and_our_own_user_is_protected() {
+    let text = example();
+    let (minimal, _) = text.split_once("[tenant.policy]").unwrap();
+    let config = read(minimal).unwrap_or_else(|errors| panic!("{errors}"));
+    let mut expected = Policy::default();
+    expected.protected.push(NamePattern("rollcall_api".to_owned()));
+    assert_eq!(config.tenants[0].policy, expected);
+    assert!(config.tenants[0].rules.is_none());
+}
+
+#[test]
+fn all_mistakes_are_named_at_once_in_clear_words() {
+    let folder = root().join("tests/it/golden/config");
+    for name in ["mistakes", "twice", "no-toml", "empty"] {
+        let text = std::fs::read_to_string(folder.join(format!("{name}.toml"))).unwrap();
+        let errors = read(&text).expect_err("a file with mistakes").to_string();
+        golden(
+            &format!("tests/it/golden/config/{name}.txt"),
+            &format!("{errors}\n"),
+        );
+        assert!(!errors.contains("very-secret"), "a secret is shown:\n{errors}");
+        assert!(!errors.contains("a-secret-of"), "a secret is shown:\n{errors}");
+    }
+}
+
+#[test]
+fn no_secret_is_shown_by_debug() {
+    let shown = format!("{:?}", read(&example()).unwrap());
+    assert!(!shown.contains("a-secret-of"), "{shown}");
+}
+
+#[test]
+fn relative_paths_start_at_the_folder_of_the_file() {
+    let config = parse(&example(), Path::new("/etc/rollcall/rollcall.toml"), &env).unwrap();
+    assert_eq!(config.log.path, Path::new("/etc/rollcall/data"));
+    let rules = config.tenants[0].rules.as_ref().unwrap();
+    assert_eq!(rules.file, Path::new("/etc/rollcall/rules.json"));
+}
+
+/// The lines of `text` with `key` of the example's table set to something that no key takes.
+fn broken(key: &str) -> String {
+    let (table, name) = key.rsplit_once('.').unwrap();
+    let value = "{ nothing = \"of the kind\" }";
+    // In dotted form above all tables, or below the header of its own one.
+    let header = match table {
+        "tenant" | "tenant.connection" => format!("[[{table}]]\n"),
+        _ => format!("[{table}]\n"),
+    };
+    let text: String = example()
+        .lines()
+        .filter(|line| !line.starts_with(&format!("{name} =")) || !under(&example(), line, table))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    match text.split_once(&header) {
+        Some((before, after)) => format!("{before}{header}{name} = {value}\n{after}"),
+        None if table.starts_with("tenant") => format!("{text}{header}{name} = {value}\n"),
+        None => format!("{header}{name} = {value}\n{text}"),
+    }
+}
+
+/// True when `line` stands below the header of `table`.
+fn under(text: &str, line: &str, table: &str) -> bool {
+    let before = text.split(line).next().unwrap_or_default();
+    let header = before.lines().rev().find(|line| line.starts_with('['));
+    header.is_some_and(|header| header.trim_matches(['[', ']']) == table)
+}
+
+#[test]
+fn every_key_of_the_table_is_read_and_refuses_what_it_does_not_take() {
+    for key in KEYS {
+        let text = broken(key.path);
+        let errors = read(&text).expect_err(&format!("{} took anything:\n{text}", key.path));
+        let named = errors
+            .problems
+            .iter()
+            .any(|problem| problem.key == key.path && problem.line.is_some());
+        assert!(named, "{} is not read:\n{errors}\n{text}", key.path);
+    }
+}
+
+#[test]
+fn a_key_that_must_be_there_is_missed_when_it_is_not() {
+    for key in KEYS.iter().filter(|key| key.required) {
+        let (table, name) = key.path.rsplit_once('.').unwrap();
+        let example = example();
+        let kept = example
+            .lines()
+            .filter(|line| !line.starts_with(&format!("{name} =")) || !under(&example, line, table));
+        let errors = read(&kept.map(|line| format!("{line}\n")).collect::<String>()).expect_err(key.path);
+        let missed = errors
+            .problems
+            .iter()
+            .any(|problem| problem.key == key.path && problem.what == "is missing");
+        assert!(missed, "{}:\n{errors}", key.path);
+    }
+}
+
+/// The reference of all keys, as it stands between the marks in the documentation.
+fn reference() -> String {
+    let mut text = String::new();
+    let mut table = "";
+    for key in KEYS {
+        let (section, name) = key.path.rsplit_once('.').unwrap();
+        if section != table {
+            table = section;
+            let repeated = matches!(section, "tenant" | "tenant.connection");
+            let header = if repeated {
+                format!("[[{section}]]")
+            } else {
+                format!("[{section}]")
+            };
+            text.push_str(&format!(
+                "\n### `{header}`\n\n| key | value | default | meaning |\n|---|---|---|---|\n"
+            ));
+        }
+        let default = match (key.default, key.required) {
+            (Some(default), _) => format!("`{default}`"),
+            (None, true) => "must be given".to_owned(),
+            (None, false) => "–".to_owned(),
+        };
+        let about = match key.form {
+            Form::NotYet(instead) => format!("{} Not available in this version: {instead}.", key.about),
+            _ => key.about.to_owned(),
+        };
+        text.push_str(&format!(
+            "| `{name}` | {} | {default} | {about} |\n",
+            key.form_text()
+        ));
+    }
+    text.push('\n');
+    text
+}
+
+#[test]
+fn the_documentation_names_every_key_as_the_loader_takes_it() {
+    rollcall_tests::golden_part("docs/configuration.md", "keys", &reference());
+}
+
+#[test]
+fn nothing_that_a_file_may_hold_makes_the_loader_fail_otherwise_than_by_errors() {
+    let mut runner = proptest::test_runner::TestRunner::new(proptest::test_runner::Config {
+        failure_persistence: None,
+        ..proptest::test_runner::Config::default()
+    });
+    let example = example();
+    let pieces = proptest::collection::vec((0..example.len(), "[\\[\\]{}=\"'.a-z0-9\n #-]{0,6}"), 0..4);
+    runner
+        .run(&pieces, |pieces| {
+            let mut text = example.clone();
+            for (at, piece) in pieces {
+                if text.is_char_boundary(at) {
+                    text.insert_str(at, &piece);
+                }
+            }
+            if let Err(errors) = read(&text) {
+                proptest::prop_assert!(!errors.problems.is_empty(), "refused without a reason:\n{}", text);
+            }
+            Ok(())
+        })
+        .unwrap();
+}
