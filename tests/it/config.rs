@@ -50,6 +50,7 @@ fn what_is_not_written_has_the_defaults_of_the_domain_and_our_own_user_is_protec
     let config = read(minimal).unwrap_or_else(|errors| panic!("{errors}"));
     let mut expected = Policy::default();
     expected.protected.push(NamePattern("rollcall_api".to_owned()));
+    expected.account_name = Some("ACME".to_owned());
     assert_eq!(config.tenants[0].policy, expected);
     assert!(config.tenants[0].rules.is_none());
 }

@@ -116,7 +116,8 @@ pub struct Tenant {
     pub connections: Vec<Connection>,
     /// Its Fluent account.
     pub fluent: Fluent,
-    /// `[tenant.policy]` and `[tenant.guard]`, with our own API user among the protected names.
+    /// `[tenant.policy]` and `[tenant.guard]`, with our own API user among the protected names and the
+    /// account's name.
     pub policy: Policy,
     /// Its rule file, when it has one.
     pub rules: Option<RuleFile>,

@@ -321,7 +321,10 @@ fn settings() -> Vec<Event> {
         rollcall(
             "configuration",
             EventData::PolicyActivated(PolicyActivated {
-                policy: Policy::default(),
+                policy: Policy {
+                    account_name: Some("ACME".to_owned()),
+                    ..Policy::default()
+                },
             }),
         ),
         catalog(difference),

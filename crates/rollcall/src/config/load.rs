@@ -239,6 +239,7 @@ fn tenant(section: &Section<'_>, folder: &Path, env: Environment<'_>) -> Option<
     if !policy.protected.contains(&own) {
         policy.protected.push(own);
     }
+    policy.account_name = Some(fluent.account.clone());
     Some(Tenant {
         id: id?,
         connections: connections.into_iter().collect::<Option<_>>()?,
@@ -376,5 +377,6 @@ fn policy(section: &Section<'_>, guard: &Section<'_>) -> Option<Policy> {
         protected: protected?.into_iter().map(NamePattern).collect(),
         user_type: user_type?,
         timezone: timezone?,
+        account_name: None, // known to another table
     })
 }
