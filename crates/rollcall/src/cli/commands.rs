@@ -35,7 +35,7 @@ pub(super) fn check(
             Ok(read) => Checked::good(
                 what,
                 format!(
-                    "{} rules, {} groups",
+                    "rules: {}, groups: {}",
                     read.rules.rules.len(),
                     read.rules.groups.len()
                 ),

@@ -20,7 +20,7 @@ pub(super) fn check(file: &Path, format: Format) -> Result<(), Failure> {
     let (rules, groups) = (read.rules.rules.len(), read.rules.groups.len());
     let result = serde_json::json!({"version": read.version, "rules": rules, "groups": groups});
     format.print(&result, || {
-        format!("good: {rules} rules, {groups} groups, version {}", read.version)
+        format!("good; rules: {rules}, groups: {groups}, version {}", read.version)
     });
     Ok(())
 }
