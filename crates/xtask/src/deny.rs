@@ -74,7 +74,8 @@ fn within(mut command: Command, limit: Duration) -> Result<Result<(), String>> {
         .lines()
         .find(|line| !line.trim().is_empty())
         .unwrap_or("no reason given");
-    Ok(Err(format!("the database cannot be fetched: {}", first.trim())))
+    let reason = first.split(": [").next().unwrap_or(first); // less the arguments that it ran with
+    Ok(Err(format!("the database cannot be fetched: {}", reason.trim())))
 }
 
 /// cargo-deny in the pinned series. When there is none it is installed where cargo installs programs, so that

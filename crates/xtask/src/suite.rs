@@ -50,6 +50,7 @@ fn lints() -> Result<Verdict> {
         "clippy",
         "--workspace",
         "--all-targets",
+        "--keep-going",
         "--locked",
         "--",
         "-D",
@@ -63,6 +64,7 @@ fn documentation() -> Result<Verdict> {
         "doc",
         "--workspace",
         "--no-deps",
+        "--keep-going",
         "--document-private-items",
         "--locked",
     ]);
