@@ -15,6 +15,9 @@ use serde_json::Value;
 /// References between the schemas are relative to this.
 const BASE: &str = "json-schema:///";
 
+/// Something done to a good event.
+type Break = fn(&mut Value);
+
 fn pretty(value: &impl serde::Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).unwrap();
     text.push('\n');
@@ -145,7 +148,7 @@ fn what_is_broken_does_not_fit_its_schema() {
     let validator = validator();
     let whole: Value =
         serde_json::from_slice(&samples::by_type()["rollcall.user.created.v1"][0].encode()).unwrap();
-    let breaks: [(&str, fn(&mut Value)); 5] = [
+    let breaks: [(&str, Break); 5] = [
         ("no such type", |event| {
             event["type"] = "rollcall.user.invented.v1".into()
         }),
