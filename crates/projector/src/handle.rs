@@ -1,22 +1,37 @@
 //! What the other rooms hold of one tenant.
 
-use rollcall_domain::{
-    AccountKey, Catalog, ConnectionName, DesiredUser, EventId, ExternalKey, GroupId, NameKey, Policy,
-    TenantId, TenantKey, UserId,
-};
-use rollcall_eventlog::Position;
+use std::fmt;
+use std::sync::Arc;
 
+use rollcall_domain::{
+    AccountKey, Catalog, ConnectionName, DesiredUser, EventId, ExternalKey, GroupId, HoldId, MemberSet,
+    NameKey, Policy, TenantId, TenantKey, UserId, fold_case,
+};
+use rollcall_eventlog::{Position, Stream};
+
+use crate::access::user_name;
+use crate::driver::{Core, Live, Publisher, Tenant};
+use crate::fold::{AccountIx, GroupIx, Index as _, UserIx};
+use crate::limits::{PAGE_MAX, SETTLE_WAIT_MAX};
 use crate::{
-    Explanation, GroupResource, HoldsPage, OpenDecision, Page, ProjectorError, Settled, TenantStatus,
-    UserResource, WakeReceiver,
+    Explanation, GroupResource, HeldAccount, HoldsPage, OpenDecision, Page, ProjectorError, Settled,
+    TenantStatus, UserResource, WakeReceiver,
 };
 
 /// One tenant's directory and desired users. Cheap to clone. Reads take a short shared lock; none of them waits for
 /// the log or for the driver, except the two that say so.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TenantHandle {
-    id: TenantId,
+    core: Arc<Core>,
+    tenant: Arc<Tenant>,
     key: TenantKey,
+    publisher: Publisher,
+}
+
+impl fmt::Debug for TenantHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TenantHandle({})", self.tenant.id)
+    }
 }
 
 /// Who is to be explained.
@@ -29,10 +44,19 @@ pub enum Subject {
 }
 
 impl TenantHandle {
+    pub(crate) fn new(core: Arc<Core>, tenant: Arc<Tenant>, key: TenantKey, publisher: Publisher) -> Self {
+        Self {
+            core,
+            tenant,
+            key,
+            publisher,
+        }
+    }
+
     /// The tenant.
     #[must_use]
     pub fn id(&self) -> &TenantId {
-        &self.id
+        &self.tenant.id
     }
 
     /// The key of the tenant's name hashes.
@@ -47,8 +71,10 @@ impl TenantHandle {
     /// # Errors
     /// [`ProjectorError::NotSettled`], [`ProjectorError::VerdictForgotten`], [`ProjectorError::Stopped`].
     pub async fn settled(&self, position: Position, event: EventId) -> Result<Settled, ProjectorError> {
-        let _ = (position, event);
-        Err(stopped())
+        self.core.check_running()?;
+        self.core.wait_for(position, SETTLE_WAIT_MAX).await?;
+        let settled = self.tenant.live.read().state.verdicts.get(event);
+        settled.ok_or(ProjectorError::VerdictForgotten { position })
     }
 
     /// Waits until the directory has taken in all that was durable in the log when this was called; at most
@@ -57,7 +83,11 @@ impl TenantHandle {
     /// # Errors
     /// As [`TenantHandle::settled`], and that the log cannot tell its end.
     pub async fn read_barrier(&self) -> Result<(), ProjectorError> {
-        Err(stopped())
+        self.core.check_running()?;
+        match self.core.log.end(Stream::Events, self.core.partition).await? {
+            Some(end) => self.core.wait_for(end, SETTLE_WAIT_MAX).await,
+            None => Ok(()),
+        }
     }
 
     /// A live user of the connection.
@@ -69,32 +99,94 @@ impl TenantHandle {
         connection: &ConnectionName,
         user: UserId,
     ) -> Result<Option<UserResource>, ProjectorError> {
-        let _ = (connection, user);
-        Err(stopped())
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let Some(ix) = state
+            .connection_ix(connection.as_str())
+            .and_then(|c| state.live_user(c, user))
+        else {
+            return Ok(None);
+        };
+        let attributes = self.tenant.attributes(&live, ix)?.unwrap_or_default();
+        let Some(entry) = state.users.get(ix) else {
+            return Ok(None);
+        };
+        let Some(account) = state.accounts.get(entry.account) else {
+            return Ok(None);
+        };
+        let groups = state
+            .group_ids(&entry.groups)
+            .into_iter()
+            .filter_map(|id| state.group_ref(id));
+        Ok(Some(UserResource {
+            id: user,
+            connection: connection.clone(),
+            attributes,
+            active: entry.active,
+            roles: state.assigned_list(&entry.roles),
+            groups: groups.collect(),
+            name_key: account.key,
+            external_key: entry.external,
+            revision: entry.revision,
+            created: entry.created,
+            changed: entry.changed,
+        }))
     }
 
     /// The live user of the connection with this userName, without regard to case.
     #[must_use]
     pub fn user_by_name(&self, connection: &ConnectionName, user_name: &str) -> Option<UserId> {
-        let _ = (connection, user_name);
-        None
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let connection = state.connection_ix(connection.as_str())?;
+        let account = state.account_ix(self.key.name_key(user_name))?;
+        state
+            .users
+            .get(state.name_holder(connection, account)?)
+            .map(|user| user.id)
     }
 
     /// The live users of the connection with this externalId.
     #[must_use]
     pub fn users_by_external(&self, connection: &ConnectionName, external: ExternalKey) -> Vec<UserId> {
-        let _ = (connection, external);
-        Vec::new()
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let Some(connection) = state.connection_ix(connection.as_str()) else {
+            return Vec::new();
+        };
+        let found = state.users_by_external(connection, external);
+        found
+            .into_iter()
+            .filter_map(|ix| state.users.get(ix))
+            .map(|user| user.id)
+            .collect()
     }
 
     /// Live users of the connection in order of creation. `start` counts from 1 (SCIM `startIndex`); at most
     /// [`PAGE_MAX`](crate::limits::PAGE_MAX) ids.
     #[must_use]
     pub fn users_page(&self, connection: &ConnectionName, start: u64, count: usize) -> Page<UserId> {
-        let _ = (connection, start, count);
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let connection = state
+            .connection_ix(connection.as_str())
+            .and_then(|ix| state.connections.get(ix));
+        let Some(connection) = connection else {
+            return Page {
+                total: 0,
+                ids: Vec::new(),
+            };
+        };
+        let page = connection
+            .users
+            .page(start.saturating_sub(1), count.min(PAGE_MAX));
+        let ids = page
+            .into_iter()
+            .filter_map(|ix| state.users.get(UserIx(ix)))
+            .map(|entry| entry.id);
         Page {
-            total: 0,
-            ids: Vec::new(),
+            total: connection.users.total(),
+            ids: ids.collect(),
         }
     }
 
@@ -106,67 +198,152 @@ impl TenantHandle {
         group: GroupId,
         with_members: bool,
     ) -> Option<GroupResource> {
-        let _ = (connection, group, with_members);
-        None
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let ix = state.live_group(state.connection_ix(connection.as_str())?, group)?;
+        let entry = state.groups.get(ix)?;
+        let members = with_members.then(|| {
+            let mut users: Vec<UserId> = entry
+                .users
+                .iter()
+                .filter_map(|ix| state.users.get(*ix))
+                .map(|user| user.id)
+                .collect();
+            users.sort_unstable();
+            MemberSet {
+                users,
+                groups: state.group_ids(&entry.children),
+            }
+        });
+        Some(GroupResource {
+            id: group,
+            connection: connection.clone(),
+            display_name: entry.display_name.to_string(),
+            external_id: entry.external_id.as_deref().map(str::to_owned),
+            roles: state.assigned_list(&entry.roles),
+            members,
+            member_count: (entry.users.len() + entry.children.len()) as u64,
+            revision: entry.revision,
+            member_revision: entry.member_revision,
+            created: entry.created,
+            changed: entry.changed,
+        })
     }
 
     /// The live group of the connection with this displayName, without regard to case.
     #[must_use]
     pub fn group_by_name(&self, connection: &ConnectionName, display_name: &str) -> Option<GroupId> {
-        let _ = (connection, display_name);
-        None
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let name = (
+            state.connection_ix(connection.as_str())?,
+            fold_case(display_name).into_boxed_str(),
+        );
+        state
+            .group_names
+            .get(&name)
+            .and_then(|ix| state.groups.get(*ix))
+            .map(|group| group.id)
     }
 
     /// The live groups of the connection with exactly this externalId.
     #[must_use]
     pub fn groups_by_external(&self, connection: &ConnectionName, external_id: &str) -> Vec<GroupId> {
-        let _ = (connection, external_id);
-        Vec::new()
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let Some(connection) = state.connection_ix(connection.as_str()) else {
+            return Vec::new();
+        };
+        let found = state.group_externals.get(&(connection, external_id.into()));
+        found
+            .into_iter()
+            .flatten()
+            .filter_map(|ix| state.groups.get(*ix))
+            .map(|group| group.id)
+            .collect()
     }
 
     /// Live groups of the connection in order of creation, as [`TenantHandle::users_page`].
     #[must_use]
     pub fn groups_page(&self, connection: &ConnectionName, start: u64, count: usize) -> Page<GroupId> {
-        let _ = (connection, start, count);
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let connection = state
+            .connection_ix(connection.as_str())
+            .and_then(|ix| state.connections.get(ix));
+        let Some(connection) = connection else {
+            return Page {
+                total: 0,
+                ids: Vec::new(),
+            };
+        };
+        let page = connection
+            .groups
+            .page(start.saturating_sub(1), count.min(PAGE_MAX));
+        let ids = page
+            .into_iter()
+            .filter_map(|ix| state.groups.get(GroupIx(ix)))
+            .map(|entry| entry.id);
         Page {
-            total: 0,
-            ids: Vec::new(),
+            total: connection.groups.total(),
+            ids: ids.collect(),
         }
     }
 
     /// Whether the user is a direct member of the group. Costs the user's groups, not the group's members.
     #[must_use]
     pub fn group_has_user(&self, group: GroupId, user: UserId) -> bool {
-        let _ = (group, user);
-        false
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let Some(group) = state.group_index.get(&group) else {
+            return false;
+        };
+        let user = state.user_ix(user).and_then(|ix| state.users.get(ix));
+        user.is_some_and(|user| user.groups.binary_search(group).is_ok())
     }
 
     /// Whether the group `member` is directly nested in `group`.
     #[must_use]
     pub fn group_has_group(&self, group: GroupId, member: GroupId) -> bool {
-        let _ = (group, member);
-        false
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let (Some(group), Some(member)) = (state.group_index.get(&group), state.group_index.get(&member))
+        else {
+            return false;
+        };
+        state
+            .groups
+            .get(*group)
+            .is_some_and(|group| group.children.contains(member))
     }
 
     /// The groups that the user is in directly, by id.
     #[must_use]
     pub fn groups_of_user(&self, user: UserId) -> Vec<GroupId> {
-        let _ = user;
-        Vec::new()
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let user = state.user_ix(user).and_then(|ix| state.users.get(ix));
+        user.map(|user| state.group_ids(&user.groups)).unwrap_or_default()
     }
 
     /// The groups that the group is nested in directly, by id.
     #[must_use]
     pub fn groups_of_group(&self, group: GroupId) -> Vec<GroupId> {
-        let _ = group;
-        Vec::new()
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let group = state.group_index.get(&group).and_then(|ix| state.groups.get(*ix));
+        group
+            .map(|group| state.group_ids(&group.parents))
+            .unwrap_or_default()
     }
 
     /// The account that the user claims, deleted users too.
     #[must_use]
     pub fn account_of(&self, user: UserId) -> Option<AccountKey> {
-        let _ = user;
-        None
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let account = state.users.get(state.user_ix(user)?)?.account;
+        state.accounts.get(account).map(|account| account.key)
     }
 
     /// The account of a userName.
@@ -178,8 +355,10 @@ impl TenantHandle {
     /// The userName behind an account, from a claimant that is not deleted. Personal.
     #[must_use]
     pub fn user_name(&self, account: AccountKey) -> Option<String> {
-        let _ = account;
-        None
+        let live = self.tenant.live.read();
+        let ix = live.state.account_ix(account)?;
+        let attributes = self.tenant.attributes_for(&live, ix).ok()??;
+        user_name(&attributes).map(str::to_owned)
     }
 
     /// What Fluent should hold for the account now; `None` when nobody ever claimed it.
@@ -187,30 +366,35 @@ impl TenantHandle {
     /// # Errors
     /// [`ProjectorError::Unreadable`] when the claimant's document cannot be read.
     pub fn desired(&self, account: AccountKey) -> Result<Option<DesiredUser>, ProjectorError> {
-        let _ = account;
-        Err(stopped())
+        let live = self.tenant.live.read();
+        let Some(ix) = live.state.account_ix(account) else {
+            return Ok(None);
+        };
+        let attributes = self.tenant.attributes_for(&live, ix)?;
+        Ok(live.state.desired_user(ix, attributes.as_ref()))
     }
 
     /// The account that this one's claimant was renamed to: that one is made usable before this one is closed.
     #[must_use]
     pub fn successor(&self, account: AccountKey) -> Option<AccountKey> {
-        let _ = account;
-        None
+        let live = self.tenant.live.read();
+        live.state.successor(live.state.account_ix(account)?)
     }
 
     /// Accounts in the order they were first claimed, after `after`; at most `max` and
     /// [`PAGE_MAX`](crate::limits::PAGE_MAX). An empty list is the end.
     #[must_use]
     pub fn accounts_page(&self, after: Option<AccountKey>, max: usize) -> Vec<AccountKey> {
-        let _ = (after, max);
-        Vec::new()
+        let live = self.tenant.live.read();
+        let page = accounts_after(&live, after, max.min(PAGE_MAX));
+        page.into_iter().map(|(_, key)| key).collect()
     }
 
     /// From now on every account whose desired user changes is told. Accounts that changed before are not: walk
     /// [`TenantHandle::accounts_page`] after subscribing.
     #[must_use]
     pub fn subscribe(&self) -> WakeReceiver {
-        crate::api::WakeQueue::default().receiver()
+        self.tenant.subscribe()
     }
 
     /// The desired user with the text of every derivation.
@@ -218,33 +402,43 @@ impl TenantHandle {
     /// # Errors
     /// As [`TenantHandle::desired`].
     pub fn explain(&self, subject: Subject) -> Result<Option<Explanation>, ProjectorError> {
-        let _ = subject;
-        Err(stopped())
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let ix = match subject {
+            Subject::Account(account) => state.account_ix(account),
+            Subject::User(user) => state
+                .user_ix(user)
+                .and_then(|ix| state.users.get(ix))
+                .map(|user| user.account),
+        };
+        let Some(ix) = ix else { return Ok(None) };
+        let attributes = self.tenant.attributes_for(&live, ix)?;
+        Ok(state.explanation(ix, attributes.as_ref()))
     }
 
     /// The catalog in force.
     #[must_use]
     pub fn catalog(&self) -> Catalog {
-        Catalog::default()
+        self.tenant.live.read().state.catalog.catalog.clone()
     }
 
     /// The catalog as the last reading had it: in force, less what is withheld or was rejected as a loss. What a
     /// new reading is to be compared with, so that no loss is reported twice.
     #[must_use]
     pub fn catalog_reported(&self) -> Catalog {
-        Catalog::default()
+        self.tenant.live.read().state.catalog.reported()
     }
 
     /// The policy in force.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        Policy::default()
+        self.tenant.live.read().state.policy.clone()
     }
 
     /// The version of the rule set in force; none before the first.
     #[must_use]
     pub fn rules_version(&self) -> Option<String> {
-        None
+        self.tenant.live.read().state.rules.version.clone()
     }
 
     /// Held accounts after `after` in the order of [`TenantHandle::accounts_page`]; looks at
@@ -253,20 +447,79 @@ impl TenantHandle {
     /// # Errors
     /// As [`TenantHandle::desired`].
     pub fn holds_page(&self, after: Option<AccountKey>) -> Result<HoldsPage, ProjectorError> {
-        let _ = after;
-        Err(stopped())
+        let live = self.tenant.live.read();
+        let looked_at = accounts_after(&live, after, PAGE_MAX);
+        let full = looked_at.len() == PAGE_MAX;
+        let next = looked_at.last().map(|(_, key)| *key).filter(|_| full);
+        let mut held = Vec::new();
+        for (ix, account) in looked_at {
+            let attributes = self.tenant.attributes_for(&live, ix)?;
+            let holds = live
+                .state
+                .desired_user(ix, attributes.as_ref())
+                .map(|user| user.holds)
+                .unwrap_or_default();
+            if !holds.is_empty() {
+                held.push(HeldAccount { account, holds });
+            }
+        }
+        Ok(HoldsPage { held, next })
     }
 
     /// Holds that wait for an operator.
     #[must_use]
     pub fn open_decisions(&self) -> Vec<OpenDecision> {
-        Vec::new()
+        let live = self.tenant.live.read();
+        let trips = live.state.guard.trips.iter().map(|(cause, trip)| OpenDecision {
+            hold: HoldId::Guard { cause: *cause },
+            sequence: trip.sequence,
+            count: trip.open,
+        });
+        let losses = live
+            .state
+            .catalog
+            .withheld
+            .iter()
+            .map(|(cause, withheld)| OpenDecision {
+                hold: HoldId::CatalogLoss { cause: *cause },
+                sequence: withheld.sequence,
+                count: withheld.entries.len() as u64,
+            });
+        let mut open: Vec<OpenDecision> = trips.chain(losses).collect();
+        open.sort_by_key(|decision| decision.sequence);
+        open
     }
 
     /// Figures.
     #[must_use]
     pub fn status(&self) -> TenantStatus {
-        TenantStatus::default()
+        let live = self.tenant.live.read();
+        let (state, counts) = (&live.state, live.state.counts);
+        TenantStatus {
+            sequence: state.sequence(),
+            event_time: state.event_time(),
+            position: Position::new(*self.core.progress.borrow()),
+            users: counts.users,
+            active_users: counts.active,
+            groups: counts.groups,
+            accounts: state.accounts.len() as u64,
+            dirty: state.dirty.len() as u64,
+            unpublished: self.publisher.waiting() as u64,
+            open_decisions: (state.guard.trips.len() + state.catalog.withheld.len()) as u64,
+            rejected: counts.rejected,
+            duplicates: counts.duplicates,
+            unreadable: counts.unreadable,
+            dropped_members: counts.dropped_members,
+        }
+    }
+
+    /// A fingerprint of the directory, hex: equal for equal histories. Reads every document: for checks, not for
+    /// every day.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let live = self.tenant.live.read();
+        live.state
+            .digest(&mut |user| self.tenant.attributes(&live, user).ok().flatten())
     }
 
     /// The key of a name: as [`TenantKey::name_key`].
@@ -276,8 +529,18 @@ impl TenantHandle {
     }
 }
 
-fn stopped() -> ProjectorError {
-    ProjectorError::Stopped {
-        reason: "not started".to_owned(),
-    }
+/// The accounts after one, at most `max`.
+fn accounts_after(live: &Live, after: Option<AccountKey>, max: usize) -> Vec<(AccountIx, AccountKey)> {
+    let start = match after {
+        None => 0,
+        Some(key) => match live.state.account_ix(key) {
+            Some(ix) => ix.number() as usize + 1,
+            None => return Vec::new(),
+        },
+    };
+    live.state
+        .accounts
+        .page(start, max)
+        .map(|(ix, account)| (ix, account.key))
+        .collect()
 }

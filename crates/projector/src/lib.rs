@@ -10,16 +10,24 @@
 //! - state and the position it is true for are committed together; deleting the state rebuilds it;
 //! - a leaver's desired user is computed in its own event's turn, ahead of every dirty set.
 
+mod access;
 mod api;
+mod decode;
+mod driver;
+mod fold;
 mod handle;
 pub mod limits;
 mod projector;
+mod replay;
+mod store;
 
 pub use api::{
     Explanation, GroupRef, GroupResource, HeldAccount, HoldsPage, Lane, OpenDecision, Page, Progress,
     ProjectorError, Rejection, Settled, TenantSetup, TenantStatus, Until, UserResource, Verdict, Wake,
     WakeReceiver,
 };
+pub use fold::{Applied, TenantState};
 pub use handle::{Subject, TenantHandle};
 pub use limits::VERDICTS_MAX;
-pub use projector::{Projector, Replayed, replay};
+pub use projector::Projector;
+pub use replay::{Replayed, replay};

@@ -8,3 +8,23 @@ pub const VERDICTS_MAX: usize = 65_536;
 pub const SETTLE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Most ids of one page, and most accounts looked at for one page of holds: bounds the time of a shared lock.
 pub const PAGE_MAX: usize = 1_000;
+/// The window in which losses of access are summed for the safety catch, in ms of event time (DESIGN 8).
+pub const GUARD_WINDOW_MS: i64 = 10 * 60 * 1000;
+/// Requests in parts that wait for their rest; the oldest gives way. A door sends the parts of a request in one go.
+pub const PARTS_REQUESTS_MAX: usize = 64;
+/// Bytes of all waiting parts together: one request of the largest size that a door accepts.
+pub const PARTS_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Most records of one turn of the driver: bounds what one commit writes and how long it takes.
+pub const TURN_RECORDS: usize = 2_048;
+/// Most records folded under one lock: about a millisecond, the longest that a reader waits.
+pub const STEP_RECORDS: usize = 256;
+/// How long desired users are computed before the driver reads again (DESIGN 6).
+pub const SLICE: Duration = Duration::from_millis(5);
+/// Accounts computed under one lock: a fraction of a millisecond.
+pub const STEP_ACCOUNTS: usize = 128;
+/// Accounts that are put on the list at once when everybody is to be looked at.
+pub const EXPAND_ACCOUNTS: u32 = 1_024;
+/// Desired users of one append: a group commit of a few milliseconds.
+pub const PUBLISH_RECORDS: usize = 512;
+/// Bytes of one append of desired users; below the log's bound of a batch.
+pub const PUBLISH_BYTES: usize = 4 * 1024 * 1024;

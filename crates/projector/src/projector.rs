@@ -1,25 +1,34 @@
 //! The owner of the driver thread.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
-use rollcall_domain::{AccountKey, DesiredUser, Sequence, TenantId, Timestamp};
-use rollcall_eventlog::{EventLog, ReadLog};
+use rollcall_domain::{TenantId, TenantKey};
+use rollcall_eventlog::{EventLog, Partition, Position, Stream};
 
-use crate::{Explanation, Progress, ProjectorError, TenantHandle, TenantSetup, Until};
+use crate::driver::{Core, Driver, Publisher, Tenant};
+use crate::store::{self, Opened};
+use crate::{ProjectorError, TenantHandle, TenantSetup, TenantState};
 
 /// Folds one log partition for its tenants, keeps the state, wakes reconcilers, publishes desired users.
+///
+/// Dropping it stops it too, and waits for the current turn.
 #[derive(Debug)]
 pub struct Projector {
-    _private: (),
+    core: Arc<Core>,
+    publisher: Publisher,
+    keys: BTreeMap<TenantId, TenantKey>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Projector {
     /// Loads the state in `dir` (or rebuilds it from the log) and starts the driver thread. Blocks while it loads;
     /// catching up with the log goes on in the background, see [`TenantHandle::read_barrier`].
     ///
-    /// A state that cannot be read, belongs to another log or disagrees with it is moved to `state.damaged-<n>`
-    /// beside `dir` and rebuilt.
+    /// A state that cannot be read, belongs to another log or disagrees with it is moved to `<dir>.damaged-<n>` and
+    /// rebuilt.
     ///
     /// # Errors
     /// [`ProjectorError::StateAheadOfLog`] when the log is empty or shorter than what the state has taken in;
@@ -29,95 +38,108 @@ impl Projector {
         dir: &Path,
         tenants: Vec<TenantSetup>,
     ) -> Result<Self, ProjectorError> {
-        let _ = (log, dir, tenants);
-        Ok(Self { _private: () })
+        let partition = tenants.first().map_or(Partition::ONLY, |tenant| {
+            log.partition_of(Stream::Events, tenant.id.as_str().as_bytes())
+        });
+        let Opened {
+            mut store,
+            position,
+            tenants: states,
+        } = store::open(dir, log.log_id())?;
+        let end = Position::to_stored(futures_now(log.end(Stream::Events, partition))?);
+        if position > end {
+            return Err(ProjectorError::StateAheadOfLog {
+                dir: dir.to_owned(),
+                state: position,
+                log: end,
+            });
+        }
+        let core = Arc::new(Core::new(log, partition, store.documents(), position));
+        let publisher = Publisher::default();
+        let mut states = states;
+        for setup in &tenants {
+            states.entry(setup.id.clone()).or_insert_with(TenantState::new);
+        }
+        for (id, state) in states {
+            let number = store.number(&id);
+            let tenant = Arc::new(Tenant::new(id.clone(), number, state, store.documents()));
+            publisher.resume(&tenant);
+            core.tenants.write().insert(id, tenant);
+        }
+        let driver = Driver::new(Arc::clone(&core), store, publisher.clone())?;
+        let mut projector = Self {
+            core,
+            publisher,
+            keys: tenants.into_iter().map(|setup| (setup.id, setup.key)).collect(),
+            threads: Vec::new(),
+        };
+        projector.spawn(dir, driver)?;
+        Ok(projector)
+    }
+
+    fn spawn(&mut self, dir: &Path, driver: Driver) -> Result<(), ProjectorError> {
+        let refused = |error: std::io::Error| ProjectorError::State {
+            dir: dir.to_owned(),
+            reason: error.to_string(),
+        };
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let (core, publisher) = (Arc::clone(&self.core), self.publisher.clone());
+        self.threads
+            .push(thread("projector").spawn(move || driver.run()).map_err(refused)?);
+        let publishing = thread("publisher")
+            .spawn(move || publisher.run(&core))
+            .map_err(refused)?;
+        self.threads.push(publishing);
+        Ok(())
     }
 
     /// The handle of a tenant; `None` for one that it was not started with.
     #[must_use]
     pub fn tenant(&self, tenant: &TenantId) -> Option<TenantHandle> {
-        let _ = tenant;
-        None
+        let key = self.keys.get(tenant)?.clone();
+        Some(TenantHandle::new(
+            Arc::clone(&self.core),
+            self.core.tenant(tenant)?,
+            key,
+            self.publisher.clone(),
+        ))
     }
 
     /// Stops after the current turn: state and position are flushed, waiting requests fail, subscriptions end.
-    pub async fn stop(self) {}
-}
-
-/// A tenant's state as of some point of the log, from the log alone.
-#[derive(Debug)]
-pub struct Replayed {
-    tenant: TenantId,
-}
-
-impl Replayed {
-    /// The tenant.
-    #[must_use]
-    pub fn tenant(&self) -> &TenantId {
-        &self.tenant
-    }
-
-    /// All events up to this one are in.
-    #[must_use]
-    pub fn sequence(&self) -> Sequence {
-        Sequence::default()
-    }
-
-    /// Event time.
-    #[must_use]
-    pub fn event_time(&self) -> Timestamp {
-        Timestamp::default()
-    }
-
-    /// Every account in the order it was first claimed.
-    pub fn accounts(&self) -> impl Iterator<Item = AccountKey> + '_ {
-        std::iter::empty()
-    }
-
-    /// What Fluent should have held for the account.
-    #[must_use]
-    pub fn desired(&self, account: AccountKey) -> Option<DesiredUser> {
-        let _ = account;
-        None
-    }
-
-    /// The same with the text of every derivation.
-    #[must_use]
-    pub fn explain(&self, account: AccountKey) -> Option<Explanation> {
-        let _ = account;
-        None
-    }
-
-    /// The userName behind an account, from a claimant that is not deleted. Personal.
-    #[must_use]
-    pub fn user_name(&self, account: AccountKey) -> Option<String> {
-        let _ = account;
-        None
-    }
-
-    /// A fingerprint of the whole state, hex: equal for equal histories, whoever folded them.
-    #[must_use]
-    pub fn digest(&self) -> String {
-        String::new()
+    pub async fn stop(mut self) {
+        self.core.stop();
+        let threads = std::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(move || join(threads)).await;
+        if joined.is_err() {
+            tracing::error!("the projector's threads could not be waited for");
+        }
     }
 }
 
-/// Folds the log from its beginning, without any stored state. Blocks; not to be called from async code.
-/// `progress` is told now and then; `false` from it ends the replay where it stands.
-///
-/// # Errors
-/// [`ProjectorError::Log`].
-pub fn replay(
-    log: &dyn ReadLog,
-    tenants: &[TenantSetup],
-    until: Until,
-    progress: &mut dyn FnMut(Progress) -> bool,
-) -> Result<Vec<Replayed>, ProjectorError> {
-    let _ = (log, until, progress);
-    Ok(tenants
-        .iter()
-        .map(|tenant| Replayed {
-            tenant: tenant.id.clone(),
-        })
-        .collect())
+impl Drop for Projector {
+    fn drop(&mut self) {
+        self.core.stop();
+        self.publisher.stop();
+        join(std::mem::take(&mut self.threads));
+    }
+}
+
+fn join(threads: Vec<JoinHandle<()>>) {
+    for thread in threads {
+        if thread.join().is_err() {
+            tracing::error!("a thread of the projector panicked");
+        }
+    }
+}
+
+/// Waits for a future of the log on this thread, which is none of a runtime's own.
+pub(crate) fn futures_now<T>(
+    future: impl Future<Output = Result<T, rollcall_eventlog::ReadError>>,
+) -> Result<T, ProjectorError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .map_err(|error| ProjectorError::Stopped {
+            reason: format!("no runtime: {error}"),
+        })?;
+    Ok(runtime.block_on(future)?)
 }

@@ -77,10 +77,14 @@ macro_rules! kinds {
                 match self { $(Self::$variant(data) => serde_json::value::to_raw_value(data),)* }
             }
 
-            fn from_raw(kind: &str, raw: &RawValue) -> Result<Self, DecodeError> {
+            /// Reads the JSON of the envelope's `data`.
+            ///
+            /// # Errors
+            /// [`DecodeError`] when this version does not know the kind, or the data is not of its form.
+            pub fn from_json(kind: &str, json: &str) -> Result<Self, DecodeError> {
                 let bad = |e: serde_json::Error| DecodeError::Data { kind: kind.to_owned(), problem: place(&e) };
                 match kind {
-                    $($name => serde_json::from_str(raw.get()).map(Self::$variant).map_err(bad),)*
+                    $($name => serde_json::from_str(json).map(Self::$variant).map_err(bad),)*
                     _ => Err(DecodeError::UnknownType(kind.to_owned())),
                 }
             }
@@ -171,7 +175,7 @@ impl Event {
             actor: wire.actor.into_owned(),
             request_id: wire.requestid,
             part,
-            data: EventData::from_raw(&wire.kind, wire.data)?,
+            data: EventData::from_json(&wire.kind, wire.data.get())?,
         })
     }
 }

@@ -1,0 +1,16 @@
+//! Stage 2, pure: from the directory to what an account should hold, with every reason (DESIGN 7).
+//!
+//! `resolve` reads one app role against rules and catalog; `groups` collects what a member of a group gets; `outline`
+//! puts an account together from indexes and hashes; `desired` and `explain` turn that into values with texts.
+
+mod desired;
+mod explain;
+mod groups;
+mod near;
+mod outline;
+mod profile;
+mod resolve;
+
+pub(crate) use groups::GroupRole;
+pub(crate) use profile::user_name;
+pub(crate) use resolve::{Resolution, resolve};

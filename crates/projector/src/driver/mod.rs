@@ -1,0 +1,255 @@
+//! The driver thread: reads the log, folds, tells who waits, commits, computes desired users in slices.
+//!
+//! One turn: a bounded batch of records is folded in short steps; after each step those who wait for a position are
+//! told and leavers are computed; then what changed is committed with its position; then a slice of the dirty set is
+//! computed, removals first.
+
+mod publish;
+mod shared;
+mod slice;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rollcall_domain::TenantId;
+use rollcall_eventlog::{BatchLimits, LogReader, Position, ReadBatch, ReadError, Retry};
+
+use crate::decode::decode;
+use crate::fold::{DocumentWrite, Input};
+use crate::limits::{SLICE, STEP_RECORDS, TURN_RECORDS};
+use crate::store::{Commit, Store, decode_document, encode_document};
+use crate::{ProjectorError, Verdict};
+pub(crate) use publish::Publisher;
+pub(crate) use shared::{Core, Live, Tenant};
+
+/// How long an idle driver waits for a record before it looks whether it should stop.
+const IDLE_WAIT: Duration = Duration::from_millis(50);
+/// Pause before a failed read or commit is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// The driver of one log partition.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    core: Arc<Core>,
+    store: Store,
+    publisher: Publisher,
+    reader: Box<dyn LogReader>,
+    /// Where the fold stands.
+    position: u64,
+    /// Something changed since the last commit.
+    unsaved: bool,
+    /// A commit failed: pages are lost, and nothing more may be committed.
+    broken: bool,
+}
+
+impl Driver {
+    pub(crate) fn new(core: Arc<Core>, store: Store, publisher: Publisher) -> Result<Self, ProjectorError> {
+        let position = store.position();
+        let after = Position::new(position);
+        let reader = core
+            .log
+            .reader(rollcall_eventlog::Stream::Events, core.partition, after)?;
+        Ok(Self {
+            core,
+            store,
+            publisher,
+            reader,
+            position,
+            unsaved: false,
+            broken: false,
+        })
+    }
+
+    /// Runs until it is stopped or the log fails for good.
+    pub(crate) fn run(mut self) {
+        let mut reason = "it was shut down".to_owned();
+        let mut busy = true;
+        while !self.core.is_stopping() {
+            match self.turn(busy) {
+                Ok(more) => busy = more,
+                Err(error) if error.retry() == Retry::Later => {
+                    tracing::warn!(%error, "the projector could not read the log; trying again");
+                    self.pause();
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the projector cannot read the log any more");
+                    reason = error.to_string();
+                    break;
+                }
+            }
+        }
+        self.commit();
+        if let Err(error) = self.store.flush() {
+            tracing::warn!(%error, "the state was not flushed; its end is folded again at the next start");
+        }
+        self.publisher.stop();
+        self.core.end(reason);
+    }
+
+    /// One turn; true when there is more to do at once.
+    fn turn(&mut self, busy: bool) -> Result<bool, ReadError> {
+        let limits = BatchLimits {
+            wait: (!busy).then_some(IDLE_WAIT),
+            ..BatchLimits::REPLAY.records(TURN_RECORDS)
+        };
+        let batch = self.reader.next_batch_blocking(limits)?;
+        self.fold(&batch);
+        let full = batch.len() >= TURN_RECORDS;
+        let more = self.slice(Instant::now() + SLICE);
+        self.commit();
+        Ok(full || more || !batch.is_empty())
+    }
+
+    fn fold(&mut self, batch: &ReadBatch) {
+        let mut records = batch.iter().peekable();
+        while records.peek().is_some() {
+            let step: Vec<_> = records.by_ref().take(STEP_RECORDS).collect();
+            let mut by_tenant: BTreeMap<&[u8], Vec<&[u8]>> = BTreeMap::new();
+            for record in &step {
+                by_tenant.entry(record.key).or_default().push(record.value);
+            }
+            for (key, values) in by_tenant {
+                match self.tenant_of(key) {
+                    Some(tenant) => {
+                        fold_step(&tenant, &values);
+                        self.publisher.leavers(&tenant);
+                    }
+                    None => tracing::warn!("records under a key that is no tenant were passed over"),
+                }
+            }
+            if let Some(last) = step.last() {
+                self.position = last.position.get();
+                self.unsaved = true;
+                self.core.progress.send_replace(self.position);
+            }
+        }
+    }
+
+    /// The tenant of a record's key, made when it is new.
+    fn tenant_of(&mut self, key: &[u8]) -> Option<Arc<Tenant>> {
+        let id = TenantId::new(std::str::from_utf8(key).ok()?).ok()?;
+        if let Some(tenant) = self.core.tenant(&id) {
+            return Some(tenant);
+        }
+        let number = self.store.number(&id);
+        let tenant = Arc::new(Tenant::new(
+            id.clone(),
+            number,
+            crate::TenantState::new(),
+            self.core.documents.clone(),
+        ));
+        self.core.tenants.write().insert(id, Arc::clone(&tenant));
+        Some(tenant)
+    }
+
+    /// Computes desired users of the dirty sets until `deadline`; true when some are left.
+    fn slice(&mut self, deadline: Instant) -> bool {
+        let tenants: Vec<Arc<Tenant>> = self.core.tenants.read().values().cloned().collect();
+        let mut more = false;
+        for tenant in tenants {
+            let (worked, left) = self.publisher.slice(&tenant, deadline);
+            self.unsaved |= worked;
+            more |= left;
+        }
+        more
+    }
+
+    /// Writes what changed with the position that it is true for.
+    fn commit(&mut self) {
+        self.unsaved |= self.publisher.take_published();
+        if !self.unsaved || self.broken {
+            return;
+        }
+        let mut commit = Commit::default();
+        let tenants: Vec<Arc<Tenant>> = self.core.tenants.read().values().cloned().collect();
+        for tenant in &tenants {
+            let mut live = tenant.live.write();
+            let Live { state, overlay } = &mut *live;
+            self.store.stage(&mut commit, &tenant.id, state, overlay);
+        }
+        match self.store.commit(commit, self.position) {
+            Ok(()) => {
+                for tenant in &tenants {
+                    tenant.live.write().overlay.clear();
+                }
+                self.unsaved = false;
+            }
+            Err(error) => {
+                // The pages that were to be written are forgotten, so nothing more may be committed: what is in
+                // memory stays right, and the next start folds from the last good commit or rebuilds.
+                self.broken = true;
+                tracing::error!(%error, "the state cannot be written any more; it is folded again at the next start");
+                self.core.end(format!("the state cannot be written: {error}"));
+            }
+        }
+    }
+
+    fn pause(&self) {
+        let until = Instant::now() + RETRY_PAUSE;
+        while Instant::now() < until && !self.core.is_stopping() {
+            std::thread::park_timeout(IDLE_WAIT);
+        }
+    }
+}
+
+/// Folds some records of one tenant under one lock.
+fn fold_step(tenant: &Tenant, values: &[&[u8]]) {
+    let mut live = tenant.live.write();
+    for value in values {
+        match decode(value) {
+            Ok(decoded) if decoded.tenant == tenant.id.as_str() => apply(tenant, &mut live, &decoded.input),
+            Ok(_) => live.state.apply_unreadable(),
+            Err(error) => {
+                tracing::warn!(%error, "a record is not readable and was put aside");
+                live.state.apply_unreadable();
+            }
+        }
+    }
+}
+
+fn apply(tenant: &Tenant, live: &mut Live, input: &Input<'_>) {
+    // The old document is read before the revision moves.
+    let old = old_document(tenant, live, input);
+    let applied = live.state.apply_input(input);
+    match applied.document {
+        None => {}
+        Some(DocumentWrite::Delete(user)) => {
+            live.overlay.insert(user, None);
+        }
+        Some(DocumentWrite::Change(user)) => {
+            let Verdict::Accepted { revision } = applied.settled.verdict else {
+                return;
+            };
+            let mut attributes = old.unwrap_or_default();
+            match input.data.personal().open() {
+                Ok(change) => change.apply(&mut attributes),
+                Err(error) => tracing::warn!(%error, "the personal part of an event was passed over"),
+            }
+            live.overlay
+                .insert(user, Some(encode_document(revision, &attributes)));
+        }
+    }
+}
+
+fn old_document(
+    tenant: &Tenant,
+    live: &Live,
+    input: &Input<'_>,
+) -> Option<serde_json::Map<String, serde_json::Value>> {
+    let user = live.state.user_ix(input.data.changed_user()?)?;
+    match live.overlay.get(&user) {
+        Some(changed) => changed
+            .as_deref()
+            .and_then(decode_document)
+            .map(|(_, attributes)| attributes),
+        None if live.state.users.get(user).is_some_and(|entry| entry.deleted) => None,
+        None => match tenant.attributes(live, user) {
+            Ok(attributes) => attributes,
+            Err(error) => {
+                tracing::error!(%error, "a document is lost until the state is rebuilt at the next start");
+                None
+            }
+        },
+    }
+}

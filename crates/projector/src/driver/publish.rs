@@ -1,0 +1,227 @@
+//! The publisher: writes computed desired users to the `desired` stream, in the background and in batches, those
+//! that lose access first. What is not durable there yet is marked in the state, so a restart publishes it again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use rollcall_domain::{Event, EventData, EventId, Source};
+use rollcall_eventlog::{Record, Retry, Stream};
+
+use super::{Core, Live, Tenant};
+use crate::fold::{AccountIx, StableHash};
+use crate::limits::{PUBLISH_BYTES, PUBLISH_RECORDS};
+
+/// Pause before a failed append is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// An account to be published. Bounded by the number of accounts: one that waits is not put in again.
+#[derive(Debug, Clone)]
+struct Item {
+    tenant: Arc<Tenant>,
+    account: AccountIx,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    first: VecDeque<Item>,
+    rest: VecDeque<Item>,
+    waiting: std::collections::BTreeSet<(u16, AccountIx)>,
+    stopped: bool,
+}
+
+/// The driver's end; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Publisher {
+    queue: Arc<(Mutex<Queue>, Condvar)>,
+    published: Arc<AtomicBool>,
+}
+
+impl Publisher {
+    /// An account is to be published; `first` when it loses its access.
+    pub(super) fn put(&self, tenant: &Arc<Tenant>, account: AccountIx, first: bool) {
+        let mut queue = self.queue.0.lock();
+        if !queue.waiting.insert((tenant.number, account)) {
+            return;
+        }
+        let item = Item {
+            tenant: Arc::clone(tenant),
+            account,
+        };
+        if first {
+            queue.first.push_back(item)
+        } else {
+            queue.rest.push_back(item)
+        }
+        drop(queue);
+        self.queue.1.notify_one();
+    }
+
+    /// Puts in what an earlier process did not publish.
+    pub(crate) fn resume(&self, tenant: &Arc<Tenant>) {
+        let live = tenant.live.read();
+        let waiting = live
+            .state
+            .accounts
+            .iter()
+            .filter(|(_, account)| account.published.unpublished);
+        for (account, entry) in waiting {
+            self.put(tenant, account, !entry.published.had_access);
+        }
+    }
+
+    /// Whether something was published since the last call: its marks are to be committed.
+    pub(super) fn take_published(&self) -> bool {
+        self.published.swap(false, Ordering::SeqCst)
+    }
+
+    pub(crate) fn stop(&self) {
+        self.queue.0.lock().stopped = true;
+        self.queue.1.notify_all();
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.0.lock().waiting.len()
+    }
+
+    /// Publishes until it is stopped.
+    pub(crate) fn run(&self, core: &Core) {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else {
+            core.end("the publisher could not be started".to_owned());
+            return;
+        };
+        while let Some(items) = self.take() {
+            let (records, done, left) = encode(&items);
+            for item in left {
+                self.put(&item.tenant, item.account, true);
+            }
+            if records.is_empty() {
+                continue;
+            }
+            loop {
+                match runtime.block_on(core.log.append(Stream::Desired, records.clone())) {
+                    Ok(_) => {
+                        self.mark(&done);
+                        break;
+                    }
+                    Err(error) if error.retry() == Retry::Later && !self.is_stopped() => {
+                        tracing::warn!(%error, "desired users were not published; trying again");
+                        std::thread::park_timeout(RETRY_PAUSE);
+                    }
+                    Err(error) => {
+                        // They stay marked, so the next start publishes them.
+                        tracing::error!(%error, "desired users cannot be published any more");
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.queue.0.lock().stopped
+    }
+
+    /// The next batch; none when stopped.
+    fn take(&self) -> Option<Vec<Item>> {
+        let mut queue = self.queue.0.lock();
+        loop {
+            if queue.stopped {
+                return None;
+            }
+            if !queue.waiting.is_empty() {
+                break;
+            }
+            self.queue.1.wait(&mut queue);
+        }
+        let mut items = Vec::new();
+        while items.len() < PUBLISH_RECORDS
+            && let Some(item) = queue.first.pop_front()
+        {
+            items.push(item);
+        }
+        while items.len() < PUBLISH_RECORDS
+            && let Some(item) = queue.rest.pop_front()
+        {
+            items.push(item);
+        }
+        for item in &items {
+            queue.waiting.remove(&(item.tenant.number, item.account));
+        }
+        Some(items)
+    }
+
+    /// Those that are still as they were published need no publishing any more.
+    fn mark(&self, done: &[(Item, u64)]) {
+        for (item, hash) in done {
+            let mut live = item.tenant.live.write();
+            if let Some(entry) = live.state.accounts.get_mut(item.account)
+                && entry.published.hash == *hash
+            {
+                entry.published.unpublished = false;
+                live.state.touched.accounts.push(item.account);
+            }
+        }
+        self.published.store(true, Ordering::SeqCst);
+    }
+}
+
+/// The records of a batch, what each publishes, and what did not fit into one append.
+fn encode(items: &[Item]) -> (Vec<Record>, Vec<(Item, u64)>, &[Item]) {
+    let (mut records, mut done, mut bytes) = (Vec::new(), Vec::new(), 0usize);
+    for (at, item) in items.iter().enumerate() {
+        let live = item.tenant.live.read();
+        let Some(record) = record_of(item, &live) else {
+            continue;
+        };
+        let hash = live
+            .state
+            .accounts
+            .get(item.account)
+            .map_or(0, |entry| entry.published.hash);
+        drop(live);
+        bytes += record.size();
+        if bytes > PUBLISH_BYTES && !records.is_empty() {
+            return (records, done, items.get(at..).unwrap_or_default());
+        }
+        records.push(record);
+        done.push((item.clone(), hash));
+    }
+    (records, done, &[])
+}
+
+fn record_of(item: &Item, live: &Live) -> Option<Record> {
+    let attributes = match item.tenant.attributes_for(live, item.account) {
+        Ok(attributes) => attributes,
+        Err(error) => {
+            tracing::error!(%error, "a desired user is not published until the state is rebuilt");
+            return None;
+        }
+    };
+    let desired = live.state.desired_user(item.account, attributes.as_ref())?;
+    let tenant = item.tenant.id.clone();
+    let key = format!("{tenant}/{}", desired.account);
+    let event = Event {
+        id: event_id(&key, desired.sequence.0),
+        source: Source::Rollcall("projector".to_owned()),
+        time: live.state.event_time(),
+        tenant,
+        actor: "projector".to_owned(),
+        request_id: None,
+        part: None,
+        data: EventData::UserDesired(Box::new(desired)),
+    };
+    Some(Record::new(key, event.encode()))
+}
+
+/// The id of a published desired user: a function of what it is about, so that publishing twice is seen as such.
+fn event_id(key: &str, sequence: u64) -> EventId {
+    let half = |purpose| StableHash::new(purpose).text(key).number(sequence).finish();
+    EventId(
+        uuid::Builder::from_bytes(*uuid::Uuid::from_u64_pair(half(20), half(21)).as_bytes())
+            .with_version(uuid::Version::Custom)
+            .into_uuid(),
+    )
+}

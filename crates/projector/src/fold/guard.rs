@@ -1,0 +1,159 @@
+//! The safety catch: an event that would take access from too many accounts has its losses stopped, in its own turn,
+//! so that every replay stops the same ones (ADR 0001). Leavers are neither held nor counted (ADR 0002).
+
+use std::collections::VecDeque;
+
+use rollcall_domain::{EventId, Sequence};
+
+use super::slab::{AccountIx, GrantIx};
+use super::state::{ByCause, TenantState};
+use crate::Lane;
+use crate::limits::GUARD_WINDOW_MS;
+
+/// What the catch keeps of an account for one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// The event that would have taken it.
+    pub(crate) cause: EventId,
+    /// What; ascending, never empty.
+    pub(crate) grants: Vec<GrantIx>,
+    /// An operator rejected the loss: kept for good, and no hold any more.
+    pub(crate) rejected: bool,
+}
+
+/// An event whose losses were stopped and wait for an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trip {
+    /// Where it stands.
+    pub(crate) sequence: Sequence,
+    /// The accounts; some may have been released since.
+    pub(crate) accounts: Vec<AccountIx>,
+    /// How many still keep something.
+    pub(crate) open: u64,
+}
+
+/// The losses of the last minutes, and what was stopped.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Guard {
+    /// Event time in ms and accounts that lost something then, oldest first.
+    pub(crate) window: VecDeque<(i64, u64)>,
+    pub(crate) trips: ByCause<Trip>,
+}
+
+impl TenantState {
+    /// Carries out a change that may take access from these accounts, and stops what is too much. The accounts wait
+    /// in the lane of removals afterwards when they lost something, else in the last one.
+    pub(super) fn guarded(
+        &mut self,
+        cause: EventId,
+        mut accounts: Vec<AccountIx>,
+        change: impl FnOnce(&mut Self),
+    ) {
+        accounts.sort_unstable();
+        accounts.dedup();
+        for account in &accounts {
+            self.release_desired(*account);
+        }
+        let limit = self.policy.guard.limit(self.counts.active);
+        let before: Vec<Vec<GrantIx>> = accounts.iter().map(|account| self.held(*account)).collect();
+        change(self);
+        let mut losses: Vec<(AccountIx, Vec<GrantIx>)> = Vec::new();
+        for (account, before) in accounts.iter().zip(before) {
+            let after = self.held(*account);
+            let lost: Vec<GrantIx> = before
+                .into_iter()
+                .filter(|g| after.binary_search(g).is_err())
+                .collect();
+            if lost.is_empty() {
+                self.mark(*account, Lane::Rest);
+            } else {
+                self.mark(*account, Lane::Removal);
+                losses.push((*account, lost));
+            }
+        }
+        if losses.is_empty() {
+            return;
+        }
+        let count = losses.len() as u64;
+        self.touched.guard = true;
+        match limit {
+            Some(limit) if self.lost_lately() + count > limit => self.stop(cause, losses),
+            _ => self.guard.window.push_back((self.event_time.as_millis(), count)),
+        }
+    }
+
+    fn lost_lately(&mut self) -> u64 {
+        let since = self.event_time.as_millis().saturating_sub(GUARD_WINDOW_MS);
+        while self.guard.window.front().is_some_and(|(at, _)| *at <= since) {
+            self.guard.window.pop_front();
+        }
+        self.guard.window.iter().map(|(_, count)| count).sum()
+    }
+
+    fn stop(&mut self, cause: EventId, losses: Vec<(AccountIx, Vec<GrantIx>)>) {
+        let accounts: Vec<AccountIx> = losses.iter().map(|(account, _)| *account).collect();
+        let open = accounts.len() as u64;
+        for (account, grants) in losses {
+            if let Some(entry) = self.accounts.get_mut(account) {
+                let kept = Kept {
+                    cause,
+                    grants,
+                    rejected: false,
+                };
+                entry.kept.get_or_insert_default().push(kept);
+            }
+            self.touched.accounts.push(account);
+        }
+        self.guard.trips.insert(
+            cause,
+            Trip {
+                sequence: self.sequence,
+                accounts,
+                open,
+            },
+        );
+    }
+
+    /// What is desired again needs no catch: it is forgotten before the next loss is judged.
+    fn release_desired(&mut self, account: AccountIx) {
+        if self
+            .accounts
+            .get(account)
+            .is_none_or(|entry| entry.kept.is_none())
+        {
+            return;
+        }
+        let desired = self.desired_grants(account);
+        self.release(account, |_, grant| desired.binary_search(&grant).is_ok());
+    }
+
+    /// Forgets all that the catch keeps of an account.
+    pub(super) fn release_kept(&mut self, account: AccountIx) {
+        self.release(account, |_, _| true);
+    }
+
+    /// Forgets what the catch keeps of an account, where `ends` says so.
+    pub(super) fn release(&mut self, account: AccountIx, ends: impl Fn(EventId, GrantIx) -> bool) {
+        let Some(entry) = self.accounts.get_mut(account) else {
+            return;
+        };
+        let Some(mut kept) = entry.kept.take() else { return };
+        for one in kept.iter_mut() {
+            let cause = one.cause;
+            one.grants.retain(|grant| !ends(cause, *grant));
+            if one.grants.is_empty()
+                && !one.rejected
+                && let Some(trip) = self.guard.trips.get_mut(&cause)
+            {
+                trip.open -= 1;
+                if trip.open == 0 {
+                    self.guard.trips.remove(&cause);
+                }
+            }
+        }
+        kept.retain(|one| !one.grants.is_empty());
+        entry.kept = (!kept.is_empty()).then_some(kept);
+        self.touched.accounts.push(account);
+        self.touched.guard = true;
+    }
+}

@@ -1,0 +1,170 @@
+//! An event as the fold takes it: texts borrowed from the record, the personal part unopened.
+
+use std::borrow::Cow;
+
+use rollcall_domain::{
+    AssignedRole, Event, EventData, EventId, ExternalKey, NameKey, OpenError, Part, PersonalChange, Revision,
+    Sealed, Set, Source, Timestamp, UserId, open,
+};
+use smallvec::SmallVec;
+
+/// An event, borrowed.
+#[derive(Debug)]
+pub(crate) struct Input<'a> {
+    pub(crate) id: EventId,
+    /// The connection that it came through, when it was one.
+    pub(crate) connection: Option<&'a str>,
+    pub(crate) time: Timestamp,
+    pub(crate) request_id: Option<Cow<'a, str>>,
+    pub(crate) part: Option<Part>,
+    pub(crate) data: Data<'a>,
+}
+
+/// What it says. The frequent kinds are borrowed member by member, the others are as they stand in the domain.
+#[derive(Debug)]
+pub(crate) enum Data<'a> {
+    UserCreated {
+        user: UserId,
+        name: NameKey,
+        external: Option<ExternalKey>,
+        active: bool,
+        roles: Roles<'a>,
+        personal: Personal<'a>,
+    },
+    UserChanged {
+        user: UserId,
+        base: Revision,
+        name: Option<NameKey>,
+        external: Set<ExternalKey>,
+        active: Option<bool>,
+        roles: Option<Roles<'a>>,
+        personal: Personal<'a>,
+    },
+    UserDeleted {
+        user: UserId,
+        base: Option<Revision>,
+    },
+    /// Boxed or borrowed: groups, rules, policy, catalog, decisions, timers.
+    Other(Cow<'a, EventData>),
+}
+
+impl<'a> Data<'a> {
+    /// The personal part.
+    pub(crate) const fn personal(&self) -> Personal<'a> {
+        match self {
+            Self::UserCreated { personal, .. } | Self::UserChanged { personal, .. } => *personal,
+            Self::UserDeleted { .. } | Self::Other(_) => Personal::None,
+        }
+    }
+
+    /// The user whose document may be changed by it.
+    pub(crate) const fn changed_user(&self) -> Option<UserId> {
+        match self {
+            Self::UserChanged { user, .. } => Some(*user),
+            Self::UserCreated { .. } | Self::UserDeleted { .. } | Self::Other(_) => None,
+        }
+    }
+}
+
+/// Most users have one or two personal roles.
+pub(crate) type Roles<'a> = SmallVec<[RoleRef<'a>; 2]>;
+
+/// An assigned role, borrowed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct RoleRef<'a> {
+    pub(crate) value: Cow<'a, str>,
+    pub(crate) display: Option<Cow<'a, str>>,
+    pub(crate) kind: Option<Cow<'a, str>>,
+    pub(crate) primary: bool,
+    pub(crate) idp_id: Option<Cow<'a, str>>,
+}
+
+impl<'a> RoleRef<'a> {
+    pub(crate) fn of(role: &'a AssignedRole) -> Self {
+        Self {
+            value: Cow::Borrowed(&role.value.0),
+            display: role.display.as_deref().map(Cow::Borrowed),
+            kind: role.kind.as_deref().map(Cow::Borrowed),
+            primary: role.primary,
+            idp_id: role.idp_id.as_deref().map(Cow::Borrowed),
+        }
+    }
+}
+
+/// The personal part, unopened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Personal<'a> {
+    /// There is none.
+    None,
+    /// The JSON of a [`Sealed`].
+    Raw(&'a str),
+    /// A [`Sealed`].
+    Sealed(&'a Sealed),
+}
+
+impl Personal<'_> {
+    pub(crate) const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    /// Opens it: what it changes in the resource.
+    pub(crate) fn open(&self) -> Result<PersonalChange, OpenError> {
+        match self {
+            Self::None => Ok(PersonalChange::default()),
+            Self::Raw(json) => {
+                let sealed: Sealed = serde_json::from_str(json).map_err(|_| OpenError::WrongForm)?;
+                open(&sealed)
+            }
+            Self::Sealed(sealed) => open(sealed),
+        }
+    }
+}
+
+impl<'a> From<&'a Event> for Input<'a> {
+    fn from(event: &'a Event) -> Self {
+        let connection = match &event.source {
+            Source::Scim(name) | Source::Webhook(name) => Some(name.as_str()),
+            Source::Operator(_) | Source::Fluent(_) | Source::Rollcall(_) => None,
+        };
+        Self {
+            id: event.id,
+            connection,
+            time: event.time,
+            request_id: event.request_id.as_deref().map(Cow::Borrowed),
+            part: event.part,
+            data: Data::from(&event.data),
+        }
+    }
+}
+
+impl<'a> From<&'a EventData> for Data<'a> {
+    fn from(data: &'a EventData) -> Self {
+        match data {
+            EventData::UserCreated(d) => Self::UserCreated {
+                user: d.user,
+                name: d.name_key,
+                external: d.external_key,
+                active: d.active,
+                roles: d.roles.iter().map(RoleRef::of).collect(),
+                personal: Personal::Sealed(&d.personal),
+            },
+            EventData::UserChanged(d) => Self::UserChanged {
+                user: d.user,
+                base: d.base,
+                name: d.name_key,
+                external: d.external_key,
+                active: d.active,
+                roles: d
+                    .roles
+                    .as_ref()
+                    .map(|roles| roles.iter().map(RoleRef::of).collect()),
+                personal: d.personal.as_ref().map_or(Personal::None, Personal::Sealed),
+            },
+            EventData::UserDeleted(d) => Self::UserDeleted {
+                user: d.user,
+                base: d.base,
+            },
+            other => Self::Other(Cow::Borrowed(other)),
+        }
+    }
+}

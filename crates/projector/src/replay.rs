@@ -1,0 +1,229 @@
+//! The state as of some point, from the log alone.
+
+use std::collections::BTreeMap;
+
+use rollcall_domain::{AccountKey, DesiredUser, Sequence, TenantId, Timestamp};
+use rollcall_eventlog::{BatchLimits, Partition, Position, ReadBatch, ReadLog, Stream};
+use rustc_hash::FxHashMap;
+use serde_json::{Map, Value};
+
+use crate::access::user_name;
+use crate::decode::{Decoded, decode};
+use crate::fold::{AccountIx, DocumentWrite, Personal, TenantState, UserIx};
+use crate::{Explanation, Progress, ProjectorError, TenantSetup, Until};
+
+/// A tenant's state as of some point of the log, from the log alone.
+#[derive(Debug)]
+pub struct Replayed {
+    tenant: TenantId,
+    state: TenantState,
+    /// Sealed personal parts by user, oldest first; opened when somebody asks.
+    personal: FxHashMap<UserIx, Vec<Box<str>>>,
+    done: bool,
+}
+
+impl Replayed {
+    fn new(tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            state: TenantState::new(),
+            personal: FxHashMap::default(),
+            done: false,
+        }
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// All events up to this one are in.
+    #[must_use]
+    pub fn sequence(&self) -> Sequence {
+        self.state.sequence()
+    }
+
+    /// Event time.
+    #[must_use]
+    pub fn event_time(&self) -> Timestamp {
+        self.state.event_time()
+    }
+
+    /// Every account in the order it was first claimed.
+    pub fn accounts(&self) -> impl Iterator<Item = AccountKey> + '_ {
+        self.state.accounts.iter().map(|(_, account)| account.key)
+    }
+
+    /// What Fluent should have held for the account.
+    #[must_use]
+    pub fn desired(&self, account: AccountKey) -> Option<DesiredUser> {
+        let ix = self.state.account_ix(account)?;
+        self.state.desired_user(ix, self.attributes_for(ix).as_ref())
+    }
+
+    /// The same with the text of every derivation.
+    #[must_use]
+    pub fn explain(&self, account: AccountKey) -> Option<Explanation> {
+        let ix = self.state.account_ix(account)?;
+        self.state.explanation(ix, self.attributes_for(ix).as_ref())
+    }
+
+    /// The userName behind an account, from a claimant that is not deleted. Personal.
+    #[must_use]
+    pub fn user_name(&self, account: AccountKey) -> Option<String> {
+        let attributes = self.attributes_for(self.state.account_ix(account)?)?;
+        user_name(&attributes).map(str::to_owned)
+    }
+
+    /// A fingerprint of the whole state, hex: equal for equal histories, whoever folded them.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        self.state.digest(&mut |user| Some(self.attributes(user)))
+    }
+
+    /// Computes every account once, without texts; how many grants there are. For measuring.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn count_grants(&self) -> u64 {
+        self.state
+            .accounts
+            .iter()
+            .map(|(ix, _)| self.state.desired_grants(ix).len() as u64)
+            .sum()
+    }
+
+    fn attributes_for(&self, account: AccountIx) -> Option<Map<String, Value>> {
+        self.state.document_of(account).map(|user| self.attributes(user))
+    }
+
+    fn attributes(&self, user: UserIx) -> Map<String, Value> {
+        let mut attributes = Map::new();
+        for sealed in self.personal.get(&user).into_iter().flatten() {
+            if let Ok(change) = Personal::Raw(sealed).open() {
+                change.apply(&mut attributes);
+            }
+        }
+        attributes
+    }
+
+    fn take(&mut self, decoded: Option<&Decoded<'_>>, until: Until) {
+        let stop = match until {
+            Until::End => false,
+            Until::Sequence(last) => self.state.sequence() >= last,
+            Until::Time(last) => decoded.is_some_and(|d| d.input.time.max(self.state.event_time()) > last),
+        };
+        self.done |= stop;
+        if self.done {
+            return;
+        }
+        let Some(decoded) = decoded.filter(|decoded| decoded.tenant == self.tenant.as_str()) else {
+            self.state.apply_unreadable();
+            return;
+        };
+        match self.state.apply_input(&decoded.input).document {
+            Some(DocumentWrite::Delete(user)) => {
+                self.personal.remove(&user);
+            }
+            Some(DocumentWrite::Change(user)) => {
+                if let Personal::Raw(json) = decoded.input.data.personal() {
+                    self.personal.entry(user).or_default().push(json.into());
+                }
+            }
+            None => {}
+        }
+        self.state.touched.clear();
+        self.state.verdicts.fresh = 0;
+    }
+}
+
+/// Folds the log from its beginning, without any stored state. Blocks; not to be called from async code.
+/// `progress` is told after every batch; `false` from it ends the replay where it stands.
+///
+/// # Errors
+/// [`ProjectorError::Log`].
+pub fn replay(
+    log: &dyn ReadLog,
+    tenants: &[TenantSetup],
+    until: Until,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<Vec<Replayed>, ProjectorError> {
+    let mut replayed: Vec<Replayed> = tenants
+        .iter()
+        .map(|setup| Replayed::new(setup.id.clone()))
+        .collect();
+    let mut by_partition: BTreeMap<Partition, Vec<&mut Replayed>> = BTreeMap::new();
+    for one in &mut replayed {
+        let partition = log.partition_of(Stream::Events, one.tenant.as_str().as_bytes());
+        by_partition.entry(partition).or_default().push(one);
+    }
+    for (partition, mut tenants) in by_partition {
+        replay_partition(log, partition, &mut tenants, until, progress)?;
+    }
+    Ok(replayed)
+}
+
+fn replay_partition(
+    log: &dyn ReadLog,
+    partition: Partition,
+    tenants: &mut [&mut Replayed],
+    until: Until,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<(), ProjectorError> {
+    let end = Position::to_stored(crate::projector::futures_now(log.end(Stream::Events, partition))?);
+    let mut reader = log.reader(Stream::Events, partition, None)?;
+    let mut done = 0u64;
+    loop {
+        let batch = reader.next_batch_blocking(BatchLimits::REPLAY)?;
+        let at = Position::to_stored(batch.last_position());
+        done += batch.len() as u64;
+        take_batch(&batch, end, tenants, until);
+        let more = progress(Progress {
+            done,
+            total: end.max(done),
+        });
+        if batch.is_empty() || at >= end || !more || tenants.iter().all(|tenant| tenant.done) {
+            return Ok(());
+        }
+    }
+}
+
+/// Decodes a batch on two threads and folds it in order.
+fn take_batch(batch: &ReadBatch, end: u64, tenants: &mut [&mut Replayed], until: Until) {
+    let records: Vec<_> = batch
+        .iter()
+        .filter(|record| record.position.get() <= end)
+        .collect();
+    let (first, second) = records.split_at(records.len() / 2);
+    let wanted = |key: &[u8]| {
+        tenants
+            .iter()
+            .any(|tenant| tenant.tenant.as_str().as_bytes() == key)
+    };
+    let decoded = std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            second
+                .iter()
+                .map(|r| wanted(r.key).then(|| decode(r.value)))
+                .collect::<Vec<_>>()
+        });
+        let mut decoded: Vec<_> = first
+            .iter()
+            .map(|r| wanted(r.key).then(|| decode(r.value)))
+            .collect();
+        match other.join() {
+            Ok(rest) => decoded.extend(rest),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        decoded
+    });
+    for (record, decoded) in records.iter().zip(decoded) {
+        let Some(decoded) = decoded else { continue };
+        for tenant in tenants
+            .iter_mut()
+            .filter(|tenant| tenant.tenant.as_str().as_bytes() == record.key)
+        {
+            tenant.take(decoded.as_ref().ok(), until);
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! The projector's state on disk: sled, and nothing else of the house names it.
+//!
+//! One tree. What one turn of the driver changed and the position that it is true for are one batch, so after any
+//! death of the process both are of one moment. sled gives no guarantee about a damaged file (a cut one may open as
+//! an older or empty store, a flipped byte may panic), therefore: every use is inside [`contain`]; all pages are
+//! summed up and the sum stands beside the position; every document carries its revision. What does not fit is moved
+//! aside and rebuilt from the log.
+
+mod codec;
+mod key;
+mod load;
+mod pages;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use rollcall_domain::{Revision, TenantId};
+use rollcall_eventlog::LogId;
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::ProjectorError;
+use crate::fold::{Index as _, StableHash, TenantState, UserIx, mix};
+use key::{Key, Kind};
+use load::Loader;
+
+/// The version of the stored form; another one is rebuilt from the log.
+const FORMAT: u32 = 1;
+/// sled's page cache: enough for the documents in use, far below what the state itself takes.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// How often sled writes out what was committed; what is lost by a power cut is folded again.
+const FLUSH_MS: u64 = 500;
+const META: &[u8] = b"meta";
+const DAMAGED: &[u8] = b"damaged";
+
+/// Why the stored state cannot be used. Its text names no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// What is stored is not what was written: to be moved aside.
+    #[error("{0}")]
+    Damaged(String),
+    /// Another process has it, or the file system refuses: moving it aside would help nobody.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+fn damaged(what: impl Into<String>) -> StoreError {
+    StoreError::Damaged(what.into())
+}
+
+/// What stands beside every commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Meta {
+    format: u32,
+    log: LogId,
+    position: u64,
+    sum: u64,
+    tenants: Vec<TenantId>,
+}
+
+/// The open store.
+#[derive(Debug)]
+pub(crate) struct Store {
+    tree: sled::Tree,
+    db: sled::Db,
+    meta: Meta,
+    /// Hash of every page, by key, so that the sum can follow a change.
+    hashes: FxHashMap<Key, u64>,
+}
+
+/// Reads documents while the driver writes.
+#[derive(Debug, Clone)]
+pub(crate) struct Documents {
+    tree: sled::Tree,
+}
+
+/// The documents that a turn changed: the new bytes, or none for a deleted user.
+pub(crate) type DocumentChanges = FxHashMap<UserIx, Option<Vec<u8>>>;
+
+/// An opened store with what was in it.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) position: u64,
+    pub(crate) tenants: BTreeMap<TenantId, TenantState>,
+}
+
+/// Opens the state in `dir`. A state that cannot be used is moved to `<dir>.damaged-<n>` and an empty one is opened.
+pub(crate) fn open(dir: &Path, log: LogId) -> Result<Opened, ProjectorError> {
+    match contain(|| try_open(dir, log)) {
+        Ok(opened) => Ok(opened),
+        Err(StoreError::Unusable(reason)) => Err(ProjectorError::State {
+            dir: dir.to_owned(),
+            reason,
+        }),
+        Err(error) => {
+            let aside = move_aside(dir)?;
+            tracing::warn!(
+                reason = %error, aside = %aside.display(),
+                "the state could not be used; it was moved aside and is rebuilt from the log"
+            );
+            contain(|| try_open(dir, log)).map_err(|error| ProjectorError::State {
+                dir: dir.to_owned(),
+                reason: error.to_string(),
+            })
+        }
+    }
+}
+
+fn try_open(dir: &Path, log: LogId) -> Result<Opened, StoreError> {
+    let config = sled::Config::new()
+        .path(dir)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(Some(FLUSH_MS));
+    let db = config.open().map_err(|e| failed("open", &e))?;
+    let tree = db.open_tree("state").map_err(|e| failed("open", &e))?;
+    if tree.contains_key(DAMAGED).map_err(|e| failed("read", &e))? {
+        return Err(damaged("it was found damaged while in use"));
+    }
+    let meta = match tree.get(META).map_err(|e| failed("read", &e))? {
+        Some(bytes) => {
+            serde_json::from_slice::<Meta>(&bytes).map_err(|_| damaged("its head is not readable"))?
+        }
+        None if tree.is_empty() => Meta {
+            format: FORMAT,
+            log,
+            position: 0,
+            sum: 0,
+            tenants: Vec::new(),
+        },
+        None => return Err(damaged("its head is missing")),
+    };
+    if meta.format != FORMAT {
+        return Err(damaged(format!(
+            "it has the form {}, this version writes {FORMAT}",
+            meta.format
+        )));
+    }
+    if meta.log != log {
+        return Err(damaged(format!(
+            "it belongs to log {}, this is log {log}",
+            meta.log
+        )));
+    }
+    let mut store = Store {
+        tree,
+        db,
+        meta,
+        hashes: FxHashMap::default(),
+    };
+    let tenants = store.load()?;
+    let position = store.meta.position;
+    Ok(Opened {
+        store,
+        position,
+        tenants,
+    })
+}
+
+impl Store {
+    fn load(&mut self) -> Result<BTreeMap<TenantId, TenantState>, StoreError> {
+        let mut tenants = BTreeMap::new();
+        let mut sum = 0u64;
+        for (number, tenant) in (0u16..).zip(self.meta.tenants.clone()) {
+            let mut loader = Loader::default();
+            for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Document) {
+                let first = Key {
+                    tenant: number,
+                    kind,
+                    page: 0,
+                }
+                .bytes();
+                let last = Key {
+                    tenant: number,
+                    kind,
+                    page: u32::MAX,
+                }
+                .bytes();
+                for entry in self.tree.range(first..=last) {
+                    let (key, value) = entry.map_err(|e| failed("read", &e))?;
+                    let key = Key::read(&key).ok_or_else(|| damaged("it has an unknown key"))?;
+                    let hash = page_hash(key, &value);
+                    sum = sum.wrapping_add(hash);
+                    self.hashes.insert(key, hash);
+                    let page = key.page;
+                    loader
+                        .page(kind, &value)
+                        .map_err(|_| damaged(format!("page {page} of {kind:?} is not readable")))?;
+                }
+            }
+            tenants.insert(tenant, loader.finish());
+        }
+        if sum == self.meta.sum {
+            Ok(tenants)
+        } else {
+            Err(damaged("its pages are not of one moment"))
+        }
+    }
+
+    /// The position of the last commit; 0 before the first.
+    pub(crate) fn position(&self) -> u64 {
+        self.meta.position
+    }
+
+    pub(crate) fn documents(&self) -> Documents {
+        Documents {
+            tree: self.tree.clone(),
+        }
+    }
+
+    /// The number of a tenant in keys, given when it is new.
+    pub(crate) fn number(&mut self, tenant: &TenantId) -> u16 {
+        let at = self.meta.tenants.iter().position(|known| known == tenant);
+        let at = at.unwrap_or_else(|| {
+            self.meta.tenants.push(tenant.clone());
+            self.meta.tenants.len() - 1
+        });
+        u16::try_from(at).unwrap_or(u16::MAX)
+    }
+
+    /// Adds what changed of a tenant to a commit.
+    pub(crate) fn stage(
+        &mut self,
+        commit: &mut Commit,
+        tenant: &TenantId,
+        state: &mut TenantState,
+        documents: &DocumentChanges,
+    ) {
+        let number = self.number(tenant);
+        for (kind, page, bytes) in pages::changed_pages(state, tenant) {
+            let key = Key {
+                tenant: number,
+                kind,
+                page,
+            };
+            let hash = page_hash(key, &bytes);
+            let old = self.hashes.insert(key, hash).unwrap_or(0);
+            self.meta.sum = self.meta.sum.wrapping_add(hash).wrapping_sub(old);
+            commit.0.insert(&key.bytes(), bytes);
+        }
+        for (user, bytes) in documents {
+            let key = Key {
+                tenant: number,
+                kind: Kind::Document,
+                page: user.number(),
+            }
+            .bytes();
+            match bytes {
+                Some(bytes) => commit.0.insert(&key, bytes.as_slice()),
+                None => commit.0.remove(&key),
+            }
+        }
+    }
+
+    /// Writes a commit: all of it and its position, or nothing.
+    pub(crate) fn commit(&mut self, mut commit: Commit, position: u64) -> Result<(), StoreError> {
+        self.meta.position = position;
+        let meta = serde_json::to_vec(&self.meta).map_err(|_| damaged("its head is not writable"))?;
+        commit.0.insert(META, meta);
+        contain(|| self.tree.apply_batch(commit.0).map_err(|e| failed("write", &e)))
+    }
+
+    /// Hands everything to the operating system.
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        contain(|| self.db.flush().map(|_| ()).map_err(|e| failed("flush", &e)))
+    }
+}
+
+/// What is to be written at once.
+#[derive(Debug, Default)]
+pub(crate) struct Commit(sled::Batch);
+
+impl Documents {
+    /// The attributes of a user at this revision; an error when another revision or none is there.
+    pub(crate) fn read(
+        &self,
+        tenant: u16,
+        user: UserIx,
+        revision: Revision,
+    ) -> Result<Map<String, Value>, StoreError> {
+        let key = Key {
+            tenant,
+            kind: Kind::Document,
+            page: user.number(),
+        }
+        .bytes();
+        let bytes = contain(|| self.tree.get(key).map_err(|e| failed("read", &e)))?;
+        let bytes = bytes.ok_or_else(|| self.is_damaged("a document is missing"))?;
+        let (found, attributes) =
+            decode_document(&bytes).ok_or_else(|| self.is_damaged("a document is not readable"))?;
+        if found == revision {
+            Ok(attributes)
+        } else {
+            Err(self.is_damaged("a document is of another revision than its user"))
+        }
+    }
+
+    /// Has the state rebuilt at the next start.
+    fn is_damaged(&self, what: &str) -> StoreError {
+        let marked = contain(|| {
+            self.tree
+                .insert(DAMAGED, b"1".as_slice())
+                .map_err(|e| failed("write", &e))
+        });
+        if let Err(error) = marked {
+            tracing::warn!(reason = %error, "the state could not be marked as damaged");
+        }
+        damaged(what)
+    }
+}
+
+/// A document's bytes: its revision and the JSON of its attributes.
+pub(crate) fn encode_document(revision: Revision, attributes: &Map<String, Value>) -> Vec<u8> {
+    let mut bytes = revision.0.to_le_bytes().to_vec();
+    if serde_json::to_writer(&mut bytes, attributes).is_err() {
+        bytes.truncate(4); // our maps have text keys only, so this does not happen
+    }
+    bytes
+}
+
+pub(crate) fn decode_document(bytes: &[u8]) -> Option<(Revision, Map<String, Value>)> {
+    let (revision, json) = bytes.split_first_chunk::<4>()?;
+    Some((
+        Revision(u32::from_le_bytes(*revision)),
+        serde_json::from_slice(json).ok()?,
+    ))
+}
+
+fn page_hash(key: Key, bytes: &[u8]) -> u64 {
+    // Eight bytes a step: a million users are a hundred megabytes.
+    let mut hash = StableHash::new(8)
+        .bytes(&key.bytes())
+        .number(bytes.len() as u64)
+        .finish();
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for chunk in chunks {
+        hash = (hash ^ u64::from_le_bytes(*chunk))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(29);
+    }
+    for byte in rest {
+        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    mix(hash)
+}
+
+/// Runs code that calls sled; a panic in there is an error like any other.
+fn contain<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(damaged("the store panicked")))
+}
+
+fn failed(what: &str, error: &sled::Error) -> StoreError {
+    use std::io::ErrorKind;
+    match error {
+        sled::Error::Corruption { .. } => damaged(format!("{what} failed: it is corrupt")),
+        sled::Error::Io(error) => {
+            let text = format!("{what} failed: {error}");
+            let refused = matches!(
+                error.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::StorageFull | ErrorKind::ReadOnlyFilesystem
+            );
+            // sled gives its lock no kind of its own.
+            if refused || text.contains("could not acquire lock") {
+                StoreError::Unusable(text)
+            } else {
+                damaged(text)
+            }
+        }
+        other => damaged(format!("{what} failed: {other}")),
+    }
+}
+
+/// Renames the directory to the first free `<dir>.damaged-<n>`.
+fn move_aside(dir: &Path) -> Result<PathBuf, ProjectorError> {
+    let refused = |reason: String| ProjectorError::State {
+        dir: dir.to_owned(),
+        reason,
+    };
+    let name = dir
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let aside = (1u32..)
+        .map(|number| dir.with_file_name(format!("{name}.damaged-{number}")))
+        .find(|path| !path.exists())
+        .ok_or_else(|| refused("no free name to move it aside".to_owned()))?;
+    std::fs::rename(dir, &aside).map_err(|e| refused(format!("cannot be moved aside: {e}")))?;
+    Ok(aside)
+}
