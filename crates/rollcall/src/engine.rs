@@ -1,65 +1,209 @@
-//! What the commands start: the place where log, projector, ingest, reconciler and simulator are put
-//! together.
+//! What the commands start: the place where log, projector, ingest, reconciler and simulator are put together.
 //!
-//! The commands call the functions of this module with a checked configuration; a running instance answers
-//! operators through an [`AdminService`](crate::admin::AdminService).
+//! A running instance answers operators through the admin service of this module; what it does with the
+//! world is in the crates below.
+
+mod admin;
+mod door;
+mod explain;
+mod fluent;
+mod operator;
+mod policy;
+mod rules;
+mod run;
+mod status;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::config::Config;
-use crate::output::Checked;
+use anyhow::Context as _;
+use rollcall_domain::{TenantId, Timestamp};
+use rollcall_eventlog::{EmbeddedLog, EmbeddedOptions, EventLog};
+use rollcall_ingest::{Clock as _, SystemClock};
+use rollcall_projector::{Projector, TenantHandle, TenantSetup};
+use rollcall_reconciler::{Reconciler, ReconcilerConfig};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-/// What `rollcall demo` is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DemoOptions {
-    /// Leave everything running at the end, with the addresses printed.
-    pub keep: bool,
-    /// Print the account as JSON.
-    pub json: bool,
+pub use self::fluent::check_connectivity;
+pub(crate) use self::run::terminated;
+pub use self::run::{DemoOptions, SimOptions, demo, run, sim};
+use crate::admin::AdminServer;
+use crate::config::{Config, Tenant as TenantConfig};
+use crate::health::Health;
+use crate::keys::{KeyStore, LogPresence};
+use crate::metrics::Metrics;
+
+/// How long the start waits between two looks at the projector while it catches up with the log.
+const CATCH_UP_GLANCE: Duration = Duration::from_millis(20);
+
+/// A running instance: every part of it, in one process, on the embedded log.
+#[derive(Debug)]
+pub struct Engine {
+    core: Arc<Core>,
+    projector: Projector,
+    log: Arc<EmbeddedLog>,
+    address: SocketAddr,
+    stopping: watch::Sender<bool>,
+    /// The doors: they end first, so that nothing new comes in.
+    doors: Vec<JoinHandle<()>>,
+    watchers: Vec<JoinHandle<()>>,
 }
 
-/// What `rollcall sim` is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SimOptions {
-    /// Where the simulated Fluent listens.
-    pub listen: SocketAddr,
-    /// What it holds at first; empty when absent.
-    pub seed: Option<PathBuf>,
+/// What the parts of an instance share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    started: Timestamp,
+    health: Health,
+    metrics: Metrics,
+    log: Arc<dyn EventLog>,
+    tenants: Vec<Tenant>,
 }
 
-/// Runs the instance until SIGTERM or SIGINT.
-///
-/// # Errors
-/// Anything that keeps it from starting, with what to do.
-pub async fn run(config: Config) -> anyhow::Result<()> {
-    let _ = config;
-    anyhow::bail!("this build has no engine")
+/// A tenant of the instance.
+#[derive(Debug)]
+pub(crate) struct Tenant {
+    id: TenantId,
+    directory: TenantHandle,
+    /// Taken out when it is stopped.
+    reconciler: parking_lot::RwLock<Option<Reconciler>>,
 }
 
-/// Tells the whole story against the simulator; false when Fluent differs from the expectation at the end.
-///
-/// # Errors
-/// Anything that keeps it from being told.
-pub async fn demo(options: DemoOptions) -> anyhow::Result<bool> {
-    let _ = options;
-    anyhow::bail!("this build has no engine")
+impl Engine {
+    /// Opens everything below the data folder, brings rules and policy into force, and serves.
+    ///
+    /// # Errors
+    /// Anything that keeps it from starting, with what to do. Nothing is left running then.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let folder = config.log.path.clone();
+        let keys = open_keys(&config)?;
+        let (log, projector) = open_state(&folder, &config, &keys).await?;
+        let shared: Arc<dyn EventLog> = Arc::<EmbeddedLog>::clone(&log);
+        let health = Health::default();
+        let mut tenants = Vec::new();
+        for tenant in &config.tenants {
+            tenants.push(start_tenant(&folder, tenant, &projector, &shared).await?);
+        }
+        let core = Arc::new(Core {
+            started: SystemClock.now(),
+            health,
+            metrics: Metrics::default(),
+            log: shared,
+            tenants,
+        });
+        let (stopping, stop) = watch::channel(false);
+        let (address, door) = door::open(&config, &core, stop.clone()).await?;
+        let operators = AdminServer::bind(&config.admin.socket).await.context("opening the admin socket")?;
+        let service = Arc::new(admin::Service(Arc::clone(&core)));
+        let operators = tokio::spawn(operators.serve(service, stopped(stop.clone())));
+        let watchers = rules::watch(&config, &core, &stop);
+        Ok(Self { core, projector, log, address, stopping, doors: vec![door, operators], watchers })
+    }
+
+    /// Where the HTTP server listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes nothing new, lets requests and writes in flight end, and closes the log.
+    ///
+    /// # Errors
+    /// When a part did not end as it should; the log is durable all the same.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.core.health.not_ready("instance", "stopping");
+        self.stopping.send_replace(true);
+        for door in self.doors {
+            door.await.context("a door ended badly")?;
+        }
+        for watcher in self.watchers {
+            watcher.abort();
+        }
+        for tenant in &self.core.tenants {
+            let reconciler = tenant.reconciler.write().take();
+            if let Some(reconciler) = reconciler {
+                reconciler.stop().await;
+            }
+        }
+        self.projector.stop().await;
+        let log = self.log;
+        tokio::task::spawn_blocking(move || log.close()).await.context("closing the log")?;
+        Ok(())
+    }
 }
 
-/// Runs the simulator until SIGTERM or SIGINT.
-///
-/// # Errors
-/// Anything that keeps it from starting.
-pub async fn sim(options: SimOptions) -> anyhow::Result<()> {
-    let _ = options;
-    anyhow::bail!("this build has no engine")
+/// Resolves when the instance is asked to stop.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _sender_gone_means_stop = stop.wait_for(|stop| *stop).await;
 }
 
-/// Tries what the configuration leads to: each tenant's Fluent is logged in to and read. At most one login is
-/// made, so that a wrong password cannot lock the account.
-pub async fn check_connectivity(config: &Config) -> Vec<Checked> {
-    let tenants = config.tenants.iter();
-    tenants
-        .map(|tenant| Checked::failed(format!("Fluent of {}", tenant.id), "this build has no engine"))
-        .collect()
+fn open_keys(config: &Config) -> anyhow::Result<KeyStore> {
+    let log = if config.log.path.join("log").exists() { LogPresence::Present } else { LogPresence::Absent };
+    let tenants: Vec<TenantId> = config.tenants.iter().map(|tenant| tenant.id.clone()).collect();
+    KeyStore::open(&config.log.path, &tenants, log).context("opening the key store")
+}
+
+/// Opens the log and the projector's state beside it; both may take a while.
+async fn open_state(
+    folder: &Path,
+    config: &Config,
+    keys: &KeyStore,
+) -> anyhow::Result<(Arc<EmbeddedLog>, Projector)> {
+    let setups = config.tenants.iter().map(|tenant| {
+        let key = keys.get(&tenant.id).with_context(|| format!("tenant {} has no key", tenant.id))?;
+        anyhow::Ok(TenantSetup { id: tenant.id.clone(), key: key.clone() })
+    });
+    let setups: Vec<TenantSetup> = setups.collect::<anyhow::Result<_>>()?;
+    let (log_folder, state_folder) = (folder.join("log"), folder.join("state"));
+    let opened = tokio::task::spawn_blocking(move || {
+        let log = EmbeddedLog::open(&log_folder, EmbeddedOptions::default()).context("opening the log")?;
+        let log = Arc::new(log);
+        let shared: Arc<dyn EventLog> = Arc::<EmbeddedLog>::clone(&log);
+        let projector = Projector::start(shared, &state_folder, setups).context("opening the state")?;
+        anyhow::Ok((log, projector))
+    });
+    opened.await.context("opening the data folder")?
+}
+
+async fn start_tenant(
+    folder: &Path,
+    config: &TenantConfig,
+    projector: &Projector,
+    log: &Arc<dyn EventLog>,
+) -> anyhow::Result<Tenant> {
+    let directory = projector
+        .tenant(&config.id)
+        .with_context(|| format!("tenant {} is not projected", config.id))?;
+    caught_up(&directory).await?;
+    policy::bring_into_force(log, &directory, &config.policy).await?;
+    if let Some(file) = &config.rules {
+        rules::activate_file(log, &directory, &file.file).await;
+    }
+    let client = fluent::client(folder, config)?;
+    let settings = ReconcilerConfig {
+        late_write_window: config.fluent.late_write_window,
+        concurrency_max: config.fluent.concurrency,
+        catalog_every: config.fluent.catalog_interval,
+        resync_every: config.fluent.resync_interval,
+        request_timeout: config.fluent.request_timeout,
+        ..ReconcilerConfig::new(config.id.clone())
+    };
+    let reconciler = Reconciler::start(settings, Arc::clone(log), Arc::new(directory.clone()), client)
+        .await
+        .with_context(|| format!("starting the reconciler of {}", config.id))?;
+    Ok(Tenant { id: config.id.clone(), directory, reconciler: parking_lot::RwLock::new(Some(reconciler)) })
+}
+
+/// Waits until the projector has taken in all that the log holds; a long rebuild is told of.
+async fn caught_up(directory: &TenantHandle) -> anyhow::Result<()> {
+    while let Err(error) = directory.read_barrier().await {
+        if error.retry() != rollcall_eventlog::Retry::Later {
+            return Err(error).context("catching up with the log");
+        }
+        tracing::info!(tenant = %directory.id(), sequence = %directory.status().sequence, "still reading the log");
+        tokio::time::sleep(CATCH_UP_GLANCE).await;
+    }
+    Ok(())
 }

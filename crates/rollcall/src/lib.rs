@@ -12,6 +12,7 @@
 pub mod admin;
 pub mod cli;
 pub mod config;
+mod demo;
 pub mod engine;
 pub mod exit;
 pub mod health;

@@ -22,6 +22,7 @@ use self::idp::Idp;
 use self::tell::Teller;
 use self::world::World;
 use crate::engine::Engine;
+use crate::output::line;
 
 /// What Fluent holds before the story: roles, a retailer with two warehouses, and users that are not ours.
 const SEED: &str = include_str!("seed.json");
@@ -42,29 +43,25 @@ pub struct Options {
 /// Runs the story. Everything lies in a temporary folder that is removed at the end.
 ///
 /// # Errors
-/// When a step fails, or Fluent differs from the expectation at the end.
-#[expect(clippy::print_stdout, reason = "the account is what the command is for")]
-pub async fn run(options: Options) -> anyhow::Result<()> {
+/// When a step fails. False when Fluent differs from the expectation at the end.
+pub async fn run(options: Options) -> anyhow::Result<bool> {
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let teller = Teller::new(options.json);
     teller.say("Rollcall demo: the season at Chicago.");
     let mut world = build(folder.path(), teller).await?;
     let began = Instant::now();
-    let mut outcome = story::tell(&mut world).await;
-    if outcome.is_ok() {
-        outcome = world.verdict();
-    }
+    let outcome = story::tell(&mut world).await.map(|()| world.verdict());
     world.conclude(&outcome, began.elapsed());
     if options.json {
-        println!("{:#}", world.to_json(&outcome));
+        line(&format!("{:#}", world.to_json(&outcome)));
     }
     if options.keep && !options.json {
-        println!("\nEverything is left running; Ctrl-C ends it.");
+        line("\nEverything is left running; Ctrl-C ends it.");
         for (name, address) in world.addresses() {
-            println!("  {name:<22} {address}");
+            line(&format!("  {name:<22} {address}"));
         }
-        println!("  {:<22} {}", "configuration", folder.path().join("rollcall.toml").display());
-        tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
+        line(&format!("  {:<22} {}", "configuration", folder.path().join("rollcall.toml").display()));
+        crate::engine::terminated()?.await;
     }
     world.stop().await?;
     outcome

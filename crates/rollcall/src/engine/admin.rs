@@ -1,0 +1,171 @@
+//! The engine as operators see it.
+
+use std::sync::Arc;
+
+use rollcall_domain::{DecisionRecorded, EventData, HoldId, TenantId};
+use rollcall_eventlog::{EventLog, ReadLog};
+use rollcall_projector::{OpenDecision, Progress, ProjectorError, Rejection, TenantSetup};
+
+use super::operator::{self, OperatorError, Placed};
+use super::{Core, Tenant, rules};
+use crate::admin::api::{
+    ActivateAsk, DecideAsk, ExplainAsk, Explanation, HeldAccount, HoldsAsk, HoldsPage, InstanceStatus, Recorded,
+    ReplayAsk, ReplayLine, ReplayedUser, RulesAsk, RulesInForce, Until, WaitingDecision,
+};
+use crate::admin::{AdminError, AdminService, Caller, ErrorCode, ReplaySink};
+
+/// Events between two lines of a replay's progress.
+const PROGRESS_EVERY: u64 = 50_000;
+
+/// Answers the admin socket.
+#[derive(Debug)]
+pub(crate) struct Service(pub(crate) Arc<Core>);
+
+/// The projector could not answer.
+pub(super) fn unavailable(error: ProjectorError) -> AdminError {
+    AdminError::new(ErrorCode::Unavailable, error.to_string())
+}
+
+impl From<OperatorError> for AdminError {
+    fn from(error: OperatorError) -> Self {
+        let code = match &error {
+            OperatorError::Rejected(Rejection::NoSuchHold) => ErrorCode::NotFound,
+            OperatorError::Rejected(_) => ErrorCode::Conflict,
+            OperatorError::Log(_) | OperatorError::Directory(_) => ErrorCode::Unavailable,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl Service {
+    fn tenant(&self, asked: Option<&TenantId>) -> Result<&Tenant, AdminError> {
+        match (asked, self.0.tenants.as_slice()) {
+            (None, [only]) => Ok(only),
+            (None, _) => Err(AdminError::new(ErrorCode::Invalid, "there are several tenants: name one with --tenant")),
+            (Some(id), tenants) => {
+                let found = tenants.iter().find(|tenant| tenant.id == *id);
+                found.ok_or_else(|| AdminError::new(ErrorCode::NotFound, format!("there is no tenant {id}")))
+            }
+        }
+    }
+}
+
+impl AdminService for Service {
+    async fn status(&self) -> InstanceStatus {
+        self.0.look_at_health();
+        self.0.status()
+    }
+
+    async fn explain(&self, ask: ExplainAsk) -> Result<Explanation, AdminError> {
+        self.tenant(ask.tenant.as_ref())?.explain(&ask.user)
+    }
+
+    async fn holds(&self, ask: HoldsAsk) -> Result<HoldsPage, AdminError> {
+        let tenant = self.tenant(ask.tenant.as_ref())?;
+        let page = tenant.directory.holds_page(ask.after).map_err(unavailable)?;
+        let status = tenant.directory.status();
+        let decisions = tenant.directory.open_decisions();
+        Ok(HoldsPage {
+            tenant: tenant.id.clone(),
+            sequence: status.sequence,
+            decisions: decisions.into_iter().map(waiting).collect(),
+            accounts: page
+                .held
+                .into_iter()
+                .map(|held| HeldAccount {
+                    account: held.account,
+                    username: tenant.directory.user_name(held.account),
+                    holds: held.holds,
+                })
+                .collect(),
+            next: page.next,
+        })
+    }
+
+    async fn decide(&self, caller: Caller, ask: DecideAsk) -> Result<Recorded, AdminError> {
+        let tenant = self.tenant(ask.tenant.as_ref())?;
+        let data = DecisionRecorded { hold: ask.hold, decision: ask.decision, reason: ask.reason };
+        let data = EventData::DecisionRecorded(data);
+        let placed = operator::append(&self.0.log, &tenant.directory, "cli", &caller.actor(), data).await?;
+        Ok(recorded(placed))
+    }
+
+    async fn rules(&self, ask: RulesAsk) -> Result<RulesInForce, AdminError> {
+        let tenant = self.tenant(ask.tenant.as_ref())?;
+        Ok(RulesInForce {
+            tenant: tenant.id.clone(),
+            version: tenant.directory.rules_version(),
+            rules: tenant.directory.rules(),
+        })
+    }
+
+    async fn activate_rules(&self, caller: Caller, ask: ActivateAsk) -> Result<Recorded, AdminError> {
+        let tenant = self.tenant(ask.tenant.as_ref())?;
+        let text = serde_json::to_string(&ask.rules).unwrap_or_default();
+        let rules = rollcall_domain::RuleSet::parse(&text)
+            .map_err(|error| AdminError::new(ErrorCode::Invalid, error.to_string()))?;
+        let actor = caller.actor();
+        let placed =
+            rules::activate(&self.0.log, &tenant.directory, "cli", &actor, ask.version, rules).await?;
+        let now = Recorded { event: None, sequence: tenant.directory.status().sequence };
+        Ok(placed.map_or(now, recorded))
+    }
+
+    async fn replay(&self, ask: ReplayAsk, lines: ReplaySink) -> Result<(), AdminError> {
+        let tenant = self.tenant(ask.tenant.as_ref())?;
+        let setup = TenantSetup { id: tenant.id.clone(), key: tenant.directory.key().clone() };
+        let log = Arc::clone(&self.0.log);
+        let work = tokio::task::spawn_blocking(move || replay(&log, setup, ask.until, &lines));
+        // The lines carry what went wrong; whoever reads them may have gone.
+        let _ended = work.await;
+        Ok(())
+    }
+}
+
+const fn recorded(placed: Placed) -> Recorded {
+    Recorded { event: Some(placed.event), sequence: placed.sequence }
+}
+
+fn waiting(open: OpenDecision) -> WaitingDecision {
+    let about = match &open.hold {
+        HoldId::Guard { .. } => format!("{} accounts would lose access by one event", open.count),
+        HoldId::CatalogLoss { .. } => format!("{} roles or places are gone from Fluent", open.count),
+        HoldId::NameReused { .. } => "the name passed to another person".to_owned(),
+    };
+    WaitingDecision { hold: open.hold, about, affected: open.count, since: open.time }
+}
+
+/// Folds the log anew and sends every user; stops when nobody reads any more.
+fn replay(log: &Arc<dyn EventLog>, setup: TenantSetup, until: Until, lines: &ReplaySink) {
+    let until = match until {
+        Until::Sequence(sequence) => rollcall_projector::Until::Sequence(sequence),
+        Until::Time(time) => rollcall_projector::Until::Time(time),
+        Until::End => rollcall_projector::Until::End,
+    };
+    let mut told = 0;
+    let progress = |progress: Progress| {
+        if progress.done >= told + PROGRESS_EVERY {
+            told = progress.done;
+            let _gone = lines.blocking_send(ReplayLine::Progress { events: progress.done, of: progress.total });
+        }
+    };
+    let reading: Arc<dyn ReadLog> = Arc::<dyn EventLog>::clone(log);
+    let line = match rollcall_projector::replay(reading.as_ref(), vec![setup], until, progress) {
+        Err(error) => ReplayLine::Failed { message: error.to_string() },
+        Ok(replayed) => {
+            let Some(replayed) = replayed.into_iter().next() else { return };
+            let mut users = 0;
+            for account in replayed.accounts() {
+                let Some(desired) = replayed.desired(account) else { continue };
+                let user = ReplayedUser { username: replayed.user_name(account), desired };
+                if lines.blocking_send(ReplayLine::User(Box::new(user))).is_err() {
+                    return;
+                }
+                users += 1;
+            }
+            ReplayLine::End { sequence: replayed.sequence(), users }
+        }
+    };
+    let _gone = lines.blocking_send(line);
+}
+

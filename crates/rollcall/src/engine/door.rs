@@ -1,0 +1,96 @@
+//! The HTTP server: SCIM, health and metrics on one listener.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use rollcall_ingest::{Connection, Dialect, Directory, Door, DoorConfig, RandomIds, SystemClock, TokenHash};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{Core, stopped};
+use crate::config::{self, Config};
+use crate::metrics::CONTENT_TYPE;
+
+/// Binds the listener and serves until told to stop.
+pub(super) async fn open(
+    config: &Config,
+    core: &Arc<Core>,
+    stop: watch::Receiver<bool>,
+) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
+    let listener = TcpListener::bind(config.server.listen)
+        .await
+        .with_context(|| format!("listening on {} (server.listen)", config.server.listen))?;
+    let address = listener.local_addr().context("asking for our own address")?;
+    let door = Door::new(
+        door_config(config, address),
+        connections(config)?,
+        Arc::<dyn rollcall_eventlog::EventLog>::clone(&core.log),
+        |tenant| {
+            let tenant = core.tenants.iter().find(|t| t.id == *tenant)?;
+            Some(Arc::new(tenant.directory.clone()) as Arc<dyn Directory>)
+        },
+        Arc::new(SystemClock),
+        Arc::new(RandomIds),
+    )
+    .context("opening the SCIM server")?;
+    core.metrics.watch_door(door.metrics());
+    let router = door.router(beside(core));
+    let serving = tokio::spawn(async move {
+        if let Err(error) = rollcall_ingest::serve(listener, router, stopped(stop)).await {
+            tracing::error!(%error, "the HTTP server ended");
+        }
+    });
+    Ok((address, serving))
+}
+
+/// With port 0 the system chose one: the URL follows it.
+fn door_config(config: &Config, address: SocketAddr) -> DoorConfig {
+    let server = &config.server;
+    let public_url = if server.listen.port() == 0 {
+        server.public_url.replace(&server.listen.to_string(), &address.to_string())
+    } else {
+        server.public_url.clone()
+    };
+    DoorConfig {
+        body_bytes_max: server.body_max,
+        request_timeout: server.request_timeout,
+        ..DoorConfig::new(public_url)
+    }
+}
+
+fn connections(config: &Config) -> anyhow::Result<Vec<Connection>> {
+    let all = config.tenants.iter().flat_map(|tenant| tenant.connections.iter().map(move |c| (tenant, c)));
+    all.map(|(tenant, connection)| {
+        Ok(Connection {
+            tenant: tenant.id.clone(),
+            name: connection.name.clone(),
+            tokens: vec![TokenHash::of(&connection.token)?],
+            dialect: match connection.dialect {
+                config::Dialect::Tolerant => Dialect::Tolerant,
+                config::Dialect::Strict => Dialect::Strict,
+            },
+        })
+    })
+    .collect()
+}
+
+/// Health and metrics.
+fn beside(core: &Arc<Core>) -> rollcall_ingest::Router {
+    let (live, ready, metrics) = (Arc::clone(core), Arc::clone(core), Arc::clone(core));
+    rollcall_ingest::beside([
+        rollcall_ingest::page("/livez", "text/plain; charset=utf-8", move || {
+            let answer = live.health.livez();
+            (answer.status, answer.body)
+        }),
+        rollcall_ingest::page("/readyz", "text/plain; charset=utf-8", move || {
+            ready.look_at_health();
+            let answer = ready.health.readyz();
+            (answer.status, answer.body)
+        }),
+        rollcall_ingest::page("/metrics", CONTENT_TYPE, move || {
+            (200, metrics.metrics.render(&metrics.status()))
+        }),
+    ])
+}

@@ -1,0 +1,97 @@
+//! Who is meant, and why an account holds what it holds.
+
+use std::collections::BTreeMap;
+
+use rollcall_domain::{AccountKey, Catalog, Context, ContextType, Derivation, GroupId, RoleSource, UserId};
+use rollcall_projector::Subject;
+
+use super::Tenant;
+use crate::admin::api::{ExplainedGrant, Explanation, LedgerEntry, Reason};
+use crate::admin::{AdminError, ErrorCode};
+
+impl Tenant {
+    /// The account that a userName, a SCIM id or an account key means.
+    pub(super) fn account_of(&self, user: &str) -> Option<AccountKey> {
+        if let Ok(id) = user.parse::<UserId>()
+            && let Some(account) = self.directory.account_of(id)
+        {
+            return Some(account);
+        }
+        if let Ok(account) = user.parse::<AccountKey>()
+            && matches!(self.directory.desired(account), Ok(Some(_)))
+        {
+            return Some(account);
+        }
+        let named = self.directory.account_named(user);
+        matches!(self.directory.desired(named), Ok(Some(_))).then_some(named)
+    }
+
+    /// The explanation of an account, with what the ledger knows of it.
+    pub(super) fn explain(&self, user: &str) -> Result<Explanation, AdminError> {
+        let unknown = || AdminError::new(ErrorCode::NotFound, format!("nobody in {} is known by that name", self.id));
+        let account = self.account_of(user).ok_or_else(unknown)?;
+        let explained = self.directory.explain(Subject::Account(account)).map_err(super::admin::unavailable)?;
+        let explained = explained.ok_or_else(unknown)?;
+        let names: BTreeMap<GroupId, String> =
+            explained.groups.into_iter().map(|group| (group.id, group.display_name)).collect();
+        let catalog = self.directory.catalog();
+        let desired = explained.desired;
+        let grants = desired.grants.into_iter().map(|wanted| {
+            let because = explained.derivations.iter().filter(|d| d.grant == wanted.grant);
+            ExplainedGrant {
+                place: place(&catalog, &wanted.grant.context),
+                because: because.map(|derivation| reason(derivation, &names)).collect(),
+                grant: wanted.grant,
+            }
+        });
+        Ok(Explanation {
+            tenant: self.id.clone(),
+            account,
+            username: self.directory.user_name(account),
+            sequence: desired.sequence,
+            status: desired.status,
+            gains: desired.gains,
+            grants: grants.collect(),
+            retained: desired.retained,
+            holds: desired.holds,
+            notes: desired.notes,
+            claimants: desired.claimants,
+            fluent: self.ledger(account),
+        })
+    }
+
+    /// What our outcomes say of an account; none when we never wrote it.
+    fn ledger(&self, account: AccountKey) -> Option<LedgerEntry> {
+        let reconciler = self.reconciler.read();
+        let entry = reconciler.as_ref()?.ledger(account);
+        if entry.fluent_user.is_none() && entry.open.is_empty() {
+            return None;
+        }
+        Some(LedgerEntry {
+            user: entry.fluent_user,
+            owned: entry.owned.into_iter().collect(),
+            served: Some(entry.serves),
+            unsettled: !entry.open.is_empty(),
+            failing: None,
+        })
+    }
+}
+
+fn place(catalog: &Catalog, context: &Context) -> Option<String> {
+    let places = match context.kind {
+        ContextType::Account => return None,
+        ContextType::Retailer => &catalog.retailers,
+        ContextType::Agent => &catalog.locations,
+    };
+    places.get(&context.id).map(|place| place.reference.clone())
+}
+
+fn reason(derivation: &Derivation, names: &BTreeMap<GroupId, String>) -> Reason {
+    let groups = match &derivation.source {
+        RoleSource::Personal => Vec::new(),
+        RoleSource::Group { path, .. } => {
+            path.iter().map(|group| names.get(group).cloned().unwrap_or_else(|| group.to_string())).collect()
+        }
+    };
+    Reason { derivation: derivation.clone(), groups, event: None }
+}

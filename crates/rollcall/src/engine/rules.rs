@@ -1,0 +1,94 @@
+//! Rule sets: from a watched file, or from an operator.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rollcall_domain::{EventData, RuleSet, RulesActivated};
+use rollcall_eventlog::EventLog;
+use rollcall_projector::{Rejection, TenantHandle};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::Core;
+use super::operator::{self, OperatorError, Placed};
+use crate::config::{Config, read_rules};
+
+/// How often a rule file is looked at: a change is noticed within five seconds (DESIGN 7).
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// The version of a rule file: SHA-256 of its text, hex.
+pub(super) fn version_of(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Activates a rule set unless that version is in force; `None` when it is.
+pub(super) async fn activate(
+    log: &Arc<dyn EventLog>,
+    directory: &TenantHandle,
+    surface: &str,
+    actor: &str,
+    version: String,
+    rules: RuleSet,
+) -> Result<Option<Placed>, OperatorError> {
+    let replaces = directory.rules_version();
+    if replaces.as_ref() == Some(&version) {
+        return Ok(None);
+    }
+    let data = EventData::RulesActivated(RulesActivated { version, replaces, rules });
+    operator::append(log, directory, surface, actor, data).await.map(Some)
+}
+
+/// Reads a rule file and activates it if it is new. A file that is refused changes nothing: the rules in force stay,
+/// and leavers flow; the mistake is logged whole.
+pub(super) async fn activate_file(log: &Arc<dyn EventLog>, directory: &TenantHandle, file: &Path) {
+    let tenant = directory.id();
+    let read = match read_rules(file) {
+        Ok(read) => read,
+        Err(error) => {
+            tracing::error!(%tenant, %error, "the rule file is not taken; the rules in force stay");
+            return;
+        }
+    };
+    match activate(log, directory, "file", "rules-file", read.version, read.rules).await {
+        Ok(Some(placed)) => tracing::info!(%tenant, sequence = %placed.sequence, "the rule file was activated"),
+        Ok(None) => {}
+        Err(OperatorError::Rejected(Rejection::RulesMoved)) => {
+            tracing::warn!(%tenant, "other rules were activated meanwhile; the file is looked at again");
+        }
+        Err(error) => tracing::error!(%tenant, %error, "the rule file could not be activated"),
+    }
+}
+
+/// A task for each tenant with a rule file that activates it when its content changes.
+pub(super) fn watch(config: &Config, core: &Arc<Core>, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+    let watched = config.tenants.iter().filter_map(|tenant| {
+        let file = tenant.rules.as_ref()?.file.clone();
+        let directory = core.tenants.iter().find(|t| t.id == tenant.id)?.directory.clone();
+        Some(tokio::spawn(look(Arc::clone(&core.log), directory, file, stop.clone())))
+    });
+    watched.collect()
+}
+
+/// Looks at the file's content, not at its time stamp: copies and restores keep those. Only a content that differs from
+/// what this file last held is activated, so an operator's own rules stay until the file is edited.
+async fn look(log: Arc<dyn EventLog>, directory: TenantHandle, file: PathBuf, mut stop: watch::Receiver<bool>) {
+    let mut last = content(&file).await;
+    loop {
+        tokio::select! {
+            _stopped = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        let now = content(&file).await;
+        if now != last {
+            activate_file(&log, &directory, &file).await;
+            last = now;
+        }
+    }
+}
+
+async fn content(file: &Path) -> Option<String> {
+    let bytes = tokio::fs::read(file).await.ok()?;
+    Some(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+}

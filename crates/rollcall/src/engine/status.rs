@@ -1,0 +1,79 @@
+//! How the instance is: one picture of all its parts, for operators, health and metrics.
+
+use rollcall_reconciler::Status as ReconcilerStatus;
+
+use super::{Core, Tenant};
+use crate::admin::api::{FluentStatusReport, InstanceStatus, TenantStatus};
+
+impl Core {
+    /// The picture as it is now. Cheap: it is taken at every scrape.
+    pub(super) fn status(&self) -> InstanceStatus {
+        let tenants: Vec<TenantStatus> = self.tenants.iter().map(Tenant::status).collect();
+        let not_ready = self.health.reasons();
+        InstanceStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: self.started,
+            ready: not_ready.is_empty(),
+            not_ready,
+            tenants,
+        }
+    }
+
+    /// Lets the parts say whether they can serve. Fluent is not among them: an IdP's change is taken while Fluent is
+    /// down, so an instance that cannot reach it is ready all the same.
+    pub(super) fn look_at_health(&self) {
+        for tenant in &self.tenants {
+            if let Some(reason) = tenant.directory.stopped() {
+                self.health.not_ready("projector", reason);
+            }
+            let halted = tenant.reconciler.read().as_ref().and_then(|reconciler| reconciler.status().halted);
+            if let Some(reason) = halted {
+                self.health.not_ready("log", reason);
+            }
+        }
+    }
+
+    /// True when nothing is left to be done for anybody: every event is in, every desired user computed, every account
+    /// compared.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.tenants.iter().all(|tenant| {
+            let status = tenant.directory.status();
+            let idle = tenant.reconciler.read().as_ref().is_none_or(|r| r.status().accounts.is_idle());
+            tenant.directory.lag() == 0 && status.dirty == 0 && idle
+        })
+    }
+}
+
+impl Tenant {
+    fn status(&self) -> TenantStatus {
+        let directory = self.directory.status();
+        let reconciler = self.reconciler.read().as_ref().map(rollcall_reconciler::Reconciler::status);
+        let accounts = reconciler.as_ref().map(|status| status.accounts).unwrap_or_default();
+        let queued = accounts.ready.iter().sum::<usize>() + accounts.waiting + accounts.processing;
+        TenantStatus {
+            tenant: self.id.clone(),
+            sequence: directory.sequence,
+            lag_events: self.directory.lag(),
+            users: directory.users,
+            active_users: directory.active_users,
+            groups: directory.groups,
+            accounts: directory.accounts,
+            held: reconciler.as_ref().map_or(0, |status| status.held as u64),
+            dirty: directory.dirty,
+            queued: queued as u64,
+            failing: accounts.waiting as u64,
+            rules: self.directory.rules_version(),
+            fluent: reconciler.map(|status| fluent(&status)).unwrap_or_default(),
+        }
+    }
+}
+
+fn fluent(status: &ReconcilerStatus) -> FluentStatusReport {
+    let pause = status.pause.as_ref().map(|pause| format!("paused until {}: {}", pause.until, pause.reason));
+    FluentStatusReport {
+        reachable: status.reachable,
+        problem: status.halted.clone().or(pause),
+        catalog_read: status.catalog_read,
+        resynced: status.resynced,
+    }
+}
