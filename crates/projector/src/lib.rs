@@ -17,6 +17,8 @@ mod driver;
 mod fold;
 mod handle;
 pub mod limits;
+#[cfg(test)]
+mod model;
 mod projector;
 mod replay;
 mod store;

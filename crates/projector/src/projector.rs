@@ -46,7 +46,7 @@ impl Projector {
             position,
             tenants: states,
         } = store::open(dir, log.log_id())?;
-        let end = Position::to_stored(futures_now(log.end(Stream::Events, partition))?);
+        let end = Position::to_stored(wait_for(log.end(Stream::Events, partition))?);
         if position > end {
             return Err(ProjectorError::StateAheadOfLog {
                 dir: dir.to_owned(),
@@ -62,7 +62,7 @@ impl Projector {
         }
         for (id, state) in states {
             let number = store.number(&id);
-            let tenant = Arc::new(Tenant::new(id.clone(), number, state, store.documents()));
+            let tenant = Arc::new(Tenant::new(id.clone(), number, state, core.documents.clone()));
             publisher.resume(&tenant);
             core.tenants.write().insert(id, tenant);
         }
@@ -132,14 +132,22 @@ fn join(threads: Vec<JoinHandle<()>>) {
     }
 }
 
-/// Waits for a future of the log on this thread, which is none of a runtime's own.
-pub(crate) fn futures_now<T>(
-    future: impl Future<Output = Result<T, rollcall_eventlog::ReadError>>,
+/// Waits for a future of the log. On a thread of its own, since the caller's may belong to a runtime.
+pub(crate) fn wait_for<T: Send>(
+    future: impl Future<Output = Result<T, rollcall_eventlog::ReadError>> + Send,
 ) -> Result<T, ProjectorError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .map_err(|error| ProjectorError::Stopped {
-            reason: format!("no runtime: {error}"),
-        })?;
-    Ok(runtime.block_on(future)?)
+    let stopped = |reason: String| ProjectorError::Stopped { reason };
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build();
+            Ok(runtime
+                .map_err(|error| stopped(format!("no runtime: {error}")))?
+                .block_on(future)?)
+        });
+        waiting
+            .join()
+            .unwrap_or_else(|_| Err(stopped("the log panicked".to_owned())))
+    })
 }

@@ -170,7 +170,7 @@ fn replay_partition(
     until: Until,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<(), ProjectorError> {
-    let end = Position::to_stored(crate::projector::futures_now(log.end(Stream::Events, partition))?);
+    let end = Position::to_stored(crate::projector::wait_for(log.end(Stream::Events, partition))?);
     let mut reader = log.reader(Stream::Events, partition, None)?;
     let mut done = 0u64;
     loop {

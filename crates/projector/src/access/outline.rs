@@ -288,7 +288,13 @@ impl TenantState {
         for user in claimants.iter().filter_map(|ix| self.users.get(*ix)) {
             let live = user.is_live() && user.account == account;
             hash = hash.number(user_hash(user.id) ^ u64::from(live));
-            hash = user.external.map_or(hash, |external| hash.bytes(&external.0));
+            // One who was renamed away may change without a word to this account: it is told when it matters, that is
+            // when the next claimant comes.
+            if user.account == account
+                && let Some(external) = user.external
+            {
+                hash = hash.bytes(&external.0);
+            }
         }
         let speaker = outline
             .speaker

@@ -84,6 +84,7 @@ impl Driver {
             tracing::warn!(%error, "the state was not flushed; its end is folded again at the next start");
         }
         self.publisher.stop();
+        self.core.documents.close();
         self.core.end(reason);
     }
 

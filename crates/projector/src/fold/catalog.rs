@@ -257,6 +257,7 @@ fn difference_of(entries: &BTreeSet<Entry>) -> CatalogDifference {
 
 impl TenantState {
     pub(super) fn catalog_changed(&mut self, id: EventId, difference: &CatalogDifference) -> Verdict {
+        self.release_all_desired();
         let losses = self.catalog.losses(difference);
         let withhold = self.catalog.catalog.needs_approval(losses.len());
         self.catalog.gain(difference);

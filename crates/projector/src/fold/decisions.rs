@@ -16,8 +16,19 @@ impl TenantState {
     }
 
     fn decide_guard(&mut self, cause: EventId, decision: Decision) -> Result<(), Rejection> {
-        let trip = self.guard.trips.get(&cause).ok_or(Rejection::NoSuchHold)?;
-        for account in trip.accounts.clone() {
+        let accounts = self
+            .guard
+            .trips
+            .get(&cause)
+            .map(|trip| trip.accounts.clone())
+            .unwrap_or_default();
+        for account in &accounts {
+            self.release_desired(*account);
+        }
+        if !self.guard.trips.contains_key(&cause) {
+            return Err(Rejection::NoSuchHold);
+        }
+        for account in accounts {
             match decision {
                 Decision::Approve => self.release(account, |of, _| of == cause),
                 Decision::Reject => {
@@ -31,6 +42,7 @@ impl TenantState {
                         .filter(|k| k.cause == cause)
                     {
                         one.rejected = true;
+                        self.guard.rejected.insert(account);
                     }
                     self.touched.accounts.push(account);
                 }

@@ -38,6 +38,8 @@ pub(crate) struct Guard {
     /// Event time in ms and accounts that lost something then, oldest first.
     pub(crate) window: VecDeque<(i64, u64)>,
     pub(crate) trips: ByCause<Trip>,
+    /// Accounts that keep something for good, since an operator rejected its loss; some may have been released since.
+    pub(crate) rejected: std::collections::BTreeSet<AccountIx>,
 }
 
 impl TenantState {
@@ -115,7 +117,7 @@ impl TenantState {
     }
 
     /// What is desired again needs no catch: it is forgotten before the next loss is judged.
-    fn release_desired(&mut self, account: AccountIx) {
+    pub(super) fn release_desired(&mut self, account: AccountIx) {
         if self
             .accounts
             .get(account)
@@ -125,6 +127,16 @@ impl TenantState {
         }
         let desired = self.desired_grants(account);
         self.release(account, |_, grant| desired.binary_search(&grant).is_ok());
+    }
+
+    /// The same for every account that the catch keeps something of, before a change that is not judged.
+    pub(super) fn release_all_desired(&mut self) {
+        let trips = self.guard.trips.values();
+        let mut accounts: Vec<AccountIx> = trips.flat_map(|trip| trip.accounts.iter().copied()).collect();
+        accounts.extend(self.guard.rejected.iter().copied());
+        for account in accounts {
+            self.release_desired(account);
+        }
     }
 
     /// Forgets all that the catch keeps of an account.

@@ -58,5 +58,5 @@ mod tests {
             PINNED
         );
     }
-    const PINNED: u64 = 0;
+    const PINNED: u64 = 9_223_929_654_621_751_201;
 }

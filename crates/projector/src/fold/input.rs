@@ -103,10 +103,6 @@ pub(crate) enum Personal<'a> {
 }
 
 impl Personal<'_> {
-    pub(crate) const fn is_none(&self) -> bool {
-        matches!(self, Self::None)
-    }
-
     /// Opens it: what it changes in the resource.
     pub(crate) fn open(&self) -> Result<PersonalChange, OpenError> {
         match self {

@@ -7,6 +7,7 @@ use crate::Verdict;
 
 impl TenantState {
     pub(super) fn policy_activated(&mut self, policy: &Policy) -> Verdict {
+        self.release_all_desired();
         let sequence = self.sequence;
         self.put_policy(policy.clone(), sequence);
         self.touched.policy = true;

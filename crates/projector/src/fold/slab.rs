@@ -86,6 +86,10 @@ impl<I: Index, T> Slab<I, T> {
     }
     /// The entries from `start` on, at most `count`.
     pub(crate) fn page(&self, start: usize, count: usize) -> impl Iterator<Item = (I, &T)> {
-        self.iter().skip(start).take(count)
+        let end = start.saturating_add(count).min(self.entries.len());
+        let first = u32::try_from(start).unwrap_or(u32::MAX);
+        (first..)
+            .map(I::new)
+            .zip(self.entries.get(start..end).unwrap_or_default())
     }
 }

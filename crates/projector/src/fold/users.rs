@@ -137,6 +137,7 @@ impl TenantState {
                 return Err(Rejection::TooMany);
             }
         }
+        self.release_desired(account);
         let leaves = active && change.active == Some(false);
         match change.roles {
             Some(roles) if !leaves && name.is_none() => {
@@ -190,6 +191,8 @@ impl TenantState {
         if base.is_some_and(|base| base != entry.revision) {
             return Err(Rejection::RevisionMoved { now: entry.revision });
         }
+        let account = entry.account;
+        self.release_desired(account);
         self.unindex_external(ix);
         let entry = self.users.get_mut(ix).ok_or(Rejection::Missing)?;
         let groups = std::mem::take(&mut entry.groups);

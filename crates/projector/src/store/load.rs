@@ -252,6 +252,7 @@ impl Loader {
                 },
             );
         }
+        self.state.guard.rejected = list(r, AccountIx)?.into_iter().collect();
         Ok(())
     }
 

@@ -14,7 +14,10 @@ mod pages;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use parking_lot::RwLock;
 use rollcall_domain::{Revision, TenantId};
 use rollcall_eventlog::LogId;
 use rustc_hash::FxHashMap;
@@ -32,6 +35,11 @@ const FORMAT: u32 = 1;
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// How often sled writes out what was committed; what is lost by a power cut is folded again.
 const FLUSH_MS: u64 = 500;
+/// How long a locked store is waited for: a clean stop of an earlier process takes less.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// sled's text for a locked store.
+const LOCKED: &str = "could not acquire lock";
 const META: &[u8] = b"meta";
 const DAMAGED: &[u8] = b"damaged";
 
@@ -70,10 +78,11 @@ pub(crate) struct Store {
     hashes: FxHashMap<Key, u64>,
 }
 
-/// Reads documents while the driver writes.
+/// Reads documents while the driver writes. Empty once the projector has stopped, so that a handle that somebody
+/// still holds does not keep the files open.
 #[derive(Debug, Clone)]
 pub(crate) struct Documents {
-    tree: sled::Tree,
+    tree: Arc<RwLock<Option<sled::Tree>>>,
 }
 
 /// The documents that a turn changed: the new bytes, or none for a deleted user.
@@ -89,7 +98,7 @@ pub(crate) struct Opened {
 
 /// Opens the state in `dir`. A state that cannot be used is moved to `<dir>.damaged-<n>` and an empty one is opened.
 pub(crate) fn open(dir: &Path, log: LogId) -> Result<Opened, ProjectorError> {
-    match contain(|| try_open(dir, log)) {
+    match open_patiently(dir, log) {
         Ok(opened) => Ok(opened),
         Err(StoreError::Unusable(reason)) => Err(ProjectorError::State {
             dir: dir.to_owned(),
@@ -105,6 +114,19 @@ pub(crate) fn open(dir: &Path, log: LogId) -> Result<Opened, ProjectorError> {
                 dir: dir.to_owned(),
                 reason: error.to_string(),
             })
+        }
+    }
+}
+
+/// The one who had the files before may need a moment to let go of them.
+fn open_patiently(dir: &Path, log: LogId) -> Result<Opened, StoreError> {
+    let until = Instant::now() + LOCK_WAIT;
+    loop {
+        match contain(|| try_open(dir, log)) {
+            Err(StoreError::Unusable(reason)) if reason.contains(LOCKED) && Instant::now() < until => {
+                std::thread::park_timeout(LOCK_PAUSE);
+            }
+            opened => return opened,
         }
     }
 }
@@ -206,7 +228,7 @@ impl Store {
 
     pub(crate) fn documents(&self) -> Documents {
         Documents {
-            tree: self.tree.clone(),
+            tree: Arc::new(RwLock::new(Some(self.tree.clone()))),
         }
     }
 
@@ -280,35 +302,45 @@ impl Documents {
         user: UserIx,
         revision: Revision,
     ) -> Result<Map<String, Value>, StoreError> {
+        let guard = self.tree.read();
+        let tree = guard
+            .as_ref()
+            .ok_or_else(|| StoreError::Unusable("it is closed".to_owned()))?;
         let key = Key {
             tenant,
             kind: Kind::Document,
             page: user.number(),
         }
         .bytes();
-        let bytes = contain(|| self.tree.get(key).map_err(|e| failed("read", &e)))?;
-        let bytes = bytes.ok_or_else(|| self.is_damaged("a document is missing"))?;
+        let bytes = contain(|| tree.get(key).map_err(|e| failed("read", &e)))?;
+        let bytes = bytes.ok_or_else(|| mark_damaged(tree, "a document is missing"))?;
         let (found, attributes) =
-            decode_document(&bytes).ok_or_else(|| self.is_damaged("a document is not readable"))?;
+            decode_document(&bytes).ok_or_else(|| mark_damaged(tree, "a document is not readable"))?;
         if found == revision {
             Ok(attributes)
         } else {
-            Err(self.is_damaged("a document is of another revision than its user"))
+            Err(mark_damaged(
+                tree,
+                "a document is of another revision than its user",
+            ))
         }
     }
 
-    /// Has the state rebuilt at the next start.
-    fn is_damaged(&self, what: &str) -> StoreError {
-        let marked = contain(|| {
-            self.tree
-                .insert(DAMAGED, b"1".as_slice())
-                .map_err(|e| failed("write", &e))
-        });
-        if let Err(error) = marked {
-            tracing::warn!(reason = %error, "the state could not be marked as damaged");
-        }
-        damaged(what)
+    /// Lets go of the files.
+    pub(crate) fn close(&self) {
+        *self.tree.write() = None;
     }
+}
+
+/// Has the state rebuilt at the next start.
+fn mark_damaged(tree: &sled::Tree, what: &str) -> StoreError {
+    if let Err(error) = contain(|| {
+        tree.insert(DAMAGED, b"1".as_slice())
+            .map_err(|e| failed("write", &e))
+    }) {
+        tracing::warn!(reason = %error, "the state could not be marked as damaged");
+    }
+    damaged(what)
 }
 
 /// A document's bytes: its revision and the JSON of its attributes.
@@ -362,7 +394,7 @@ fn failed(what: &str, error: &sled::Error) -> StoreError {
                 ErrorKind::PermissionDenied | ErrorKind::StorageFull | ErrorKind::ReadOnlyFilesystem
             );
             // sled gives its lock no kind of its own.
-            if refused || text.contains("could not acquire lock") {
+            if refused || text.contains(LOCKED) {
                 StoreError::Unusable(text)
             } else {
                 damaged(text)

@@ -204,6 +204,10 @@ fn guard(state: &TenantState) -> Vec<u8> {
             w.u32(account.number());
         }
     }
+    w.count(state.guard.rejected.len());
+    for account in &state.guard.rejected {
+        w.u32(account.number());
+    }
     w.0
 }
 

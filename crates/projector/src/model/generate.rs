@@ -1,0 +1,607 @@
+//! Events from small pools, so that names collide, groups nest in circles and the catalog comes and goes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use rollcall_domain::*;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::TenantState;
+
+const ROLES: [&str; 16] = [
+    "Agent_A_STORE",
+    "agent_A_STORE",
+    "Agent_A_B_STORE",
+    "Agent_1_STORE",
+    "Retailer_R_LEAD",
+    "Agent_A_LEAD",
+    "Account_0_BOTH",
+    "Account_acme_STORE",
+    "Agent_Z_STORE",
+    "Store_A_STORE",
+    "User",
+    "Agent_A_COND",
+    "Agent_A_GONE",
+    "Retailer_R_STORE",
+    "Agent_A_BOTH",
+    "Agent_A_NOBODY",
+];
+const GROUP_NAMES: [&str; 5] = ["g0", "G1", "Agent_A_STORE", "Agent_Z_STORE", "Agent_A_B_STORE"];
+const FLUENT_ROLES: [&str; 5] = ["STORE", "VIEW", "B_STORE", "BOTH", "GONE"];
+
+/// An event in small numbers; what it becomes depends on the state when it is sent.
+#[derive(Debug, Clone)]
+pub(super) enum Op {
+    Create {
+        user: u8,
+        name: u8,
+        external: Option<u8>,
+        active: bool,
+        roles: Vec<u8>,
+        connection: bool,
+    },
+    Change {
+        user: u8,
+        stale: bool,
+        name: Option<u8>,
+        external: Option<u8>,
+        active: Option<bool>,
+        roles: Option<Vec<u8>>,
+        connection: bool,
+    },
+    Delete {
+        user: u8,
+        connection: bool,
+    },
+    CreateGroup {
+        group: u8,
+        name: u8,
+        external: Option<u8>,
+        roles: Vec<u8>,
+        users: Vec<u8>,
+        groups: Vec<u8>,
+        connection: bool,
+        parts: bool,
+    },
+    ChangeGroup {
+        group: u8,
+        name: Option<u8>,
+        external: Option<u8>,
+        roles: Option<Vec<u8>>,
+        removed: (Vec<u8>, Vec<u8>),
+        added: (Vec<u8>, Vec<u8>),
+        replace: bool,
+        stale: bool,
+        connection: bool,
+    },
+    DeleteGroup {
+        group: u8,
+        connection: bool,
+    },
+    Rules {
+        set: u8,
+        stale: bool,
+    },
+    Policy(u8),
+    Catalog {
+        gone: bool,
+        what: u8,
+    },
+    Timer(u8),
+    Decide {
+        which: u8,
+        approve: bool,
+    },
+    Repeat(u8),
+    Restart,
+}
+
+pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let small = 0u8..6;
+    let roles = prop::collection::vec(0u8..16, 0..3);
+    let members = (
+        prop::collection::vec(0u8..6, 0..4),
+        prop::collection::vec(0u8..5, 0..2),
+    );
+    // Nine of ten come through the first connection, so that most of them find what they name.
+    let connection = prop::bool::weighted(0.12);
+    let op = prop_oneof![
+        5 => (small.clone(), 0u8..5, prop::option::of(0u8..3), prop::bool::weighted(0.85), roles.clone(), connection.clone())
+            .prop_map(|(user, name, external, active, roles, connection)| Op::Create { user, name, external, active, roles, connection }),
+        6 => (small.clone(), prop::bool::weighted(0.05), prop::option::weighted(0.2, 0u8..5), prop::option::weighted(0.2, 0u8..3),
+              prop::option::weighted(0.4, any::<bool>()), prop::option::of(roles.clone()), connection.clone())
+            .prop_map(|(user, stale, name, external, active, roles, connection)| Op::Change { user, stale, name, external, active, roles, connection }),
+        2 => (small, connection.clone()).prop_map(|(user, connection)| Op::Delete { user, connection }),
+        4 => (0u8..5, 0u8..5, prop::option::of(0u8..2), roles.clone(), members.clone(), connection.clone(), prop::bool::weighted(0.2))
+            .prop_map(|(group, name, external, roles, (users, groups), connection, parts)| Op::CreateGroup { group, name, external, roles, users, groups, connection, parts }),
+        8 => (0u8..5, (prop::option::weighted(0.15, 0u8..5), prop::option::weighted(0.15, 0u8..2)), prop::option::weighted(0.3, roles), members.clone(), members,
+              any::<bool>(), prop::bool::weighted(0.05), connection.clone())
+            .prop_map(|(group, (name, external), roles, removed, added, replace, stale, connection)| Op::ChangeGroup { group, name, external, roles, removed, added, replace, stale, connection }),
+        1 => (0u8..5, connection).prop_map(|(group, connection)| Op::DeleteGroup { group, connection }),
+        2 => (0u8..6, prop::bool::weighted(0.1)).prop_map(|(set, stale)| Op::Rules { set, stale }),
+        1 => (0u8..6).prop_map(Op::Policy),
+        5 => (prop::bool::weighted(0.4), 0u8..13).prop_map(|(gone, what)| Op::Catalog { gone, what }),
+        1 => (0u8..20).prop_map(Op::Timer),
+        2 => (any::<u8>(), any::<bool>()).prop_map(|(which, approve)| Op::Decide { which, approve }),
+        1 => any::<u8>().prop_map(Op::Repeat),
+        1 => Just(Op::Restart),
+    ];
+    // Most histories begin with a world in which something can be lost.
+    let world = (0u8..6, 0u8..6).prop_map(|(policy, set)| {
+        vec![
+            Op::Policy(policy),
+            Op::Catalog {
+                gone: false,
+                what: 12,
+            },
+            Op::Rules { set, stale: false },
+        ]
+    });
+    (
+        prop::option::weighted(0.8, world),
+        prop::collection::vec(op, 1..45),
+    )
+        .prop_map(|(world, ops)| world.into_iter().flatten().chain(ops).collect())
+}
+
+pub(super) fn user_id(number: u8) -> UserId {
+    UserId(Uuid::from_u128(0x100 + u128::from(number)))
+}
+pub(super) fn group_id(number: u8) -> GroupId {
+    GroupId(Uuid::from_u128(0x200 + u128::from(number)))
+}
+pub(super) fn name_key(number: u8) -> NameKey {
+    NameKey([number + 1; 16])
+}
+
+fn assigned(roles: &[u8]) -> Vec<AssignedRole> {
+    roles
+        .iter()
+        .map(|role| {
+            let mut assigned = AssignedRole::plain(ROLES[usize::from(*role)]);
+            assigned.primary = role % 3 == 0;
+            assigned.display = (role % 2 == 0).then(|| format!("role {role}"));
+            assigned
+        })
+        .collect()
+}
+
+fn personal(name: u8, external: Option<u8>) -> Sealed {
+    let mut change = PersonalChange::default();
+    change.set.insert(
+        "userName".to_owned(),
+        Value::from(if name == 4 {
+            "x_admin".to_owned()
+        } else {
+            format!("n{name}")
+        }),
+    );
+    if name != 3 {
+        change.set.insert(
+            "emails".to_owned(),
+            json!([{"value": format!("n{name}@x.example"), "type": "work"}]),
+        );
+    }
+    match external {
+        Some(external) => {
+            change.set.insert("title".to_owned(), Value::from(external));
+        }
+        None => change.unset.push("title".to_owned()),
+    }
+    seal(&change)
+}
+
+fn users(numbers: &[u8]) -> Vec<UserId> {
+    numbers.iter().map(|n| user_id(*n)).collect()
+}
+fn groups(numbers: &[u8]) -> Vec<GroupId> {
+    numbers.iter().map(|n| group_id(*n)).collect()
+}
+
+/// Turns an operation into events, against the state as it is.
+pub(super) fn events(op: &Op, state: &TenantState, history: &[Event]) -> Vec<Event> {
+    let number = history.len() as u128 + 1;
+    let revision = |user: u8| {
+        state
+            .user_ix(user_id(user))
+            .and_then(|ix| state.users.get(ix))
+            .map_or(Revision(1), |u| u.revision)
+    };
+    let group = |group: u8| {
+        state
+            .group_index
+            .get(&group_id(group))
+            .and_then(|ix| state.groups.get(*ix))
+    };
+    let (connection, data) = match op {
+        Op::Create {
+            user,
+            name,
+            external,
+            active,
+            roles,
+            connection,
+        } => (
+            Some(*connection),
+            EventData::UserCreated(UserCreated {
+                user: user_id(*user),
+                name_key: name_key(*name),
+                external_key: external.map(|e| ExternalKey([e; 16])),
+                active: *active,
+                roles: assigned(roles),
+                personal: personal(*name, *external),
+            }),
+        ),
+        Op::Change {
+            user,
+            stale,
+            name,
+            external,
+            active,
+            roles,
+            connection,
+        } => (
+            Some(*connection),
+            EventData::UserChanged(UserChanged {
+                user: user_id(*user),
+                base: Revision(revision(*user).0 + u32::from(*stale)),
+                name_key: name.map(name_key),
+                external_key: match external {
+                    None => Set::Keep,
+                    Some(0) => Set::Clear,
+                    Some(e) => Set::To(ExternalKey([*e; 16])),
+                },
+                active: *active,
+                roles: roles.as_deref().map(assigned),
+                personal: name.map(|name| personal(name, None)),
+            }),
+        ),
+        Op::Delete { user, connection } => (
+            Some(*connection),
+            EventData::UserDeleted(UserDeleted {
+                user: user_id(*user),
+                base: None,
+            }),
+        ),
+        Op::CreateGroup {
+            group,
+            name,
+            external,
+            roles,
+            users: us,
+            groups: gs,
+            connection,
+            parts,
+        } => {
+            let members = MemberSet {
+                users: users(us),
+                groups: groups(gs),
+            };
+            let created = |members| {
+                EventData::GroupCreated(GroupCreated {
+                    group: group_id(*group),
+                    display_name: GROUP_NAMES[usize::from(*name)].to_owned(),
+                    external_id: external.map(|e| format!("x{e}")),
+                    roles: assigned(roles),
+                    members,
+                })
+            };
+            if *parts {
+                let rest = EventData::GroupChanged(GroupChanged {
+                    group: group_id(*group),
+                    base: None,
+                    display_name: None,
+                    external_id: Set::Keep,
+                    roles: None,
+                    removed: MemberSet::default(),
+                    added: members,
+                    member_base: None,
+                });
+                let part = |data, index, number| Event {
+                    part: Some(Part { index, count: 2 }),
+                    request_id: Some(format!("r{}", history.len())),
+                    ..event(data, Some(*connection), number, state)
+                };
+                return vec![
+                    part(created(MemberSet::default()), 1, number),
+                    part(rest, 2, number + 1),
+                ];
+            }
+            (Some(*connection), created(members))
+        }
+        Op::ChangeGroup {
+            group: g,
+            name,
+            external,
+            roles,
+            removed,
+            added,
+            replace,
+            stale,
+            connection,
+        } => {
+            let attributes = name.is_some() || external.is_some() || roles.is_some();
+            let now = |revision: Revision| Revision(revision.0 + u32::from(*stale));
+            (
+                Some(*connection),
+                EventData::GroupChanged(GroupChanged {
+                    group: group_id(*g),
+                    base: attributes.then(|| {
+                        if *replace {
+                            group(*g).map_or(Revision(1), |g| g.revision)
+                        } else {
+                            now(group(*g).map_or(Revision(1), |g| g.revision))
+                        }
+                    }),
+                    display_name: name.map(|n| GROUP_NAMES[usize::from(n)].to_owned()),
+                    external_id: match external {
+                        None => Set::Keep,
+                        Some(0) => Set::Clear,
+                        Some(e) => Set::To(format!("x{}", e - 1)),
+                    },
+                    roles: roles.as_deref().map(assigned),
+                    removed: MemberSet {
+                        users: users(&removed.0),
+                        groups: groups(&removed.1),
+                    },
+                    added: MemberSet {
+                        users: users(&added.0),
+                        groups: groups(&added.1),
+                    },
+                    member_base: replace.then(|| now(group(*g).map_or(Revision(1), |g| g.member_revision))),
+                }),
+            )
+        }
+        Op::DeleteGroup { group, connection } => (
+            Some(*connection),
+            EventData::GroupDeleted(GroupDeleted {
+                group: group_id(*group),
+                base: None,
+            }),
+        ),
+        Op::Rules { set, stale } => (
+            None,
+            EventData::RulesActivated(RulesActivated {
+                version: format!("v{}", history.len()),
+                replaces: if *stale {
+                    Some("none".to_owned())
+                } else {
+                    state.rules.version.clone()
+                },
+                rules: rules(*set),
+            }),
+        ),
+        Op::Policy(policy) => (
+            None,
+            EventData::PolicyActivated(PolicyActivated {
+                policy: self::policy(*policy),
+            }),
+        ),
+        Op::Catalog { gone, what } => (
+            None,
+            EventData::CatalogChanged(CatalogChanged {
+                difference: catalog(*gone, *what),
+            }),
+        ),
+        Op::Timer(minutes) => {
+            let mut timer = event(
+                EventData::TimerFired(TimerFired {
+                    timer: "t".to_owned(),
+                }),
+                None,
+                number,
+                state,
+            );
+            timer.time = state.event_time().plus_millis(i64::from(*minutes) * 60_000);
+            return vec![timer];
+        }
+        Op::Decide { which, approve } => {
+            let mut holds: Vec<HoldId> = state
+                .guard
+                .trips
+                .keys()
+                .map(|cause| HoldId::Guard { cause: *cause })
+                .collect();
+            holds.extend(
+                state
+                    .catalog
+                    .withheld
+                    .keys()
+                    .map(|cause| HoldId::CatalogLoss { cause: *cause }),
+            );
+            if holds.is_empty() || which % 3 == 0 {
+                holds.extend((0..5).map(|n| HoldId::NameReused { account: name_key(n) }));
+            }
+            let hold = holds[usize::from(*which) % holds.len()].clone();
+            let decision = if *approve {
+                Decision::Approve
+            } else {
+                Decision::Reject
+            };
+            (
+                None,
+                EventData::DecisionRecorded(DecisionRecorded {
+                    hold,
+                    decision,
+                    reason: None,
+                }),
+            )
+        }
+        Op::Repeat(which) => {
+            return history
+                .get(usize::from(*which) % history.len().max(1))
+                .cloned()
+                .into_iter()
+                .collect();
+        }
+        Op::Restart => return Vec::new(),
+    };
+    vec![event(data, connection, number, state)]
+}
+
+fn event(data: EventData, connection: Option<bool>, number: u128, state: &TenantState) -> Event {
+    let source = match connection {
+        Some(second) => Source::Scim(ConnectionName::new(if second { "okta" } else { "entra" }).unwrap()),
+        None => Source::Operator("cli".to_owned()),
+    };
+    Event {
+        id: EventId(Uuid::from_u128(number)),
+        source,
+        time: state.event_time().plus_millis(1000),
+        tenant: TenantId::new("acme").unwrap(),
+        actor: "test".to_owned(),
+        request_id: None,
+        part: None,
+        data,
+    }
+}
+
+fn rule(condition: &str, source: &str, targets: &[&str], also_retailer: bool) -> Rule {
+    Rule {
+        condition: Condition::HasAppRole {
+            app_role: condition.to_owned(),
+        },
+        action: Action::MappingRoleAssignment {
+            source_app_role: source.to_owned(),
+            target_roles: targets.iter().map(|t| RoleName((*t).to_owned())).collect(),
+            also_retailer,
+        },
+    }
+}
+
+fn rules(set: u8) -> RuleSet {
+    let by_name = GroupRule {
+        group: GroupSelector::DisplayName("g0".to_owned()),
+        app_roles: vec![
+            AppRole("Agent_A_STORE".to_owned()),
+            AppRole("Retailer_R_LEAD".to_owned()),
+        ],
+    };
+    let by_external = GroupRule {
+        group: GroupSelector::ExternalId("x0".to_owned()),
+        app_roles: vec![AppRole("Agent_A_LEAD".to_owned())],
+    };
+    let lead = rule("LEAD", "LEAD", &["STORE", "VIEW"], false);
+    match set {
+        0 => RuleSet::default(),
+        1 => RuleSet {
+            rules: vec![lead],
+            groups: vec![by_name],
+        },
+        2 => RuleSet {
+            rules: vec![rule("LEAD", "LEAD", &["STORE", "MISSING"], true)],
+            groups: vec![by_external],
+        },
+        3 => RuleSet {
+            rules: vec![lead, rule("BOTH", "BOTH", &["VIEW"], true)],
+            groups: vec![by_name, by_external],
+        },
+        4 => RuleSet {
+            rules: vec![
+                lead,
+                rule("LEAD", "COND", &["VIEW"], false),
+                rule("LEAD", "STORE", &["GONE"], true),
+            ],
+            groups: vec![by_name],
+        },
+        _ => RuleSet {
+            rules: vec![
+                rule("LEAD", "LEAD", &["VIEW"], true),
+                rule("LEAD", "LEAD", &["GONE"], false),
+            ],
+            groups: vec![],
+        },
+    }
+}
+
+fn policy(number: u8) -> Policy {
+    let mut policy = Policy::default();
+    policy.guard = GuardPolicy {
+        min: u32::from(number % 3),
+        percent: if number == 3 { 0.0 } else { 1.0 },
+    };
+    if number % 2 == 0 {
+        policy.unknown_roles = UnknownRoles::HoldRole;
+    }
+    if number == 4 {
+        policy.shared_accounts = SharedAccounts::Hold;
+    }
+    if number != 5 {
+        policy.account_name = Some("acme".to_owned());
+    }
+    policy
+}
+
+/// A difference of the catalog. The first is large enough for single losses to need no approval.
+fn catalog(gone: bool, what: u8) -> CatalogDifference {
+    let mut d = CatalogDifference::default();
+    let place = |reference: &str, active| Place {
+        reference: reference.to_owned(),
+        active,
+        retailer: Some("9".to_owned()),
+    };
+    let role = |n: usize| RoleName(FLUENT_ROLES[n].to_owned());
+    match (what, gone) {
+        (0..=4, false) => {
+            d.roles_added = BTreeSet::from([role(usize::from(what))]);
+        }
+        (0..=4, true) => {
+            d.roles_removed = BTreeSet::from([role(usize::from(what))]);
+        }
+        (5, false) => {
+            d.retailers_set = BTreeMap::from([(
+                "9".to_owned(),
+                Place {
+                    retailer: None,
+                    ..place("R", true)
+                },
+            )]);
+        }
+        (5, true) => {
+            d.retailers_removed = BTreeSet::from(["9".to_owned()]);
+        }
+        (6, false) => {
+            d.locations_set = BTreeMap::from([("1".to_owned(), place("A", true))]);
+        }
+        (6, true) => {
+            d.locations_removed = BTreeSet::from(["1".to_owned()]);
+        }
+        (7, false) => {
+            d.locations_set = BTreeMap::from([("2".to_owned(), place("A_B", false))]);
+        }
+        (7, true) => {
+            d.locations_removed = BTreeSet::from(["2".to_owned()]);
+        }
+        (8, false) => {
+            d.locations_set = BTreeMap::from([("3".to_owned(), place("1", true))]);
+        }
+        (8, true) => {
+            d.locations_removed = BTreeSet::from(["3".to_owned()]);
+        }
+        (9, _) => {
+            d.locations_set = BTreeMap::from([("1".to_owned(), place("Z", true))]);
+        }
+        (10, false) => {
+            d.locations_set = BTreeMap::from([("4".to_owned(), place("A", true))]);
+        }
+        (10, true) => {
+            d.locations_removed = BTreeSet::from(["4".to_owned(), "2".to_owned()]);
+        }
+        _ => {
+            d.roles_added = (0..300)
+                .map(|n| RoleName(format!("filler-{n}")))
+                .chain((0..5).map(role))
+                .collect();
+            d.locations_set = BTreeMap::from([("1".to_owned(), place("A", true))]);
+            d.retailers_set = BTreeMap::from([(
+                "9".to_owned(),
+                Place {
+                    retailer: None,
+                    ..place("R", true)
+                },
+            )]);
+        }
+    }
+    d
+}
