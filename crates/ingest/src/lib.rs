@@ -1,1 +1,48 @@
-//! The doors: SCIM server and webhooks to events.
+//! The doors: requests of identity providers, turned into events.
+//!
+//! What it is: a SCIM 2.0 server (RFC 7643, 7644) for the users and groups of many connections. A request is
+//! admitted by its connection's token, brought into form by the `scim` crate, decided against the projector's
+//! directory, appended to the log, and answered when the event is durable and the directory has taken it in.
+//!
+//! What it is not: it keeps no state of its own, it does not decide what a user may do, and it knows no
+//! Fluent. The log is the arbiter: uniqueness and lost updates are decided by the fold, in log order.
+//!
+//! Invariants:
+//! - nothing is acknowledged that is not durable and in the directory;
+//! - a connection sees and changes only what it created;
+//! - one request is one event (or the parts of one), or none when it changes nothing;
+//! - a view that lags behind the log never says that something is missing, taken or done already;
+//! - the cost of changing members is that of the request, never that of the group;
+//! - every answer outside 2xx and 304 is a SCIM error; no personal data reaches a log line or an error text;
+//! - the `decide` module is pure: no async, clock, socket or randomness.
+
+mod beside;
+mod config;
+mod connection;
+mod decide;
+mod directory;
+mod door;
+mod http;
+mod metrics;
+mod runtime;
+mod seat;
+mod serve;
+mod service;
+mod writer;
+
+/// What [`Door::router`] gives and [`serve`] takes.
+pub use axum::Router;
+pub use beside::{PlainAnswer, plain_route};
+pub use config::{
+    BODY_BYTES_MAX, BODY_BYTES_TOGETHER_MAX, BODY_TIMEOUT, DoorConfig, REQUEST_TIMEOUT,
+    REQUESTS_IN_FLIGHT_MAX,
+};
+pub use connection::{
+    CONNECTIONS_MAX, Connection, ConnectionError, TOKEN_BYTES_MAX, TOKEN_BYTES_MIN, TOKENS_MAX, TokenHash,
+};
+pub use directory::Directory;
+pub use door::{Door, DoorError};
+pub use metrics::{LATENCY_BOUNDS_US, Metrics, MetricsSnapshot, RequestCount, RouteLatency};
+pub use rollcall_scim::Dialect;
+pub use runtime::{Clock, IdSource, RandomIds, SystemClock};
+pub use serve::{DRAIN_TIMEOUT, HEAD_TIMEOUT, HEADERS_MAX, OPEN_CONNECTIONS_MAX, READ_BUFFER_BYTES, serve};

@@ -133,6 +133,24 @@ impl TenantHandle {
         }))
     }
 
+    /// Whether the connection has this live user. Does not read its document.
+    #[must_use]
+    pub fn has_user(&self, connection: &ConnectionName, user: UserId) -> bool {
+        let state = &self.tenant.live.read().state;
+        state
+            .connection_ix(connection.as_str())
+            .is_some_and(|connection| state.live_user(connection, user).is_some())
+    }
+
+    /// Whether the connection has this live group.
+    #[must_use]
+    pub fn has_group(&self, connection: &ConnectionName, group: GroupId) -> bool {
+        let state = &self.tenant.live.read().state;
+        state
+            .connection_ix(connection.as_str())
+            .is_some_and(|connection| state.live_group(connection, group).is_some())
+    }
+
     /// The live user of the connection with this userName, without regard to case.
     #[must_use]
     pub fn user_by_name(&self, connection: &ConnectionName, user_name: &str) -> Option<UserId> {

@@ -1,0 +1,15 @@
+//! Deciding: what a request means for the log. Pure: no clock, socket, randomness or async in here; ids and
+//! the current resource come in as arguments, event data comes out.
+//!
+//! One request is one event, or none when it changes nothing. A change names only what changed and the
+//! revision it was made against; membership is a difference.
+
+mod group;
+mod members;
+mod parts;
+mod user;
+
+pub(crate) use group::{GroupWanted, MemberChange, change_group, create_group};
+pub(crate) use members::{MemberRef, member_set};
+pub(crate) use parts::in_parts;
+pub(crate) use user::{UserWanted, change_user, create_user, is_rehire};

@@ -1,0 +1,303 @@
+//! The door: every request passes the same steps in the same order, and every answer leaves through one
+//! place.
+//!
+//! bounds of head and URI → credential → route and method → room → body → the service, all within one
+//! time-out and inside a net that turns a panic into 500.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use futures::FutureExt as _;
+use http::{HeaderValue, Method, StatusCode};
+use rollcall_domain::TenantId;
+use rollcall_eventlog::AppendLog;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+use tracing::{Instrument as _, Span, field};
+
+use crate::config::{DoorConfig, SCIM_ROOT};
+use crate::connection::{Connection, ConnectionError, Registry};
+use crate::directory::Directory;
+use crate::http::answer::Answer;
+use crate::http::body::{BodyBudget, ReadBody};
+use crate::http::failure::{Failure, RETRY_AFTER_SECONDS};
+use crate::http::headers::{
+    HEADER_BYTES_MAX, REQUEST_ID, TARGET_BYTES_MAX, answer_type, bearer, given_request_id, header_bytes,
+    is_json,
+};
+use crate::http::route::{self, Endpoint, endpoint};
+use crate::metrics::Metrics;
+use crate::runtime::{Clock, IdSource};
+use crate::seat::Seat;
+use crate::service::{Call, Service};
+use crate::writer::Writer;
+
+/// Why the door cannot open. All are mistakes of the configuration; trying again does not help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DoorError {
+    /// The connections cannot be told apart or have no tokens.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// A connection of a tenant that this process does not project.
+    #[error("tenant {0} has a connection but no directory in this process")]
+    UnknownTenant(TenantId),
+    /// The public URL is none.
+    #[error("public_url must be an http or https URL without query or fragment")]
+    PublicUrl,
+}
+
+/// The SCIM server of this process: all connections of all tenants.
+#[derive(Debug, Clone)]
+pub struct Door {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: DoorConfig,
+    seats: Registry<Arc<Seat>>,
+    budget: BodyBudget,
+    room: Semaphore,
+    service: Service,
+    metrics: Arc<Metrics>,
+    ids: Arc<dyn IdSource>,
+}
+
+impl Door {
+    /// A door for these connections.
+    ///
+    /// `log` takes the events; `tenants` gives each tenant's directory, which is asked once per connection
+    /// here; `clock` stamps events with the time of their receipt; `ids` gives out the ids of users, groups
+    /// and events.
+    ///
+    /// # Errors
+    /// [`DoorError`]: what is configured cannot be served.
+    pub fn new(
+        config: DoorConfig,
+        connections: Vec<Connection>,
+        log: Arc<dyn AppendLog>,
+        tenants: impl Fn(&TenantId) -> Option<Arc<dyn Directory>>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Result<Self, DoorError> {
+        check_url(&config.public_url)?;
+        let mut unknown = None;
+        let seats = Registry::new(connections, |connection| {
+            let directory = tenants(&connection.tenant);
+            if directory.is_none() {
+                unknown = Some(connection.tenant.clone());
+            }
+            directory.map(|directory| Arc::new(Seat::new(connection, directory)))
+        })?;
+        if let Some(tenant) = unknown {
+            return Err(DoorError::UnknownTenant(tenant));
+        }
+        let metrics = Arc::new(Metrics::default());
+        let writer = Writer::new(log, clock, Arc::clone(&ids), Arc::clone(&metrics));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                seats,
+                budget: BodyBudget::new(config.body_bytes_max, config.body_bytes_together_max),
+                room: Semaphore::new(config.requests_in_flight_max.min(Semaphore::MAX_PERMITS)),
+                service: Service::new(config.base(), writer),
+                metrics,
+                ids,
+                config,
+            }),
+        })
+    }
+
+    /// What was counted; shared with the door.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.inner.metrics)
+    }
+
+    /// The routes of the door: all of `/scim/v2`, and a SCIM 404 for every path that `beside` does not know.
+    /// `beside` holds what else is served on the same listener (health, metrics); a fallback it may have is
+    /// dropped, and it must not use `/scim/v2`.
+    pub fn router(&self, beside: Router) -> Router {
+        beside
+            .reset_fallback()
+            .merge(Router::new().fallback(enter).with_state(Arc::clone(&self.inner)))
+    }
+}
+
+fn check_url(url: &str) -> Result<(), DoorError> {
+    let uri: http::Uri = url.parse().map_err(|_| DoorError::PublicUrl)?;
+    let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
+    let plain = uri.query().is_none() && !url.contains('#') && HeaderValue::try_from(url).is_ok();
+    if scheme && plain && uri.authority().is_some() {
+        Ok(())
+    } else {
+        Err(DoorError::PublicUrl)
+    }
+}
+
+/// Takes a request in, sees to it that it is answered whatever happens, and puts it on record.
+async fn enter(State(inner): State<Arc<Inner>>, request: Request) -> Response {
+    let started = Instant::now();
+    let media_type = answer_type(request.headers());
+    let request_id = match given_request_id(request.headers()) {
+        Some(given) => given.to_owned(),
+        None => inner.ids.request().to_string(),
+    };
+    let endpoint = request.uri().path().strip_prefix(SCIM_ROOT).and_then(endpoint);
+    let template = endpoint.as_ref().map_or(route::UNKNOWN, Endpoint::template);
+    let span = tracing::info_span!(
+        "scim",
+        request_id,
+        method = %request.method(),
+        route = template,
+        tenant = field::Empty,
+        connection = field::Empty,
+        status = field::Empty,
+        scim_type = field::Empty,
+        ms = field::Empty,
+    );
+    let work = timeout(
+        inner.config.request_timeout,
+        inner.answer(request, endpoint, span.clone()),
+    );
+    let work = AssertUnwindSafe(work).catch_unwind().instrument(span.clone());
+    let outcome = match work.await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_elapsed)) => Err(Failure::busy(
+            "the request took too long; send the same again",
+            RETRY_AFTER_SECONDS,
+        )),
+        Err(_panic) => {
+            inner.metrics.panics.fetch_add(1, Relaxed);
+            Err(Failure::internal())
+        }
+    };
+    let mut response = match outcome {
+        Ok(answer) => answer.into_response(media_type),
+        Err(failure) => {
+            span.record("scim_type", failure.scim_type);
+            failure.into_response(media_type)
+        }
+    };
+    if let Ok(value) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    record(&inner.metrics, &span, template, response.status(), started);
+    response
+}
+
+fn record(metrics: &Metrics, span: &Span, template: &'static str, status: StatusCode, started: Instant) {
+    let took = started.elapsed();
+    metrics.request(template, status.as_u16(), took);
+    span.record("status", status.as_u16());
+    span.record("ms", took.as_secs_f64() * 1000.0);
+    span.in_scope(|| match status.as_u16() {
+        500.. => tracing::warn!("failed"),
+        400.. => tracing::info!("refused"),
+        _ => tracing::debug!("answered"),
+    });
+}
+
+impl Inner {
+    async fn answer(
+        &self,
+        request: Request,
+        endpoint: Option<Endpoint>,
+        span: Span,
+    ) -> Result<Answer, Failure> {
+        let (head, body) = request.into_parts();
+        if head
+            .uri
+            .path_and_query()
+            .map_or(0, |target| target.as_str().len())
+            > TARGET_BYTES_MAX
+        {
+            return Err(Failure::new(
+                StatusCode::URI_TOO_LONG,
+                "the request's target is too long",
+            ));
+        }
+        if header_bytes(&head.headers) > HEADER_BYTES_MAX {
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return Err(Failure::new(status, "the request's headers are too large"));
+        }
+        if !head.uri.path().starts_with(SCIM_ROOT) {
+            return Err(unknown_path()); // nothing to protect here
+        }
+        let seat = self.admit(&head)?;
+        span.record("tenant", seat.connection.tenant.as_str());
+        span.record("connection", seat.connection.name.as_str());
+        let endpoint = endpoint.ok_or_else(unknown_path)?;
+        if !endpoint.allows(&head.method) {
+            let failure = Failure::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "the endpoint does not take this method",
+            );
+            return Err(Failure {
+                allow: Some(endpoint.allow()),
+                ..failure
+            });
+        }
+        let Ok(_place) = self.room.try_acquire() else {
+            return Err(Failure::busy("too many requests at once", RETRY_AFTER_SECONDS));
+        };
+        let body = self.body(&head, body).await?;
+        let call = Call {
+            seat,
+            method: &head.method,
+            query: head.uri.query().unwrap_or_default(),
+            headers: &head.headers,
+            body: body.as_ref().map_or(&[][..], |body| &body.bytes),
+        };
+        self.service.answer(&endpoint, call).await
+    }
+
+    /// The seat of the presented token.
+    fn admit(&self, head: &http::request::Parts) -> Result<&Arc<Seat>, Failure> {
+        let presented = bearer(&head.headers);
+        if let Some(seat) = self.seats.find(presented.unwrap_or_default()) {
+            return Ok(seat);
+        }
+        let failure = Failure::new(StatusCode::UNAUTHORIZED, "a valid bearer token is needed");
+        let challenge = match presented {
+            Some(_) => r#"Bearer realm="rollcall", error="invalid_token""#,
+            None => r#"Bearer realm="rollcall""#,
+        };
+        Err(Failure {
+            challenge: Some(challenge),
+            ..failure
+        })
+    }
+
+    /// The body of a method that has one.
+    async fn body(&self, head: &http::request::Parts, body: Body) -> Result<Option<ReadBody>, Failure> {
+        if !matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
+            return Ok(None);
+        }
+        if !is_json(&head.headers) {
+            return Err(Failure::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the body must be application/scim+json or application/json in UTF-8",
+            ));
+        }
+        match timeout(self.config.body_timeout, self.budget.read(&head.headers, body)).await {
+            Ok(read) => read.map(Some),
+            Err(_elapsed) => {
+                let failure = Failure::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
+                Err(Failure {
+                    close: true,
+                    ..failure
+                })
+            }
+        }
+    }
+}
+
+fn unknown_path() -> Failure {
+    Failure::not_found("there is nothing at this path")
+}

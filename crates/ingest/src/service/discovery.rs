@@ -1,0 +1,57 @@
+//! What this server can do, told from the same definitions that do it.
+
+use rollcall_scim::list_response;
+use rollcall_scim::schema::{self, Features};
+use serde_json::Value;
+
+use super::query::list_query;
+use crate::http::answer::Answer;
+use crate::http::failure::Failure;
+
+/// Offered beyond filters and PATCH.
+const FEATURES: Features = Features {
+    sort: false,
+    etag: true,
+    bulk: None,
+};
+
+pub(super) fn service_provider_config(base: &str) -> Answer {
+    answer(&schema::service_provider_config(base, FEATURES))
+}
+
+pub(super) fn resource_types(base: &str, query: &str) -> Result<Answer, Failure> {
+    all(schema::resource_types(base), query)
+}
+
+pub(super) fn resource_type(base: &str, name: &str) -> Result<Answer, Failure> {
+    let found = schema::resource_type(name, base);
+    found
+        .map(|found| answer(&found))
+        .ok_or_else(|| Failure::not_found("there is no such resource type"))
+}
+
+pub(super) fn schemas(base: &str, query: &str) -> Result<Answer, Failure> {
+    all(schema::schemas(base), query)
+}
+
+pub(super) fn schema(base: &str, urn: &str) -> Result<Answer, Failure> {
+    let found = schema::schema(urn, base);
+    found
+        .map(|found| answer(&found))
+        .ok_or_else(|| Failure::not_found("there is no such schema"))
+}
+
+/// All of a kind; a filter is refused, as RFC 7644 section 4 asks.
+fn all(list: Vec<Value>, query: &str) -> Result<Answer, Failure> {
+    if list_query(query)?.filter.is_some() {
+        return Err(Failure::new(
+            http::StatusCode::FORBIDDEN,
+            "discovery takes no filter",
+        ));
+    }
+    Ok(answer(&list_response(list.len(), 1, list)))
+}
+
+fn answer(value: &Value) -> Answer {
+    Answer::json(serde_json::to_vec(value).unwrap_or_default())
+}

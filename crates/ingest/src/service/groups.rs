@@ -1,0 +1,239 @@
+//! `/Groups`: create, read, replace, patch, delete. Members are changed without being loaded.
+
+use std::collections::BTreeSet;
+
+use http::StatusCode;
+use rollcall_domain::{EventData, GroupDeleted, GroupId, UserId};
+use rollcall_projector::GroupResource;
+use rollcall_scim::patch::{NetMembers, apply};
+use rollcall_scim::{
+    Dialect, MemberKind, Precondition, ResourceKind, Selection, parse_patch, parse_resource,
+};
+
+use super::represent::{group_resource, group_version, group_wanted, writable_group};
+use super::{Call, Service, not_modified, resource_id, shown};
+use crate::decide::{GroupWanted, MemberChange, MemberRef, change_group, create_group};
+use crate::http::answer::Answer;
+use crate::http::failure::Failure;
+use crate::seat::Seat;
+use crate::writer::group_name_taken;
+
+/// Largest list of members that the answer to a write shows unasked: clients rarely read it there, and a
+/// large group should not be sent back for every change of it.
+const MEMBERS_SHOWN_UNASKED_MAX: u64 = 100;
+
+impl Service {
+    pub(super) async fn create_group(&self, call: Call<'_>) -> Result<Answer, Failure> {
+        let selection = call.selection(ResourceKind::Group)?;
+        let parsed = parse_resource(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
+        self.note(&parsed.notes);
+        let wanted = group_wanted(&parsed.resource);
+        let listed = parsed.members.unwrap_or_default();
+        let seat = call.seat;
+        let id = self.writer.ids.group();
+        let decide = || {
+            if seat
+                .directory
+                .group_by_name(seat.name(), &wanted.display_name)
+                .is_some()
+            {
+                return Err(group_name_taken());
+            }
+            let members = resolve_all(seat, &listed)?;
+            Ok(Some(EventData::GroupCreated(create_group(
+                id,
+                wanted.clone(),
+                members,
+            ))))
+        };
+        self.writer.carry_out(seat, id.0, false, decide).await?;
+        let answer = self.show_group(StatusCode::CREATED, seat, id, &selection)?;
+        Ok(Answer {
+            location: Some(self.links.group(id)),
+            ..answer
+        })
+    }
+
+    pub(super) async fn read_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
+        let selection = call.selection(ResourceKind::Group)?;
+        call.fresh().await?;
+        let group = live(call.seat, id, selection.wants("members"))?;
+        let version = group_version(&group);
+        if call.has_version(version) {
+            return Ok(not_modified(version));
+        }
+        Ok(shown(
+            StatusCode::OK,
+            &group_resource(&self.links, &group),
+            &selection,
+            version,
+        ))
+    }
+
+    /// A PUT that does not name `members` leaves them as they are, which RFC 7644 section 3.5.1 allows:
+    /// clients leave the list out to spare themselves a large body, and losing everybody's access by that
+    /// would be grave. The strict dialect clears them.
+    pub(super) async fn replace_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
+        let dialect = call.seat.connection.dialect;
+        let parsed = parse_resource(ResourceKind::Group, dialect, call.body)?;
+        self.note(&parsed.notes);
+        let wanted = group_wanted(&parsed.resource);
+        let members = match parsed.members {
+            Some(list) => Some(NetMembers::Replace(list)),
+            None if dialect == Dialect::Strict => Some(NetMembers::Replace(Vec::new())),
+            None => None,
+        };
+        self.change_group(call, id, members, |_| Ok(wanted.clone())).await
+    }
+
+    pub(super) async fn patch_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
+        let patch = parse_patch(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
+        self.note(&patch.notes);
+        let members = (!patch.members.is_empty()).then(|| patch.members.net());
+        let operations = patch.operations;
+        let want = |group: &GroupResource| Ok(group_wanted(&apply(&writable_group(group), &operations)?));
+        self.change_group(call, id, members, want).await
+    }
+
+    pub(super) async fn delete_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
+        let if_match = call.if_match();
+        let decide = || {
+            let group = live(call.seat, id, false)?;
+            must_match(if_match.as_ref(), &group)?;
+            let base = if_match.is_some().then_some(group.revision);
+            Ok(Some(EventData::GroupDeleted(GroupDeleted { group: id, base })))
+        };
+        self.writer
+            .carry_out(call.seat, id.0, if_match.is_some(), decide)
+            .await?;
+        Ok(Answer::empty(StatusCode::NO_CONTENT))
+    }
+
+    /// Makes a group what `want` makes of it, with these members, and answers with what it is then.
+    async fn change_group(
+        &self,
+        call: Call<'_>,
+        id: GroupId,
+        members: Option<NetMembers>,
+        want: impl Fn(&GroupResource) -> Result<GroupWanted, Failure> + Sync,
+    ) -> Result<Answer, Failure> {
+        let selection = call.selection(ResourceKind::Group)?;
+        let if_match = call.if_match();
+        let seat = call.seat;
+        let decide = || {
+            let with_members = matches!(members, Some(NetMembers::Replace(_)));
+            let mut group = live(seat, id, with_members)?;
+            must_match(if_match.as_ref(), &group)?;
+            let wanted = want(&group)?;
+            let members = member_change(seat, &mut group, members.as_ref())?;
+            let Some(mut change) = change_group(&group, wanted, members) else {
+                return Ok(None);
+            };
+            if let Some(name) = &change.display_name {
+                let named = seat.directory.group_by_name(seat.name(), name);
+                if named.is_some_and(|other| other != id) {
+                    return Err(group_name_taken());
+                }
+            }
+            if if_match.is_some() {
+                change.base = Some(group.revision);
+                change.member_base = Some(group.member_revision);
+            }
+            Ok(Some(EventData::GroupChanged(change)))
+        };
+        self.writer
+            .carry_out(seat, id.0, if_match.is_some(), decide)
+            .await?;
+        self.show_group(StatusCode::OK, seat, id, &selection)
+    }
+
+    fn show_group(
+        &self,
+        status: StatusCode,
+        seat: &Seat,
+        id: GroupId,
+        selection: &Selection,
+    ) -> Result<Answer, Failure> {
+        let mut group = live(seat, id, false)?;
+        let asked = matches!(selection, Selection::Only(_)) && selection.wants("members");
+        if asked || (selection.wants("members") && group.member_count <= MEMBERS_SHOWN_UNASKED_MAX) {
+            group = live(seat, id, true)?;
+        }
+        Ok(shown(
+            status,
+            &group_resource(&self.links, &group),
+            selection,
+            group_version(&group),
+        ))
+    }
+}
+
+fn live(seat: &Seat, id: GroupId, with_members: bool) -> Result<GroupResource, Failure> {
+    let group = seat.directory.group(seat.name(), id, with_members);
+    group.ok_or_else(Failure::no_such_resource)
+}
+
+fn must_match(if_match: Option<&Precondition>, group: &GroupResource) -> Result<(), Failure> {
+    match if_match {
+        Some(precondition) if !precondition.matches(group_version(group)) => Err(Failure::precondition()),
+        _ => Ok(()),
+    }
+}
+
+fn member_change(
+    seat: &Seat,
+    group: &mut GroupResource,
+    members: Option<&NetMembers>,
+) -> Result<MemberChange, Failure> {
+    Ok(match members {
+        None => MemberChange::Keep,
+        Some(NetMembers::Replace(list)) => MemberChange::Replace {
+            wanted: resolve_all(seat, list)?.into_iter().collect::<BTreeSet<_>>(),
+            current: group.members.take().unwrap_or_default(),
+            base: group.member_revision,
+        },
+        Some(NetMembers::Difference { add, remove }) => {
+            let added = resolve_all(seat, add)?;
+            // Who is not there cannot be a member: nothing to remove, and no error.
+            let removed: Vec<MemberRef> = remove.iter().filter_map(|member| resolve(seat, member)).collect();
+            let there = |member: &MemberRef| match *member {
+                MemberRef::User(user) => seat.directory.group_has_user(group.id, user),
+                MemberRef::Group(nested) => seat.directory.group_has_group(group.id, nested),
+            };
+            if added.iter().all(there) && !removed.iter().any(there) {
+                MemberChange::Keep
+            } else {
+                MemberChange::Difference { added, removed }
+            }
+        }
+    })
+}
+
+/// Every listed member as a user or a group of the connection.
+fn resolve_all(seat: &Seat, listed: &[rollcall_scim::MemberRef]) -> Result<Vec<MemberRef>, Failure> {
+    let mut members = Vec::with_capacity(listed.len());
+    for (index, member) in listed.iter().enumerate() {
+        members.push(resolve(seat, member).ok_or_else(|| {
+            let detail = format!("members[{index}].value names no user or group of this connection");
+            Failure::bad("invalidValue", detail)
+        })?);
+    }
+    Ok(members)
+}
+
+/// The user or group that a member names. What the client says it is only decides where to look first.
+fn resolve(seat: &Seat, member: &rollcall_scim::MemberRef) -> Option<MemberRef> {
+    let id = resource_id(&member.value).ok()?;
+    let user = || {
+        let there = seat.directory.has_user(seat.name(), UserId(id));
+        there.then_some(MemberRef::User(UserId(id)))
+    };
+    let group = || {
+        let there = seat.directory.has_group(seat.name(), GroupId(id));
+        there.then_some(MemberRef::Group(GroupId(id)))
+    };
+    match member.kind {
+        Some(MemberKind::Group) => group().or_else(user),
+        Some(MemberKind::User) | None => user().or_else(group),
+    }
+}

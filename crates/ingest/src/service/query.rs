@@ -1,0 +1,83 @@
+//! Query strings, taken apart and decoded. What the parameters mean is the `scim` crate's matter.
+
+use rollcall_scim::ListQuery;
+
+use crate::http::failure::Failure;
+use crate::http::route::percent::decode_query;
+
+/// Most parameters of a query string that are looked at; SCIM knows nine.
+const PARAMETERS_MAX: usize = 64;
+
+/// The parameters that are read. Others (`aadOptscim062020` and the like) are ignored.
+const KNOWN: [&str; 5] = [
+    "filter",
+    "startIndex",
+    "count",
+    "attributes",
+    "excludedAttributes",
+];
+
+/// Reads a query string.
+///
+/// # Errors
+/// 400 naming the parameter that stands twice or cannot be read.
+pub(crate) fn list_query(query: &str) -> Result<ListQuery, Failure> {
+    let mut read: Vec<(&'static str, String)> = Vec::new();
+    for pair in query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .take(PARAMETERS_MAX)
+    {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decode_query(name).unwrap_or_default();
+        let Some(name) = KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(&name)) else {
+            continue;
+        };
+        let scim_type = if name == "filter" {
+            "invalidFilter"
+        } else {
+            "invalidValue"
+        };
+        if read.iter().any(|(there, _)| *there == name) {
+            return Err(Failure::bad(scim_type, format!("the query names {name} twice")));
+        }
+        let value = decode_query(value);
+        let value =
+            value.ok_or_else(|| Failure::bad(scim_type, format!("{name} is not encoded as it should be")))?;
+        read.push((name, value));
+    }
+    Ok(ListQuery::parse(
+        read.iter().map(|(name, value)| (*name, value.as_str())),
+    )?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_query_is_read_in_any_case_and_decoded() {
+        let read =
+            list_query("Filter=userName%20eq+%22ida%2B1%22&startindex=2&x=%ff&attributes=a,b&&=").unwrap();
+        assert_eq!(read.filter.as_deref(), Some("userName eq \"ida+1\""));
+        assert_eq!((read.start_index, read.attributes.as_deref()), (2, Some("a,b")));
+        assert_eq!(list_query("filter=&&=").unwrap(), ListQuery::default());
+    }
+
+    #[test]
+    fn what_stands_twice_or_cannot_be_read_is_refused_by_its_name() {
+        for (query, name, scim_type) in [
+            ("filter=a&FILTER=b", "filter", "invalidFilter"),
+            ("filter=%ff", "filter", "invalidFilter"),
+            ("filter=%f", "filter", "invalidFilter"),
+            ("count=ten", "count", "invalidValue"),
+            ("startIndex=1.5", "startIndex", "invalidValue"),
+            ("attributes=%zz", "attributes", "invalidValue"),
+        ] {
+            let failure = list_query(query).unwrap_err();
+            assert!(failure.detail.contains(name), "{query}: {}", failure.detail);
+            assert_eq!(failure.scim_type, Some(scim_type), "{query}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! `/Users`: create, read, replace, patch, delete.
+
+use http::StatusCode;
+use rollcall_domain::{EventData, UserDeleted, UserId};
+use rollcall_projector::UserResource;
+use rollcall_scim::patch::apply;
+use rollcall_scim::{EntityTag, Precondition, ResourceKind, Selection, parse_patch, parse_resource};
+
+use super::represent::{user_resource, user_version, user_wanted, writable_user};
+use super::{Call, Service, not_modified, shown};
+use crate::decide::{UserWanted, change_user, create_user, is_rehire};
+use crate::http::answer::Answer;
+use crate::http::failure::Failure;
+use crate::seat::Seat;
+use crate::writer::{unsettled, user_name_taken};
+
+impl Service {
+    pub(super) async fn create_user(&self, call: Call<'_>) -> Result<Answer, Failure> {
+        let selection = call.selection(ResourceKind::User)?;
+        let parsed = parse_resource(ResourceKind::User, call.seat.connection.dialect, call.body)?;
+        self.note(&parsed.notes);
+        let wanted = user_wanted(parsed.resource);
+        let (seat, key) = (call.seat, call.seat.directory.key());
+        let new = self.writer.ids.user();
+        let mut id = new;
+        let decide = || {
+            let Some(there) = seat.directory.user_by_name(seat.name(), &wanted.user_name) else {
+                id = new;
+                return Ok(Some(EventData::UserCreated(create_user(key, new, &wanted))));
+            };
+            // The same person hired again comes back as who they were (idempotent for a repeated request).
+            match find(seat, there)?.filter(|user| is_rehire(key, user, &wanted)) {
+                Some(user) => {
+                    id = user.id;
+                    Ok(change_user(key, &user, &wanted).map(EventData::UserChanged))
+                }
+                None => Err(user_name_taken()),
+            }
+        };
+        self.writer.carry_out(call.seat, new.0, false, decide).await?;
+        let answer = self.show_user(StatusCode::CREATED, call.seat, id, &selection)?;
+        Ok(Answer {
+            location: Some(self.links.user(id)),
+            ..answer
+        })
+    }
+
+    pub(super) async fn read_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
+        let selection = call.selection(ResourceKind::User)?;
+        call.fresh().await?;
+        let user = live(call.seat, id)?;
+        let version = user_version(&user);
+        if call.has_version(version) {
+            return Ok(not_modified(version));
+        }
+        Ok(shown(
+            StatusCode::OK,
+            &user_resource(&self.links, &user),
+            &selection,
+            version,
+        ))
+    }
+
+    pub(super) async fn replace_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
+        let parsed = parse_resource(ResourceKind::User, call.seat.connection.dialect, call.body)?;
+        self.note(&parsed.notes);
+        let wanted = user_wanted(parsed.resource);
+        self.change_user(call, id, |_| Ok(wanted.clone())).await
+    }
+
+    pub(super) async fn patch_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
+        let patch = parse_patch(ResourceKind::User, call.seat.connection.dialect, call.body)?;
+        self.note(&patch.notes);
+        let want = |user: &UserResource| Ok(user_wanted(apply(&writable_user(user), &patch.operations)?));
+        self.change_user(call, id, want).await
+    }
+
+    pub(super) async fn delete_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
+        let if_match = call.if_match();
+        let decide = || {
+            let base = match &if_match {
+                Some(_) => {
+                    let user = live(call.seat, id)?;
+                    must_match(if_match.as_ref(), &user)?;
+                    Some(user.revision)
+                }
+                None if call.seat.directory.has_user(call.seat.name(), id) => None,
+                None => return Err(Failure::no_such_resource()),
+            };
+            Ok(Some(EventData::UserDeleted(UserDeleted { user: id, base })))
+        };
+        self.writer
+            .carry_out(call.seat, id.0, if_match.is_some(), decide)
+            .await?;
+        Ok(Answer::empty(StatusCode::NO_CONTENT))
+    }
+
+    /// Makes a user what `want` makes of it, and answers with what it is then.
+    async fn change_user(
+        &self,
+        call: Call<'_>,
+        id: UserId,
+        want: impl Fn(&UserResource) -> Result<UserWanted, Failure> + Sync,
+    ) -> Result<Answer, Failure> {
+        let selection = call.selection(ResourceKind::User)?;
+        let if_match = call.if_match();
+        let (seat, key) = (call.seat, call.seat.directory.key());
+        let decide = || {
+            let user = live(seat, id)?;
+            must_match(if_match.as_ref(), &user)?;
+            let wanted = want(&user)?;
+            let Some(change) = change_user(key, &user, &wanted) else {
+                return Ok(None);
+            };
+            if change.name_key.is_some()
+                && seat
+                    .directory
+                    .user_by_name(seat.name(), &wanted.user_name)
+                    .is_some()
+            {
+                return Err(user_name_taken());
+            }
+            Ok(Some(EventData::UserChanged(change)))
+        };
+        self.writer
+            .carry_out(seat, id.0, if_match.is_some(), decide)
+            .await?;
+        self.show_user(StatusCode::OK, seat, id, &selection)
+    }
+
+    fn show_user(
+        &self,
+        status: StatusCode,
+        seat: &Seat,
+        id: UserId,
+        selection: &Selection,
+    ) -> Result<Answer, Failure> {
+        let user = live(seat, id)?;
+        Ok(shown(
+            status,
+            &user_resource(&self.links, &user),
+            selection,
+            user_version(&user),
+        ))
+    }
+}
+
+/// A live user of the seat's connection.
+fn find(seat: &Seat, id: UserId) -> Result<Option<UserResource>, Failure> {
+    seat.directory
+        .user(seat.name(), id)
+        .map_err(|error| unsettled(&error))
+}
+
+fn live(seat: &Seat, id: UserId) -> Result<UserResource, Failure> {
+    find(seat, id)?.ok_or_else(Failure::no_such_resource)
+}
+
+/// If-Match is about the user itself, not about the groups it is shown with: those are changed elsewhere.
+fn must_match(if_match: Option<&Precondition>, user: &UserResource) -> Result<(), Failure> {
+    let revision = |tag: &EntityTag| tag.0 & u64::from(u32::MAX) == u64::from(user.revision.0);
+    match if_match {
+        Some(Precondition::Tags(tags)) if !tags.iter().any(revision) => Err(Failure::precondition()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,22 @@
+//! The door over real TCP: a server in this process, requests as identity providers send them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    unreachable_pub,
+    reason = "tests say what they expect"
+)]
+
+mod contention;
+mod credentials;
+mod entra;
+mod groups;
+mod hostile;
+mod lists;
+mod naive;
+mod okta;
+mod protocol;
+mod serving;
+mod users;
+mod world;
