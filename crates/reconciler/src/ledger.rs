@@ -1,7 +1,8 @@
-//! The ownership ledger: the fold of the outcome stream. What we granted, adopted, created, and what is still open.
+//! The ownership ledger: the fold of the outcome stream. What we granted, adopted, created, and what is
+//! still open.
 //!
-//! Pure and deterministic: the same outcomes give the same ledger. It is kept compact (grants are interned) because
-//! it holds an entry for every account that was ever written.
+//! Pure and deterministic: the same outcomes give the same ledger. It is kept compact (grants are interned)
+//! because it holds an entry for every account that was ever written.
 
 mod compact;
 
@@ -17,9 +18,10 @@ use serde::Serialize;
 
 use compact::{Compact, Interner};
 
-/// Most open intents of one account. A lost answer leaves one open for the late-write window (two minutes), and an
-/// account is written at most 3 times at once and then with doubling pauses, which makes about 20.
-pub const OPEN_INTENTS_MAX: usize = 32;
+/// Most open intents of one account. A lost answer leaves one open for the late-write window (two minutes);
+/// a leaver is tried again every five seconds, up to four times each, which makes about 100: so no leaver
+/// ever meets this bound.
+pub const OPEN_INTENTS_MAX: usize = 256;
 
 /// The status that an account was last seen with by one of our outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +95,8 @@ impl LedgerEntry {
         self.fluent_user.as_ref() == Some(&user.id) || self.open.iter().any(by_intent)
     }
 
-    /// All pairs that count as ours on `observed`: owned ones and those of open intents. Nothing, when the ledger
-    /// speaks of another Fluent user.
+    /// All pairs that count as ours on `observed`: owned ones and those of open intents. Nothing, when the
+    /// ledger speaks of another Fluent user.
     #[must_use]
     pub fn claims(&self, observed: Option<&ObservedUser>) -> BTreeSet<Grant> {
         if !self.is_ours(observed) {
@@ -106,7 +108,8 @@ impl LedgerEntry {
         owned.chain(open).cloned().collect()
     }
 
-    /// When the last of the open intents can be closed; `None` when there is none, or one of them has no end yet.
+    /// When the last of the open intents can be closed; `None` when there is none, or one of them has no
+    /// end yet.
     #[must_use]
     pub fn settles_at(&self) -> Option<Timestamp> {
         self.open.iter().filter_map(|open| open.unsettled_until).max()
@@ -206,8 +209,8 @@ impl Ledger {
         }
     }
 
-    /// Gives every intent without an end one: to be called once after the ledger was rebuilt, since the process that
-    /// wrote it may have sent its mutations up to its death.
+    /// Gives every intent without an end one: to be called once after the ledger was rebuilt, since the
+    /// process that wrote it may have sent its mutations up to its death.
     pub fn recover(&mut self, until: Timestamp) {
         for open in self.open.values_mut().flatten() {
             open.unsettled_until.get_or_insert(until);
@@ -284,7 +287,8 @@ impl Ledger {
     }
 }
 
-/// FNV-1a of a value's JSON: stable over processes and versions, never 0. It only tells "the same as on record".
+/// FNV-1a of a value's JSON: stable over processes and versions, never 0. It only tells "the same as on
+/// record".
 #[must_use]
 pub fn fingerprint<T: Serialize>(value: &T) -> u64 {
     let json = serde_json::to_vec(value).unwrap_or_default();

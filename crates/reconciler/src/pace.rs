@@ -1,4 +1,5 @@
-//! How fast Fluent is asked: requests at one time and per second, by AIMD; pauses; the slot that leavers keep.
+//! How fast Fluent is asked: requests at one time and per second, by AIMD; pauses; the slot that leavers
+//! keep.
 //!
 //! Pure: `now` is an argument. the gate is its async face.
 
@@ -62,6 +63,11 @@ pub enum Signal {
     },
     /// No answer of use: time-out, 5xx, cut, no connection.
     Failed,
+    /// Server errors, with a time from which on it may work again.
+    Unavailable {
+        /// The pause asked for.
+        after: Duration,
+    },
     /// No login.
     NoLogin {
         /// When the next try is due.
@@ -141,8 +147,9 @@ impl Pace {
         }
     }
 
-    /// Asks for a slot; [`Admission::Go`] takes it, and [`Pace::report`] gives it back. `urgent` is a leaver: it has a
-    /// slot of its own, is not slowed by the rate, and is let through a pause one at a time.
+    /// Asks for a slot; [`Admission::Go`] takes it, and [`Pace::report`] gives it back. `urgent` is a
+    /// leaver: it has a slot of its own, is not slowed by the rate, and is let through a pause one at a
+    /// time.
     pub fn admit(&mut self, now: Timestamp, urgent: bool) -> Admission {
         if let Some(pause) = self.pause {
             if now < pause.until {
@@ -232,12 +239,18 @@ impl Pace {
                     self.pause_until(now.plus_millis(pause.min(OUTAGE_MAX_MS)), PauseReason::Outage);
                 }
             }
+            Signal::Unavailable { after } => {
+                self.lower(now);
+                self.failures = self.failures.saturating_add(1);
+                self.pause_until(now.plus_millis(millis(after)), PauseReason::Outage);
+            }
             Signal::NoLogin { after } => self.pause_until(now.plus_millis(millis(after)), PauseReason::Login),
             Signal::Unused => {}
         }
     }
 
-    /// An answer ends an outage or a missing login at once. A pause that Fluent asked for is served to its end.
+    /// An answer ends an outage or a missing login at once. A pause that Fluent asked for is served to its
+    /// end.
     fn answered(&mut self, latency_ms: i64) {
         self.failures = 0;
         if self

@@ -1,7 +1,8 @@
 //! Deciding: what must change in Fluent for one account, as a value.
 //!
-//! Pure: no clock, socket, randomness or async. The plan of an account is a function of what is desired, what was
-//! observed and what the ledger says is ours; the event that woke the reconciler carries nothing into it.
+//! Pure: no clock, socket, randomness or async. The plan of an account is a function of what is desired,
+//! what was observed and what the ledger says is ours; the event that woke the reconciler carries nothing
+//! into it.
 
 mod decide;
 mod step;
@@ -132,8 +133,8 @@ impl Plan {
         })
     }
 
-    /// Pairs that are ours once `observed` was read back after this plan: what the ledger claims, and what the plan
-    /// added or adopted, as far as it is really there.
+    /// Pairs that are ours once `observed` was read back after this plan: what the ledger claims, and what
+    /// the plan added or adopted, as far as it is really there.
     #[must_use]
     pub fn owned_after(&self, ledger: &LedgerEntry, observed: Option<&ObservedUser>) -> BTreeSet<Grant> {
         let Some(observed) = observed else {

@@ -45,8 +45,8 @@ impl Lane {
         }
     }
 
-    /// How often in a row a waiting lane may be passed over for a more urgent one: its ageing. Large enough that a
-    /// leaver hardly ever waits for another lane, finite so that nothing starves.
+    /// How often in a row a waiting lane may be passed over for a more urgent one: its ageing. Large enough
+    /// that a leaver hardly ever waits for another lane, finite so that nothing starves.
     const fn patience(self) -> u32 {
         match self {
             Self::Leaver => u32::MAX,
@@ -142,9 +142,9 @@ fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestam
 }
 
 impl<K: Copy + Ord + Hash> Queue<K> {
-    /// Marks a key as to be looked at. A key that waits already keeps its place, or moves up to the more urgent lane;
-    /// one that is worked on is queued again when that ends. A leaver or a removal overrides a back-off: it is
-    /// something new to do. Anything else waits out the back-off of its key.
+    /// Marks a key as to be looked at. A key that waits already keeps its place, or moves up to the more
+    /// urgent lane; one that is worked on is queued again when that ends. A leaver or a removal overrides a
+    /// back-off: it is something new to do. Anything else waits out the back-off of its key.
     pub fn push(&mut self, key: K, lane: Lane, received: Option<Timestamp>) {
         let Some(entry) = self.entries.get_mut(&key) else {
             let entry = Entry {
@@ -267,8 +267,8 @@ impl<K: Copy + Ord + Hash> Queue<K> {
         Some(chosen)
     }
 
-    /// Ends the work on a key. A key that was pushed meanwhile is queued again at once, unless it failed and the push
-    /// was not urgent.
+    /// Ends the work on a key. A key that was pushed meanwhile is queued again at once, unless it failed
+    /// and the push was not urgent.
     pub fn finish(&mut self, key: K, finish: Finish) {
         let Some(entry) = self.entries.get_mut(&key) else {
             return;
@@ -331,8 +331,8 @@ impl<K: Copy + Ord + Hash> Queue<K> {
     }
 }
 
-/// The pause after a number of failures in a row: doubling from `first` to `most` milliseconds, spread by up to a
-/// quarter by `salt` so that keys that failed together do not come back together.
+/// The pause after a number of failures in a row: doubling from `first` to `most` milliseconds, spread by
+/// up to a quarter by `salt` so that keys that failed together do not come back together.
 #[must_use]
 pub fn back_off(failures: u32, first: u64, most: u64, salt: u64) -> i64 {
     let doubled = first.saturating_mul(1u64.checked_shl(failures.min(32)).unwrap_or(u64::MAX));

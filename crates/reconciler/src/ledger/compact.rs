@@ -8,7 +8,8 @@ use smallvec::SmallVec;
 
 use super::LastStatus;
 
-/// Gives equal values one small number. Values are never dropped: there are as many grants as roles × places in use.
+/// Gives equal values one small number. Values are never dropped: there are as many grants as roles ×
+/// places in use.
 #[derive(Debug)]
 pub(super) struct Interner<T> {
     values: Vec<T>,

@@ -160,3 +160,17 @@ fn slow_answers_stop_the_growth() {
     pace.report(at(0), Signal::Answered { latency_ms: 500 });
     assert_eq!(pace.slots(), slots);
 }
+
+#[test]
+fn a_server_that_says_when_it_is_back_is_not_asked_before() {
+    let mut pace = Pace::new(8);
+    assert_eq!(pace.admit(at(0), false), Admission::Go);
+    pace.report(
+        at(0),
+        Signal::Unavailable {
+            after: Duration::from_secs(7),
+        },
+    );
+    assert_eq!(pace.admit(at(1), false), Admission::Wait(Some(at(7000))));
+    assert_eq!(pace.admit(at(7000), false), Admission::Go);
+}

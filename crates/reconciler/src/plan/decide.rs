@@ -90,9 +90,9 @@ impl Facts<'_> {
             .collect()
     }
 
-    /// The name passed to another person: the claimant that the account served last is listed but no longer live, and
-    /// no live one is the same person. An approval takes the former claimant off the list; an unknown external id
-    /// proves nothing.
+    /// The name passed to another person: the claimant that the account served last is listed but no longer
+    /// live, and no live one is the same person. An approval takes the former claimant off the list; an
+    /// unknown external id proves nothing.
     fn is_reused(&self) -> bool {
         let Some(served) = self.ledger.claimant else {
             return false;

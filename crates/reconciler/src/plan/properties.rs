@@ -111,8 +111,8 @@ fn policies() -> impl Strategy<Value = Policy> {
     })
 }
 
-/// A Fluent of one user: roles are only added by an update (or the contexts of a role are replaced: nobody knows),
-/// pairs removed, a new user is CREATED.
+/// A Fluent of one user: roles are only added by an update (or the contexts of a role are replaced: nobody
+/// knows), pairs removed, a new user is CREATED.
 fn model(replaces: bool) -> impl Fn(Option<ObservedUser>, &Step) -> Option<ObservedUser> {
     move |user, step| one_user(replaces, user, step)
 }
@@ -243,7 +243,10 @@ proptest! {
             Step::CreateUser(new) => new.grants.clone(),
             _ => BTreeSet::new(),
         }).collect();
-        if after.desired.is_leaver() && let Some(user) = &end && (!plan.is_empty() || world.ledger.is_ours(Some(user))) {
+        if after.desired.is_leaver()
+            && let Some(user) = &end
+            && (!plan.is_empty() || world.ledger.is_ours(Some(user)))
+        {
             prop_assert_eq!(&user.status, &FluentStatus::Inactive);
             prop_assert!(user.grants.is_disjoint(&added), "what was added before the death is taken back");
         }
@@ -265,7 +268,8 @@ proptest! {
     #[test]
     fn nothing_is_gained_that_is_not_desired_and_allowed(world in worlds()) {
         let plan = world.plan();
-        let wanted: BTreeSet<Grant> = world.desired.grants.iter().map(|desired| desired.grant.clone()).collect();
+        let desired = world.desired.grants.iter();
+        let wanted: BTreeSet<Grant> = desired.map(|desired| desired.grant.clone()).collect();
         prop_assert!(plan.adds().is_subset(&wanted) && plan.adopt.is_subset(&wanted));
         let gains = !plan.adds().is_empty() || !plan.adopt.is_empty()
             || plan.creates().is_some() || plan.steps.contains(&Step::SetStatus(FluentStatus::Active));

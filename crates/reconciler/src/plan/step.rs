@@ -20,8 +20,9 @@ pub enum Step {
     AddGrants {
         /// What is to be there.
         missing: BTreeSet<Grant>,
-        /// Pairs of the same roles that are there and stay. They are sent along, because nobody knows whether an
-        /// update adds to the contexts of a role or replaces them (fluent.md 3.5); either way they stay.
+        /// Pairs of the same roles that are there and stay. They are sent along, because nobody knows
+        /// whether an update adds to the contexts of a role or replaces them (fluent.md 3.5); either way
+        /// they stay.
         beside: BTreeSet<Grant>,
     },
 }

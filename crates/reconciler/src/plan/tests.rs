@@ -398,7 +398,8 @@ fn a_name_that_passed_to_another_person_is_held_while_foreign_grants_are_there()
     with.profile.as_mut().unwrap().first_name = "Eve".to_owned();
     with.gives(
         "1. remove OLD at AGENT:7
-         hold name-reused: the name passed to another person while the account holds grants that are not ours",
+         hold name-reused: the name passed to another person while the account holds grants that are not \
+         ours",
     );
     assert_eq!(
         with.plan().claimant,

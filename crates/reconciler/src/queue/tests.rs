@@ -148,7 +148,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 }
 
 proptest! {
-    /// The naive model: a key that was pushed and not finished since is either held by a worker or still to come.
+    /// The naive model: a key that was pushed and not finished since is either held by a worker or still to
+    /// come.
     #[test]
     fn no_key_is_lost_or_worked_on_twice(acts in acts()) {
         let mut queue = Queue::default();
