@@ -7,7 +7,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountKey, EventId, FluentStatus, FluentUserId, Grant, Hold, Sequence, Timestamp};
+use crate::{
+    AccountKey, EventId, ExternalKey, FluentStatus, FluentUserId, Grant, Hold, Sealed, Sequence, Timestamp,
+};
 
 /// We are about to write this. Its event id names the intent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -40,9 +42,17 @@ pub struct OutcomeIntended {
     /// Profile fields are to be written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub profile: bool,
+    /// The external key of the claimant that it serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimant: Option<ExternalKey>,
+    /// With `create`: the sealed user name (a JSON string), by which the user can be found although nobody claims the
+    /// account any more and the id that Fluent gave was never seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal: Option<Sealed>,
 }
 
-/// The plan of an intent was carried out and read back.
+/// What an account was found to hold by a read that no write of the intent can follow any more: its plan was carried
+/// out, or as much of it as Fluent took (an [`OutcomeFailed`] beside it says what was refused).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutcomeApplied {
@@ -71,6 +81,9 @@ pub struct OutcomeApplied {
     /// Pairs that this plan removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Grant>,
+    /// The external key of the claimant that it served: another one later is another person on the same name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimant: Option<ExternalKey>,
 }
 
 /// Nothing, or not all, is done for an account, and why.

@@ -465,6 +465,8 @@ fn outcomes() -> Vec<Event> {
         adopt: vec![viewer()],
         remove: vec![Grant::new("STORE", ContextType::Account, "0")],
         profile: true,
+        claimant: Some(key().external_key("00u1a2b3")),
+        personal: Some(seal(&"ida.moreno@chic.example")),
     };
     let applied = OutcomeApplied {
         account: account(),
@@ -476,6 +478,7 @@ fn outcomes() -> Vec<Event> {
         owned: vec![picker(), viewer()],
         added: vec![picker()],
         removed: vec![Grant::new("STORE", ContextType::Account, "0")],
+        claimant: Some(key().external_key("00u1a2b3")),
     };
     let failed = OutcomeFailed {
         account: account(),

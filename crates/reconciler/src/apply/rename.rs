@@ -1,0 +1,61 @@
+//! A renamed account: the new one is made usable before the old one is made INACTIVE.
+
+use rollcall_domain::{AccountKey, DesiredStatus, DesiredUser, Gains, Timestamp};
+
+use super::visit::Visit;
+use crate::clock::millis;
+use crate::ledger::{LastStatus, LedgerEntry};
+use crate::queue::Lane;
+use crate::shared::Rename;
+
+impl Visit<'_> {
+    /// A renamed account waits for its successor to be usable: not when that one is held or gone, and not
+    /// for long.
+    pub(super) fn waits_for_successor(
+        &self,
+        desired: &DesiredUser,
+        entry: &LedgerEntry,
+    ) -> Option<Timestamp> {
+        let successor = self
+            .shared
+            .source
+            .successor(self.account)
+            .filter(|_| desired.is_leaver() && entry.status == Some(LastStatus::Active))?;
+        let wanted = self
+            .shared
+            .source
+            .desired(successor)
+            .ok()
+            .flatten()
+            .is_some_and(|next| next.status == DesiredStatus::Active && next.gains == Gains::Allowed);
+        let usable = self
+            .shared
+            .recorder
+            .with_ledger(|ledger| ledger.status(successor))
+            == Some(LastStatus::Active);
+        let now = self.shared.now();
+        let mut renames = self.shared.renames.lock();
+        let until = now.plus_millis(millis(self.shared.config.rename_wait_max));
+        let rename = *renames.entry(self.account).or_insert(Rename { successor, until });
+        if !wanted || usable || rename.until <= now {
+            renames.remove(&self.account);
+            return None;
+        }
+        drop(renames);
+        self.shared.push(successor, Lane::Removal, self.received);
+        Some(rename.until)
+    }
+
+    pub(super) fn wake_predecessors(&self) {
+        let waiting: Vec<AccountKey> = {
+            let renames = self.shared.renames.lock();
+            let ours = renames
+                .iter()
+                .filter(|(_, rename)| rename.successor == self.account);
+            ours.map(|(old, _)| *old).collect()
+        };
+        for old in waiting {
+            self.shared.push(old, Lane::Leaver, None);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Starting, watching and stopping a reconciler.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rollcall_domain::{AccountKey, Timestamp};
+use rollcall_eventlog::EventLog;
+use rollcall_fluent::FluentClient;
+use rustc_hash::FxHashMap;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use crate::clock::millis;
+use crate::config::ReconcilerConfig;
+use crate::gate::{Gate, Pacer};
+use crate::metrics::Metrics;
+use crate::pace::Pause;
+use crate::plan::OwnUser;
+use crate::queue::{Counts, Lane, Queue};
+use crate::record::{LoadError, Recorder, load};
+use crate::shared::Shared;
+use crate::source::DesiredSource;
+use crate::{catalog, dispatch, resync};
+
+/// Longest pause before we ask again who we are.
+const OWN_USER_RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// A running reconciler of one tenant. Dropping it ends it at once; [`Reconciler::stop`] ends it cleanly.
+#[derive(Debug)]
+pub struct Reconciler {
+    shared: Arc<Shared>,
+    dispatcher: Option<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// How things stand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Accounts per lane, waiting and worked on.
+    pub accounts: Counts,
+    /// When the next waiting account is due: after a back-off, or at the end of its late-write window.
+    pub next_due: Option<Timestamp>,
+    /// Accounts in the ledger.
+    pub known: usize,
+    /// Accounts with intents that are not closed.
+    pub unsettled: usize,
+    /// Requests that may be out at one time.
+    pub slots: usize,
+    /// Requests that are out.
+    pub in_flight: usize,
+    /// Requests per second at most, once Fluent asked for fewer.
+    pub rate: Option<f64>,
+    /// All but a leaver's probe waits, until when and why.
+    pub pause: Option<Pause>,
+    /// The newest failure code.
+    pub last_failure: Option<String>,
+    /// Why nothing is written any more until a restart.
+    pub halted: Option<String>,
+    /// Resyncs that came to their end.
+    pub resyncs: u64,
+    /// Nothing waits, nothing is worked on, and a resync has been through.
+    pub converged: bool,
+}
+
+impl Reconciler {
+    /// Rebuilds the ledger from the log and begins. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the outcomes cannot be read whole: what is ours would be taken for foreign.
+    pub async fn start(
+        config: ReconcilerConfig,
+        log: Arc<dyn EventLog>,
+        source: Arc<dyn DesiredSource>,
+        client: FluentClient,
+    ) -> Result<Self, LoadError> {
+        let clock = Arc::clone(&config.clock);
+        let mut ledger = load(log.as_ref(), &config.tenant).await?;
+        ledger.recover(clock.now().plus_millis(millis(config.late_write_window)));
+        let metrics = Arc::new(Metrics::default());
+        let pacer = Pacer::new(config.concurrency_max, Arc::clone(&clock));
+        let shared = Arc::new(Shared {
+            gate: Gate::new(client, pacer, Arc::clone(&clock), Arc::clone(&metrics)),
+            recorder: Recorder::new(log, config.tenant.clone(), Arc::clone(&clock), ledger),
+            clock,
+            metrics,
+            own_user: watch::Sender::new(None),
+            queue: Mutex::new(Queue::default()),
+            queue_changed: Notify::new(),
+            catalog_wanted: Notify::new(),
+            resync_wanted: Notify::new(),
+            resynced: watch::Sender::new(0),
+            found: Mutex::new(FxHashMap::default()),
+            renames: Mutex::new(FxHashMap::default()),
+            stopping: watch::Sender::new(false),
+            fatal: Mutex::new(None),
+            dead: AtomicBool::new(false),
+            source,
+            config,
+        });
+        // Subscribed before the accounts are walked, so that no change falls between.
+        let wakes = shared.source.subscribe();
+        let tasks = vec![
+            tokio::spawn(learn_own_user(Arc::clone(&shared))),
+            tokio::spawn(catalog::run(Arc::clone(&shared))),
+            tokio::spawn(resync::run(Arc::clone(&shared))),
+        ];
+        let dispatcher = Some(tokio::spawn(dispatch::run(Arc::clone(&shared), wakes)));
+        Ok(Self {
+            shared,
+            dispatcher,
+            tasks,
+        })
+    }
+
+    /// How things stand.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let shared = &self.shared;
+        let (accounts, next_due) = {
+            let queue = shared.queue.lock();
+            (queue.counts(), queue.next_due())
+        };
+        let (known, unsettled) = shared
+            .recorder
+            .with_ledger(|ledger| (ledger.len(), ledger.unsettled().count()));
+        let (slots, in_flight, rate) = shared.gate.pacer.figures();
+        let resyncs = *shared.resynced.borrow();
+        let halted = shared.fatal.lock().clone();
+        Status {
+            accounts,
+            next_due,
+            known,
+            unsettled,
+            slots,
+            in_flight,
+            rate,
+            pause: shared.gate.pacer.pause(),
+            last_failure: shared.metrics.last_failure(),
+            converged: accounts.is_idle() && resyncs > 0 && halted.is_none(),
+            halted,
+            resyncs,
+        }
+    }
+
+    /// Counters and histograms.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// What the ledger says of an account.
+    #[must_use]
+    pub fn ledger(&self, account: AccountKey) -> crate::ledger::LedgerEntry {
+        self.shared.recorder.entry(account)
+    }
+
+    /// Looks at an account now.
+    pub fn look_at(&self, account: AccountKey) {
+        self.shared.push(account, Lane::Rest, None);
+    }
+
+    /// Reads the catalog soon: at most every 10 s.
+    pub fn want_catalog(&self) {
+        self.shared.catalog_wanted.notify_one();
+    }
+
+    /// Looks for drift now.
+    pub fn want_resync(&self) {
+        self.shared.resync_wanted.notify_one();
+    }
+
+    /// Waits until so many resyncs have come to their end since the start.
+    pub async fn resynced(&self, count: u64) {
+        let mut resynced = self.shared.resynced.subscribe();
+        // An error is impossible: the sender is in `self`.
+        let _reached = resynced.wait_for(|done| *done >= count).await;
+    }
+
+    /// Takes nothing new, finishes what is under way (its read-back and outcome included) and ends.
+    pub async fn stop(mut self) {
+        self.shared.stopping.send_replace(true);
+        if let Some(dispatcher) = self.dispatcher.take() {
+            // An error means that it had ended by itself, which is what is waited for.
+            let _ended = dispatcher.await;
+        }
+    }
+}
+
+impl Drop for Reconciler {
+    fn drop(&mut self) {
+        for task in self.tasks.iter().chain(&self.dispatcher) {
+            task.abort();
+        }
+    }
+}
+
+/// Until we know who we are in Fluent nothing is written: our own user is never touched.
+async fn learn_own_user(shared: Arc<Shared>) {
+    let mut pause = Duration::from_millis(250);
+    loop {
+        match shared.gate.me().await {
+            Ok(user) => {
+                shared.own_user.send_replace(Some(OwnUser {
+                    id: user.id,
+                    username: user.username,
+                }));
+                shared.queue_changed.notify_one();
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(tenant = %shared.config.tenant, %error, "Fluent does not say who we are")
+            }
+        }
+        if !shared.sleep(pause).await {
+            return;
+        }
+        pause = pause.saturating_mul(2).min(OWN_USER_RETRY_MAX);
+    }
+}

@@ -1,0 +1,184 @@
+//! Putting outcomes on record: durable first, then in the ledger.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rollcall_domain::{AccountKey, Event, EventData, EventId, Source, TenantId, Timestamp};
+use rollcall_eventlog::{AppendError, BatchLimits, EventLog, ReadError, Record, Retry, Stream};
+
+use crate::clock::Clock;
+use crate::ledger::{Ledger, LedgerEntry};
+
+/// Who speaks in outcomes.
+const ACTOR: &str = "reconciler";
+
+/// Why nothing was put on record.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum RecordError {
+    #[error(transparent)]
+    Log(#[from] AppendError),
+    #[error("the system gives no random bytes for an event id")]
+    NoRandomness,
+}
+
+impl RecordError {
+    /// Nothing more can be recorded, so nothing more may be written, until a restart.
+    pub(crate) fn is_fatal(&self) -> bool {
+        matches!(self, Self::Log(error) if error.retry() == Retry::AfterRestart)
+    }
+}
+
+/// Writes outcomes of one tenant and keeps its ledger.
+pub(crate) struct Recorder {
+    log: Arc<dyn EventLog>,
+    tenant: TenantId,
+    clock: Arc<dyn Clock>,
+    ledger: Mutex<Ledger>,
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder")
+            .field("tenant", &self.tenant)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The key of an account's outcomes.
+fn key(tenant: &TenantId, account: AccountKey) -> Vec<u8> {
+    format!("{tenant}/{account}").into_bytes()
+}
+
+impl Recorder {
+    pub(crate) fn new(
+        log: Arc<dyn EventLog>,
+        tenant: TenantId,
+        clock: Arc<dyn Clock>,
+        ledger: Ledger,
+    ) -> Self {
+        Self {
+            log,
+            tenant,
+            clock,
+            ledger: Mutex::new(ledger),
+        }
+    }
+
+    /// A new event id: UUIDv7 of the given time.
+    pub(crate) fn new_id(&self) -> Result<EventId, RecordError> {
+        event_id(self.clock.now()).ok_or(RecordError::NoRandomness)
+    }
+
+    fn event(&self, id: EventId, source: Source, data: EventData) -> Event {
+        Event {
+            id,
+            source,
+            time: self.clock.now(),
+            tenant: self.tenant.clone(),
+            actor: ACTOR.to_owned(),
+            request_id: None,
+            part: None,
+            data,
+        }
+    }
+
+    /// Puts outcomes of one account on record, in order, in one append. The first of each pair is its event
+    /// id.
+    pub(crate) async fn outcomes(
+        &self,
+        account: AccountKey,
+        outcomes: Vec<(EventId, EventData)>,
+    ) -> Result<(), RecordError> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let source = Source::Rollcall(ACTOR.to_owned());
+        let events: Vec<Event> = outcomes
+            .into_iter()
+            .map(|(id, data)| self.event(id, source.clone(), data))
+            .collect();
+        let key = key(&self.tenant, account);
+        let records = events
+            .iter()
+            .map(|event| Record::new(key.clone(), event.encode()))
+            .collect();
+        self.log.append(Stream::Outcomes, records).await?;
+        let mut ledger = self.ledger.lock();
+        events.iter().for_each(|event| ledger.apply(event));
+        Ok(())
+    }
+
+    /// Appends to the tenant's inputs: what was read from Fluent.
+    pub(crate) async fn input(&self, what: &str, data: EventData) -> Result<(), RecordError> {
+        let event = self.event(self.new_id()?, Source::Fluent(what.to_owned()), data);
+        let record = Record::new(self.tenant.as_str().as_bytes().to_vec(), event.encode());
+        self.log.append(Stream::Events, vec![record]).await?;
+        Ok(())
+    }
+
+    pub(crate) fn entry(&self, account: AccountKey) -> LedgerEntry {
+        self.ledger.lock().entry(account)
+    }
+
+    pub(crate) fn with_ledger<T>(&self, look: impl FnOnce(&mut Ledger) -> T) -> T {
+        look(&mut self.ledger.lock())
+    }
+}
+
+/// A UUIDv7 of that time; `None` when the system gives no random bytes.
+fn event_id(now: Timestamp) -> Option<EventId> {
+    let mut random = [0u8; 10];
+    getrandom::fill(&mut random).ok()?;
+    let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+    Some(EventId(
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid(),
+    ))
+}
+
+/// Rebuilds the ledger of a tenant from the outcome stream, to its end as it is now. Records that this
+/// version cannot read are an error: a ledger with a hole would take what is ours for foreign.
+pub(crate) async fn load(log: &dyn EventLog, tenant: &TenantId) -> Result<Ledger, LoadError> {
+    let mut ledger = Ledger::default();
+    for partition in log.partitions(Stream::Outcomes) {
+        let Some(end) = log.end(Stream::Outcomes, partition).await? else {
+            continue;
+        };
+        let mut reader = log.reader(Stream::Outcomes, partition, None)?;
+        while reader.position().is_none_or(|at| at < end) {
+            let batch = reader.next_batch(BatchLimits::REPLAY).await?;
+            if batch.is_empty() {
+                break;
+            }
+            let prefix = format!("{tenant}/");
+            for record in batch
+                .iter()
+                .filter(|record| record.key.starts_with(prefix.as_bytes()))
+            {
+                let event = Event::decode(record.value).map_err(|error| LoadError::Unreadable {
+                    position: record.position.get(),
+                    reason: error.to_string(),
+                })?;
+                ledger.apply(&event);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(ledger)
+}
+
+/// Why the ledger could not be rebuilt.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LoadError {
+    /// The log could not be read.
+    #[error(transparent)]
+    Log(#[from] ReadError),
+    /// A record is not of a form that this version knows.
+    #[error("the outcome at position {position} is not readable: {reason}")]
+    Unreadable {
+        /// Where.
+        position: u64,
+        /// What is wrong with it; nothing personal.
+        reason: String,
+    },
+}

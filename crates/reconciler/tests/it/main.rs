@@ -1,0 +1,19 @@
+//! The reconciler against the simulator over real HTTP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
+
+mod catalog;
+mod crash;
+mod faults;
+mod late;
+mod order;
+mod ownership;
+mod rename;
+mod steps;
+mod stop;
+mod support;
