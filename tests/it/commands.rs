@@ -284,7 +284,7 @@ fn the_documentation_names_every_command_and_exit_code() {
 #[test]
 fn the_documentation_names_every_metric() {
     let mut text = String::from("\n| metric | meaning |\n|---|---|\n");
-    for (name, help) in rollcall::metrics::NAMES {
+    for (name, _kind, help) in rollcall::metrics::NAMES {
         text.push_str(&format!("| `{name}` | {help} |\n"));
     }
     text.push('\n');

@@ -70,7 +70,7 @@ pub struct RouteLatency {
 }
 
 /// What was counted, at one moment (each number by itself).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MetricsSnapshot {
     /// Requests by route and status, without those that never came.
     pub requests: Vec<RequestCount>,

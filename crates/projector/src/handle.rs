@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rollcall_domain::{
     AccountKey, Catalog, ConnectionName, DesiredUser, EventId, ExternalKey, GroupId, HoldId, MemberSet,
-    NameKey, Policy, TenantId, TenantKey, UserId, fold_case,
+    NameKey, Policy, RuleSet, TenantId, TenantKey, UserId, fold_case,
 };
 use rollcall_eventlog::{Position, Stream};
 
@@ -457,6 +457,32 @@ impl TenantHandle {
     #[must_use]
     pub fn rules_version(&self) -> Option<String> {
         self.tenant.live.read().state.rules.version.clone()
+    }
+
+    /// The rule set in force; empty before the first.
+    #[must_use]
+    pub fn rules(&self) -> RuleSet {
+        self.tenant.live.read().state.rules.set.clone()
+    }
+
+    /// Records in the log (of all tenants of this partition) that the directory has not taken in yet. 0 when the log
+    /// cannot tell its end at once.
+    #[must_use]
+    pub fn lag(&self) -> u64 {
+        let mut end = self.core.log.end(Stream::Events, self.core.partition);
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match end.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(Ok(end)) => {
+                Position::to_stored(end).saturating_sub(*self.core.progress.borrow())
+            }
+            std::task::Poll::Ready(Err(_)) | std::task::Poll::Pending => 0,
+        }
+    }
+
+    /// Why the driver has stopped; none while it runs.
+    #[must_use]
+    pub fn stopped(&self) -> Option<String> {
+        self.core.check_running().err().map(|error| error.to_string())
     }
 
     /// Held accounts after `after` in the order of [`TenantHandle::accounts_page`]; looks at

@@ -68,6 +68,7 @@ async fn read(shared: &Shared, last: &mut Option<CatalogDifference>) -> Result<(
 async fn fetch(shared: &Shared) -> Result<Catalog, String> {
     let reading = shared.gate.catalog().await.map_err(|error| error.to_string())?;
     Metrics::count(&shared.metrics.catalog_readings);
+    *shared.metrics.catalog_read.lock() = Some(shared.now());
     Ok(reading)
 }
 

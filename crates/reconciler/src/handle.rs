@@ -60,6 +60,14 @@ pub struct Status {
     pub halted: Option<String>,
     /// Resyncs that came to their end.
     pub resyncs: u64,
+    /// When the last of them did.
+    pub resynced: Option<Timestamp>,
+    /// When the catalog was last read completely.
+    pub catalog_read: Option<Timestamp>,
+    /// Accounts that were held when last looked at.
+    pub held: usize,
+    /// Fluent has told us who we are, so writing may begin.
+    pub introduced: bool,
     /// Nothing waits, nothing is worked on, and a resync has been through.
     pub converged: bool,
 }
@@ -141,6 +149,10 @@ impl Reconciler {
             converged: accounts.is_idle() && resyncs > 0 && halted.is_none(),
             halted,
             resyncs,
+            resynced: *shared.metrics.resynced.lock(),
+            catalog_read: *shared.metrics.catalog_read.lock(),
+            held: shared.recorder.with_ledger(|ledger| ledger.held()),
+            introduced: shared.own_user.borrow().is_some(),
         }
     }
 

@@ -274,6 +274,12 @@ impl Ledger {
         self.open.iter().map(move |(account, open)| (*account, end(open)))
     }
 
+    /// Accounts with holds on record. Counted: for a status, not for every step.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.accounts.values().filter(|account| account.held != 0).count()
+    }
+
     /// Accounts on record.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use rollcall_domain::Timestamp;
 
 /// Upper bounds of the buckets in milliseconds; one more bucket takes what is above.
 pub const BUCKETS_MS: [u64; 16] = [
@@ -87,6 +88,8 @@ macro_rules! counters {
             $($(#[$doc])* pub(crate) $name: AtomicU64,)*
             pub(crate) failures: Mutex<BTreeMap<String, u64>>,
             pub(crate) last_failure: Mutex<Option<String>>,
+            pub(crate) catalog_read: Mutex<Option<Timestamp>>,
+            pub(crate) resynced: Mutex<Option<Timestamp>>,
             /// From receipt to the deactivating mutation being sent.
             pub leaver: Histogram,
             /// From receipt to a user that is usable.

@@ -39,6 +39,16 @@ pub enum PauseReason {
     Login,
 }
 
+impl std::fmt::Display for PauseReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::RateLimit => "Fluent asked for fewer requests",
+            Self::Outage => "Fluent does not answer, or answers with server errors",
+            Self::Login => "the login is refused, or its endpoint is away",
+        })
+    }
+}
+
 /// A pause of all requests of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {

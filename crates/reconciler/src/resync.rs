@@ -41,6 +41,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         let pause = match once(&shared).await {
             Ok(()) => {
                 Metrics::count(&shared.metrics.resyncs);
+                *shared.metrics.resynced.lock() = Some(shared.now());
                 shared
                     .resynced
                     .send_modify(|count| *count = count.saturating_add(1));

@@ -34,7 +34,6 @@ use crate::admin::AdminServer;
 use crate::config::{Config, Tenant as TenantConfig};
 use crate::health::Health;
 use crate::keys::{KeyStore, LogPresence};
-use crate::metrics::Metrics;
 
 /// How long the start waits between two looks at the projector while it catches up with the log.
 const CATCH_UP_GLANCE: Duration = Duration::from_millis(20);
@@ -57,7 +56,7 @@ pub struct Engine {
 pub(crate) struct Core {
     started: Timestamp,
     health: Health,
-    metrics: Metrics,
+    door: std::sync::OnceLock<Arc<rollcall_ingest::Metrics>>,
     log: Arc<dyn EventLog>,
     tenants: Vec<Tenant>,
 }
@@ -89,17 +88,27 @@ impl Engine {
         let core = Arc::new(Core {
             started: SystemClock.now(),
             health,
-            metrics: Metrics::default(),
+            door: std::sync::OnceLock::new(),
             log: shared,
             tenants,
         });
         let (stopping, stop) = watch::channel(false);
         let (address, door) = door::open(&config, &core, stop.clone()).await?;
-        let operators = AdminServer::bind(&config.admin.socket).await.context("opening the admin socket")?;
+        let operators = AdminServer::bind(&config.admin.socket)
+            .await
+            .context("opening the admin socket")?;
         let service = Arc::new(admin::Service(Arc::clone(&core)));
         let operators = tokio::spawn(operators.serve(service, stopped(stop.clone())));
         let watchers = rules::watch(&config, &core, &stop);
-        Ok(Self { core, projector, log, address, stopping, doors: vec![door, operators], watchers })
+        Ok(Self {
+            core,
+            projector,
+            log,
+            address,
+            stopping,
+            doors: vec![door, operators],
+            watchers,
+        })
     }
 
     /// Where the HTTP server listens.
@@ -129,7 +138,9 @@ impl Engine {
         }
         self.projector.stop().await;
         let log = self.log;
-        tokio::task::spawn_blocking(move || log.close()).await.context("closing the log")?;
+        tokio::task::spawn_blocking(move || log.close())
+            .await
+            .context("closing the log")?;
         Ok(())
     }
 }
@@ -140,7 +151,11 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 }
 
 fn open_keys(config: &Config) -> anyhow::Result<KeyStore> {
-    let log = if config.log.path.join("log").exists() { LogPresence::Present } else { LogPresence::Absent };
+    let log = if config.log.path.join("log").exists() {
+        LogPresence::Present
+    } else {
+        LogPresence::Absent
+    };
     let tenants: Vec<TenantId> = config.tenants.iter().map(|tenant| tenant.id.clone()).collect();
     KeyStore::open(&config.log.path, &tenants, log).context("opening the key store")
 }
@@ -152,8 +167,13 @@ async fn open_state(
     keys: &KeyStore,
 ) -> anyhow::Result<(Arc<EmbeddedLog>, Projector)> {
     let setups = config.tenants.iter().map(|tenant| {
-        let key = keys.get(&tenant.id).with_context(|| format!("tenant {} has no key", tenant.id))?;
-        anyhow::Ok(TenantSetup { id: tenant.id.clone(), key: key.clone() })
+        let key = keys
+            .get(&tenant.id)
+            .with_context(|| format!("tenant {} has no key", tenant.id))?;
+        anyhow::Ok(TenantSetup {
+            id: tenant.id.clone(),
+            key: key.clone(),
+        })
     });
     let setups: Vec<TenantSetup> = setups.collect::<anyhow::Result<_>>()?;
     let (log_folder, state_folder) = (folder.join("log"), folder.join("state"));
@@ -193,7 +213,11 @@ async fn start_tenant(
     let reconciler = Reconciler::start(settings, Arc::clone(log), Arc::new(directory.clone()), client)
         .await
         .with_context(|| format!("starting the reconciler of {}", config.id))?;
-    Ok(Tenant { id: config.id.clone(), directory, reconciler: parking_lot::RwLock::new(Some(reconciler)) })
+    Ok(Tenant {
+        id: config.id.clone(),
+        directory,
+        reconciler: parking_lot::RwLock::new(Some(reconciler)),
+    })
 }
 
 /// Waits until the projector has taken in all that the log holds; a long rebuild is told of.

@@ -272,8 +272,8 @@ pub struct WaitingDecision {
     pub about: String,
     /// How many accounts, or entries of the catalog.
     pub affected: u64,
-    /// Since when, in event time.
-    pub since: Timestamp,
+    /// The sequence of the event that caused it.
+    pub since: Sequence,
 }
 
 /// An account with its holds.

@@ -19,14 +19,9 @@ impl Expectation {
     pub(crate) fn holds(&mut self, user_name: &str, role: &str, context_type: &str, id: &str) {
         let person = self.0.entry(user_name.to_owned()).or_default();
         person.active = true;
-        person.roles.insert((role.to_owned(), context_type.to_owned(), id.to_owned()));
-    }
-
-    /// The person no longer holds this.
-    pub(crate) fn lost(&mut self, user_name: &str, role: &str, context_type: &str, id: &str) {
-        if let Some(person) = self.0.get_mut(user_name) {
-            person.roles.remove(&(role.to_owned(), context_type.to_owned(), id.to_owned()));
-        }
+        person
+            .roles
+            .insert((role.to_owned(), context_type.to_owned(), id.to_owned()));
     }
 
     /// The person is out: inactive, and without what Rollcall granted.
@@ -52,9 +47,15 @@ impl Expectation {
 
 fn difference(name: &str, expected: &Expected, found: &Expected) -> String {
     let list = |roles: &BTreeSet<(String, String, String)>, others: &BTreeSet<(String, String, String)>| {
-        let only: Vec<String> =
-            roles.difference(others).map(|(role, kind, id)| format!("{role}@{kind}:{id}")).collect();
-        if only.is_empty() { "nothing".to_owned() } else { only.join(", ") }
+        let only: Vec<String> = roles
+            .difference(others)
+            .map(|(role, kind, id)| format!("{role}@{kind}:{id}"))
+            .collect();
+        if only.is_empty() {
+            "nothing".to_owned()
+        } else {
+            only.join(", ")
+        }
     };
     let word = |active: bool| if active { "ACTIVE" } else { "INACTIVE" };
     format!(
@@ -77,7 +78,7 @@ mod tests {
         expected.holds("bo", "Picker", "AGENT", "1");
         let mut fluent = expected.clone();
         assert!(expected.differences(&fluent).is_empty());
-        fluent.lost("ida", "Picker", "AGENT", "1");
+        fluent.holds("ida", "Manager", "AGENT", "1");
         fluent.0.remove("bo");
         fluent.is_out("eve");
         assert_eq!(expected.differences(&fluent).len(), 3);

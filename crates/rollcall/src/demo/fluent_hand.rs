@@ -27,9 +27,18 @@ impl FluentHand {
         let request = Request::post(format!("{url}/oauth/token"))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Full::new(Bytes::from(form)))?;
-        let answer = client.request(request).await?.into_body().collect().await?.to_bytes();
+        let answer = client
+            .request(request)
+            .await?
+            .into_body()
+            .collect()
+            .await?
+            .to_bytes();
         let answer: Value = serde_json::from_slice(&answer)?;
-        let token = answer["access_token"].as_str().context("the login gave no token")?.to_owned();
+        let token = answer["access_token"]
+            .as_str()
+            .context("the login gave no token")?
+            .to_owned();
         Ok(Self { url, token, client })
     }
 
@@ -37,13 +46,21 @@ impl FluentHand {
     pub(crate) async fn add_role(&self, user: u64, role: &str, kind: &str, id: &str) -> anyhow::Result<()> {
         let query = "mutation($input: UpdateUserInput) { updateUser(input: $input) { id } }";
         let contexts = json!([{"contextType": kind, "contextId": id}]);
-        let input = json!({"id": user.to_string(), "roles": [{"role": {"name": role}, "contexts": contexts}]});
+        let input =
+            json!({"id": user.to_string(), "roles": [{"role": {"name": role}, "contexts": contexts}]});
         let body = json!({"query": query, "variables": {"input": input}}).to_string();
         let request = Request::post(format!("{}/graphql", self.url))
             .header("content-type", "application/json")
             .header("authorization", format!("Bearer {}", self.token))
             .body(Full::new(Bytes::from(body)))?;
-        let answer = self.client.request(request).await?.into_body().collect().await?.to_bytes();
+        let answer = self
+            .client
+            .request(request)
+            .await?
+            .into_body()
+            .collect()
+            .await?
+            .to_bytes();
         let answer: Value = serde_json::from_slice(&answer)?;
         if let Some(error) = answer.get("errors") {
             bail!("Fluent refused the change by hand: {error}");

@@ -57,7 +57,12 @@ impl Person {
 impl Idp {
     /// A client of `http://…/scim/v2` that calls itself `user_agent`.
     pub(crate) fn new(base: String, token: String, user_agent: &'static str) -> Self {
-        Self { base, token, user_agent, client: Client::builder(TokioExecutor::new()).build_http() }
+        Self {
+            base,
+            token,
+            user_agent,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        }
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<(u16, Value)> {
@@ -70,18 +75,31 @@ impl Idp {
             .header("accept", "application/scim+json")
             .header("user-agent", self.user_agent)
             .body(Full::new(bytes))?;
-        let answer = self.client.request(request).await.with_context(|| format!("{method} {path}"))?;
+        let answer = self
+            .client
+            .request(request)
+            .await
+            .with_context(|| format!("{method} {path}"))?;
         let status = answer.status().as_u16();
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-        let body = body.map_err(|e| anyhow::anyhow!("reading the answer to {method} {path}: {e}"))?.to_bytes();
-        let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body)? };
+        let body = body
+            .map_err(|e| anyhow::anyhow!("reading the answer to {method} {path}: {e}"))?
+            .to_bytes();
+        let body = if body.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&body)?
+        };
         Ok((status, body))
     }
 
     async fn expect(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
         let (status, answer) = self.send(method.clone(), path, body).await?;
         if !(200..300).contains(&status) {
-            bail!("{method} {path} was answered {status}: {}", answer["detail"].as_str().unwrap_or("no detail"));
+            bail!(
+                "{method} {path} was answered {status}: {}",
+                answer["detail"].as_str().unwrap_or("no detail")
+            );
         }
         Ok(answer)
     }
@@ -89,7 +107,13 @@ impl Idp {
     /// What both IdPs do first: look for the person, and expect an empty list.
     async fn must_be_new(&self, user_name: &str) -> anyhow::Result<()> {
         let filter = format!("userName%20eq%20%22{}%22", user_name.replace('@', "%40"));
-        let list = self.expect(Method::GET, &format!("/Users?filter={filter}&startIndex=1&count=100"), None).await?;
+        let list = self
+            .expect(
+                Method::GET,
+                &format!("/Users?filter={filter}&startIndex=1&count=100"),
+                None,
+            )
+            .await?;
         if list["totalResults"] != 0 {
             bail!("a person of the story is there before the story starts");
         }
@@ -125,8 +149,11 @@ impl Idp {
     /// Okta's POST of a user, with the random password that it sends along.
     pub(crate) async fn okta_hires(&self, person: &Person) -> anyhow::Result<String> {
         self.must_be_new(&person.user_name).await?;
-        let roles: Vec<Value> =
-            person.roles.iter().map(|role| json!({"value": role, "display": role})).collect();
+        let roles: Vec<Value> = person
+            .roles
+            .iter()
+            .map(|role| json!({"value": role, "display": role}))
+            .collect();
         let body = json!({
             "schemas": [USER],
             "userName": person.user_name,
@@ -146,7 +173,12 @@ impl Idp {
     /// Entra creates a group without members; they come later, by PATCH.
     pub(crate) async fn entra_makes_group(&self, name: &str, roles: &[&str]) -> anyhow::Result<String> {
         let filter = format!("displayName%20eq%20%22{}%22", name.replace(' ', "%20"));
-        self.expect(Method::GET, &format!("/Groups?excludedAttributes=members&filter={filter}"), None).await?;
+        self.expect(
+            Method::GET,
+            &format!("/Groups?excludedAttributes=members&filter={filter}"),
+            None,
+        )
+        .await?;
         let roles: Vec<Value> = roles.iter().map(|role| json!({"value": role})).collect();
         let body = json!({
             "schemas": [GROUP, ENTRA_GROUP],
@@ -165,9 +197,13 @@ impl Idp {
         operation: &str,
         members: &[String],
     ) -> anyhow::Result<()> {
-        let value: Vec<Value> = members.iter().map(|id| json!({"$ref": null, "value": id})).collect();
+        let value: Vec<Value> = members
+            .iter()
+            .map(|id| json!({"$ref": null, "value": id}))
+            .collect();
         let body = json!({"schemas": [PATCH_OP], "Operations": [{"op": operation, "path": "members", "value": value}]});
-        self.expect(Method::PATCH, &format!("/Groups/{group}"), Some(body)).await?;
+        self.expect(Method::PATCH, &format!("/Groups/{group}"), Some(body))
+            .await?;
         Ok(())
     }
 
@@ -175,25 +211,32 @@ impl Idp {
     pub(crate) async fn group_gains_role(&self, group: &str, role: &str) -> anyhow::Result<()> {
         let path = format!("{GROUP_ROLES}:roles");
         let body = json!({"schemas": [PATCH_OP], "Operations": [{"op": "Add", "path": path, "value": [{"value": role}]}]});
-        self.expect(Method::PATCH, &format!("/Groups/{group}"), Some(body)).await?;
+        self.expect(Method::PATCH, &format!("/Groups/{group}"), Some(body))
+            .await?;
         Ok(())
     }
 
     /// Entra disables a user, default style: a capitalised operation and a boolean in a string.
     pub(crate) async fn entra_disables(&self, user: &str) -> anyhow::Result<()> {
         let body = json!({"schemas": [PATCH_OP], "Operations": [{"op": "Replace", "path": "active", "value": "False"}]});
-        self.expect(Method::PATCH, &format!("/Users/{user}"), Some(body)).await?;
+        self.expect(Method::PATCH, &format!("/Users/{user}"), Some(body))
+            .await?;
         Ok(())
     }
 
     /// Okta (a catalogue app) disables a user: one operation without a path.
     pub(crate) async fn okta_disables(&self, user: &str) -> anyhow::Result<()> {
-        let body = json!({"schemas": [PATCH_OP], "Operations": [{"op": "replace", "value": {"active": false}}]});
-        self.expect(Method::PATCH, &format!("/Users/{user}"), Some(body)).await?;
+        let body =
+            json!({"schemas": [PATCH_OP], "Operations": [{"op": "replace", "value": {"active": false}}]});
+        self.expect(Method::PATCH, &format!("/Users/{user}"), Some(body))
+            .await?;
         Ok(())
     }
 }
 
 fn id_of(resource: &Value) -> anyhow::Result<String> {
-    resource["id"].as_str().map(str::to_owned).context("the answer has no id")
+    resource["id"]
+        .as_str()
+        .map(str::to_owned)
+        .context("the answer has no id")
 }

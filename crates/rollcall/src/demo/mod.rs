@@ -21,7 +21,7 @@ use self::fluent_hand::FluentHand;
 use self::idp::Idp;
 use self::tell::Teller;
 use self::world::World;
-use crate::engine::Engine;
+use crate::engine::{DemoOptions, Engine};
 use crate::output::line;
 
 /// What Fluent holds before the story: roles, a retailer with two warehouses, and users that are not ours.
@@ -31,20 +31,11 @@ const FLUENT_LATENCY_MS: (u64, u64) = (8, 8);
 /// Bytes of randomness in a token.
 const TOKEN_BYTES: usize = 24;
 
-/// How the demo is run.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Options {
-    /// Leave everything running at the end, with the addresses printed, until interrupted.
-    pub keep: bool,
-    /// Print one JSON document instead of the account.
-    pub json: bool,
-}
-
 /// Runs the story. Everything lies in a temporary folder that is removed at the end.
 ///
 /// # Errors
 /// When a step fails. False when Fluent differs from the expectation at the end.
-pub async fn run(options: Options) -> anyhow::Result<bool> {
+pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<bool> {
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let teller = Teller::new(options.json);
     teller.say("Rollcall demo: the season at Chicago.");
@@ -60,7 +51,11 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         for (name, address) in world.addresses() {
             line(&format!("  {name:<22} {address}"));
         }
-        line(&format!("  {:<22} {}", "configuration", folder.path().join("rollcall.toml").display()));
+        line(&format!(
+            "  {:<22} {}",
+            "configuration",
+            folder.path().join("rollcall.toml").display()
+        ));
         crate::engine::terminated()?.await;
     }
     world.stop().await?;
@@ -69,18 +64,30 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
 
 async fn build(folder: &Path, teller: Teller) -> anyhow::Result<World> {
     let seed: Seed = serde_json::from_str(SEED).context("reading the seed")?;
-    let sim = Sim::start(SimConfig { seed: Some(seed), ..SimConfig::default() }).await?;
+    let sim = Sim::start(SimConfig {
+        seed: Some(seed),
+        ..SimConfig::default()
+    })
+    .await?;
     let (fixed_ms, jitter_ms) = FLUENT_LATENCY_MS;
-    sim.handle().inject(Fault::new(FaultKind::Latency { fixed_ms, jitter_ms }))?;
+    sim.handle()
+        .inject(Fault::new(FaultKind::Latency { fixed_ms, jitter_ms }))?;
     let tenant = TenantId::new("midwest")?;
     let tokens = [token()?, token()?];
     let config = write_config(folder, &sim, &tokens)?;
     let engine = Engine::start(config).await?;
     let base = format!("http://{}/scim/v2", engine.address());
     let [entra, okta] = tokens;
-    let idps = [Idp::new(base.clone(), entra, "Microsoft.Azure.ActiveDirectory"), Idp::new(base, okta, "Okta SCIM Client 1.0.0")];
+    let idps = [
+        Idp::new(base.clone(), entra, "Microsoft.Azure.ActiveDirectory"),
+        Idp::new(base, okta, "Okta SCIM Client 1.0.0"),
+    ];
     let hand = FluentHand::log_in(sim.url(), &SimConfig::default().credentials).await?;
-    teller.say(&format!("SCIM at http://{}/scim/v2, a Fluent simulator at {}.", engine.address(), sim.url()));
+    teller.say(&format!(
+        "SCIM at http://{}/scim/v2, a Fluent simulator at {}.",
+        engine.address(),
+        sim.url()
+    ));
     Ok(World::new(engine, sim, tenant, idps, hand, teller))
 }
 

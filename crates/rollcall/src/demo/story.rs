@@ -56,7 +56,8 @@ pub(crate) async fn tell(world: &mut World) -> anyhow::Result<()> {
     rules_come_into_force(world).await?;
     let mut season = season_begins(world).await?;
     twin_role_survives(world, &season).await?;
-    supervisor_expands(world).await?;
+    let supervisor = supervisor_expands(world).await?;
+    supervisor_is_out(world, &supervisor).await?;
     group_gains_role(world, &season).await?;
     unknown_role_holds_and_heals(world).await?;
     hand_made_role_survives(world, &season).await?;
@@ -96,7 +97,10 @@ async fn put_into_group(world: &World, group: &str, people: &[(Person, String)])
 
 async fn season_begins(world: &mut World) -> anyhow::Result<Season> {
     let began = Instant::now();
-    let group = world.entra().entra_makes_group("CHIC-01 Seasonal Associates", &[&at_chicago(ASSOCIATE)]).await?;
+    let group = world
+        .entra()
+        .entra_makes_group("CHIC-01 Seasonal Associates", &[&at_chicago(ASSOCIATE)])
+        .await?;
     let twin = at_chicago(ASSOCIATE);
     let people = (1..=SEASONAL)
         .map(|number| {
@@ -108,7 +112,9 @@ async fn season_begins(world: &mut World) -> anyhow::Result<Season> {
     put_into_group(world, &group, &people).await?;
     let told = began.elapsed();
     for (person, _) in &people {
-        world.expectation.holds(&person.user_name, ASSOCIATE, "AGENT", CHIC.1);
+        world
+            .expectation
+            .holds(&person.user_name, ASSOCIATE, "AGENT", CHIC.1);
     }
     world.until_as_expected().await?;
     world.tell(
@@ -127,7 +133,10 @@ async fn twin_role_survives(world: &mut World, season: &Season) -> anyhow::Resul
     let [(first, first_id), (second, second_id), ..] = season.people.as_slice() else {
         anyhow::bail!("the season has no people")
     };
-    world.entra().entra_patches_members(&season.group, "Remove", &[first_id.clone(), second_id.clone()]).await?;
+    world
+        .entra()
+        .entra_patches_members(&season.group, "Remove", &[first_id.clone(), second_id.clone()])
+        .await?;
     world.expectation.is_out(&second.user_name); // left without any role
     world.until_as_expected().await?;
     world.tell(
@@ -142,12 +151,18 @@ async fn twin_role_survives(world: &mut World, season: &Season) -> anyhow::Resul
     Ok(())
 }
 
-async fn supervisor_expands(world: &mut World) -> anyhow::Result<()> {
+async fn supervisor_expands(world: &mut World) -> anyhow::Result<(Person, String)> {
     let began = Instant::now();
-    let person = Person::new("Rita", "Regional", &[&format!("Retailer_{}_Regional_Supervisor", MIDWEST.0)]);
-    world.okta().okta_hires(&person).await?;
+    let person = Person::new(
+        "Rita",
+        "Regional",
+        &[&format!("Retailer_{}_Regional_Supervisor", MIDWEST.0)],
+    );
+    let id = world.okta().okta_hires(&person).await?;
     for role in [LEAD, CLERK, VIEWER] {
-        world.expectation.holds(&person.user_name, role, "RETAILER", MIDWEST.1);
+        world
+            .expectation
+            .holds(&person.user_name, role, "RETAILER", MIDWEST.1);
     }
     world.until_as_expected().await?;
     world.tell(
@@ -156,12 +171,33 @@ async fn supervisor_expands(world: &mut World) -> anyhow::Result<()> {
         began.elapsed(),
     );
     world.explain(&person.user_name)?;
+    Ok((person, id))
+}
+
+async fn supervisor_is_out(world: &mut World, (person, id): &(Person, String)) -> anyhow::Result<()> {
+    let began = Instant::now();
+    world.okta().okta_disables(id).await?;
+    world.until_inactive(&person.user_name).await?;
+    let out_after = began.elapsed();
+    world.expectation.is_out(&person.user_name);
+    world.until_as_expected().await?;
+    world.tell(
+        "Okta deactivates the supervisor",
+        &format!(
+            "INACTIVE in Fluent after {}, and without what Rollcall granted.",
+            millis(out_after)
+        ),
+        began.elapsed(),
+    );
     Ok(())
 }
 
 async fn group_gains_role(world: &mut World, season: &Season) -> anyhow::Result<()> {
     let began = Instant::now();
-    world.entra().group_gains_role(&season.group, &at_chicago(CLERK)).await?;
+    world
+        .entra()
+        .group_gains_role(&season.group, &at_chicago(CLERK))
+        .await?;
     for (person, _) in season.people.iter().skip(2) {
         world.expectation.holds(&person.user_name, CLERK, "AGENT", CHIC.1);
     }
@@ -176,15 +212,25 @@ async fn group_gains_role(world: &mut World, season: &Season) -> anyhow::Result<
 
 async fn unknown_role_holds_and_heals(world: &mut World) -> anyhow::Result<()> {
     let began = Instant::now();
-    let person = Person::new("Dora", "Dock", &[&at_chicago(ASSOCIATE), &at_chicago("Dock_Marshal")]);
+    let person = Person::new(
+        "Dora",
+        "Dock",
+        &[&at_chicago(ASSOCIATE), &at_chicago("Dock_Marshal")],
+    );
     world.entra().entra_hires(&person).await?;
     let reason = world.until_held(&person.user_name).await?;
     world.until_as_expected().await?; // she must not be there
-    world.tell("An unknown role holds one user", &format!("{}: {reason}", person.user_name), began.elapsed());
+    world.tell(
+        "An unknown role holds one user",
+        &format!("{}: {reason}", person.user_name),
+        began.elapsed(),
+    );
 
     let began = Instant::now();
     world.activate_rules(RULES_WITH_DOCK_MARSHAL).await?;
-    world.expectation.holds(&person.user_name, ASSOCIATE, "AGENT", CHIC.1);
+    world
+        .expectation
+        .holds(&person.user_name, ASSOCIATE, "AGENT", CHIC.1);
     world.expectation.holds(&person.user_name, LEAD, "AGENT", CHIC.1);
     world.until_as_expected().await?;
     world.tell(
@@ -197,18 +243,30 @@ async fn unknown_role_holds_and_heals(world: &mut World) -> anyhow::Result<()> {
 
 async fn hand_made_role_survives(world: &mut World, season: &Season) -> anyhow::Result<()> {
     let began = Instant::now();
-    let Some((person, id)) = season.people.get(6) else { anyhow::bail!("the season has no people") };
-    world.grant_by_hand(&person.user_name, VIEWER, "RETAILER", MIDWEST.1).await?;
-    world.expectation.holds(&person.user_name, VIEWER, "RETAILER", MIDWEST.1);
+    let Some((person, id)) = season.people.get(6) else {
+        anyhow::bail!("the season has no people")
+    };
+    world
+        .grant_by_hand(&person.user_name, VIEWER, "RETAILER", MIDWEST.1)
+        .await?;
+    world
+        .expectation
+        .holds(&person.user_name, VIEWER, "RETAILER", MIDWEST.1);
     // The person changes, so that Rollcall looks at it: it leaves the group and comes back.
     for operation in ["Remove", "Add"] {
-        world.entra().entra_patches_members(&season.group, operation, std::slice::from_ref(id)).await?;
+        world
+            .entra()
+            .entra_patches_members(&season.group, operation, std::slice::from_ref(id))
+            .await?;
     }
     world.until_settled().await?;
     world.until_as_expected().await?;
     world.tell(
         "Somebody adds a role by hand in Fluent",
-        &format!("{} left the group and came back; Report_Viewer, which is not ours, is still there.", person.user_name),
+        &format!(
+            "{} left the group and came back; Report_Viewer, which is not ours, is still there.",
+            person.user_name
+        ),
         began.elapsed(),
     );
     Ok(())
@@ -219,11 +277,15 @@ async fn terminated_in_the_surge(world: &mut World, season: &mut Season) -> anyh
     let Some((worker, worker_id)) = season.people.get(41).cloned() else {
         anyhow::bail!("the season has no people")
     };
-    let surge = (1..=SURGE).map(|number| Person::new("Surge", &format!("Hire{number:03}"), &[])).collect();
+    let surge = (1..=SURGE)
+        .map(|number| Person::new("Surge", &format!("Hire{number:03}"), &[]))
+        .collect();
     let hired = hire(world, surge).await?;
     put_into_group(world, &season.group, &hired).await?;
     for (person, _) in &hired {
-        world.expectation.holds(&person.user_name, ASSOCIATE, "AGENT", CHIC.1);
+        world
+            .expectation
+            .holds(&person.user_name, ASSOCIATE, "AGENT", CHIC.1);
         world.expectation.holds(&person.user_name, CLERK, "AGENT", CHIC.1);
     }
     let sent = Instant::now();

@@ -23,17 +23,27 @@ const WIDTH: usize = 100;
 
 impl Teller {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, ..Self::default() }
+        Self {
+            json,
+            ..Self::default()
+        }
     }
 
     /// A chapter is over.
     pub(crate) fn chapter(&mut self, title: &str, text: &str, took: Duration) {
-        self.chapters.push(Chapter { title: title.to_owned(), text: text.to_owned(), took });
+        self.chapters.push(Chapter {
+            title: title.to_owned(),
+            text: text.to_owned(),
+            took,
+        });
         if !self.json {
             let number = self.chapters.len();
             let time = format!("{:.3} s", took.as_secs_f64());
             let room = WIDTH.saturating_sub(time.len() + 5);
-            print(&format!("\n{number:>2}. {title:<room$} {time}\n{}", wrapped(text, 4)));
+            print(&format!(
+                "\n{number:>2}. {title:<room$} {time}\n{}",
+                wrapped(text, 4)
+            ));
         }
     }
 
@@ -48,7 +58,11 @@ impl Teller {
 
     /// Figures at the end.
     pub(crate) fn figures(&mut self, figures: &[(&str, String)]) {
-        self.figures.extend(figures.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        self.figures.extend(
+            figures
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone())),
+        );
         if !self.json {
             print("");
             for (name, value) in figures {
@@ -71,8 +85,11 @@ impl Teller {
             .iter()
             .map(|c| serde_json::json!({"title": c.title, "text": c.text, "seconds": c.took.as_secs_f64()}))
             .collect();
-        let figures: serde_json::Map<String, serde_json::Value> =
-            self.figures.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        let figures: serde_json::Map<String, serde_json::Value> = self
+            .figures
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone().into()))
+            .collect();
         let error = outcome.as_ref().err().map(|error| format!("{error:#}"));
         serde_json::json!({"chapters": chapters, "figures": figures, "asExpected": matches!(outcome, Ok(true)), "error": error})
     }

@@ -31,10 +31,26 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(engine: Engine, sim: Sim, tenant: TenantId, idps: [Idp; 2], hand: FluentHand, teller: Teller) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        sim: Sim,
+        tenant: TenantId,
+        idps: [Idp; 2],
+        hand: FluentHand,
+        teller: Teller,
+    ) -> Self {
         let [entra, okta] = idps;
         let expectation = people_in(&sim); // what is there before us must be there after us
-        Self { engine, sim, tenant, entra, okta, hand, teller, expectation }
+        Self {
+            engine,
+            sim,
+            tenant,
+            entra,
+            okta,
+            hand,
+            teller,
+            expectation,
+        }
     }
 
     pub(crate) const fn entra(&self) -> &Idp {
@@ -51,7 +67,10 @@ impl World {
 
     /// Activates a rule set as an operator does.
     pub(crate) async fn activate_rules(&self, rules: &str) -> anyhow::Result<()> {
-        self.engine.activate_rules(&self.tenant, rules, "demo").await.map(|_version| ())
+        self.engine
+            .activate_rules(&self.tenant, rules, "demo")
+            .await
+            .map(|_version| ())
     }
 
     /// Prints why the person holds what it holds.
@@ -68,37 +87,71 @@ impl World {
             return Ok(());
         }
         let differences = self.expectation.differences(&people_in(&self.sim));
-        bail!("Fluent is not as expected after {PATIENCE:?}:\n  {}", first_lines(&differences))
+        bail!(
+            "Fluent is not as expected after {PATIENCE:?}:\n  {}",
+            first_lines(&differences)
+        )
     }
 
     /// Waits until the person is held, and gives the reason.
     pub(crate) async fn until_held(&self, user_name: &str) -> anyhow::Result<String> {
-        let reason = || self.engine.hold_reasons(&self.tenant, user_name).into_iter().next();
+        let reason = || {
+            self.engine
+                .hold_reasons(&self.tenant, user_name)
+                .into_iter()
+                .next()
+        };
         until(|| reason().is_some()).await;
         reason().context("the person is not held")
     }
 
     /// Waits until nothing is left to be done for anybody.
     pub(crate) async fn until_settled(&self) -> anyhow::Result<()> {
-        if until(|| self.engine.is_quiet()).await { Ok(()) } else { bail!("the engine is still at work after {PATIENCE:?}") }
+        if until(|| self.engine.is_quiet()).await {
+            Ok(())
+        } else {
+            bail!("the engine is still at work after {PATIENCE:?}")
+        }
     }
 
     /// Waits until the person is INACTIVE in Fluent.
     pub(crate) async fn until_inactive(&self, user_name: &str) -> anyhow::Result<()> {
-        let out = || self.sim.handle().user(user_name).is_some_and(|user| user.status == "INACTIVE");
-        if until(out).await { Ok(()) } else { bail!("{user_name} is still usable after {PATIENCE:?}") }
+        let out = || {
+            self.sim
+                .handle()
+                .user(user_name)
+                .is_some_and(|user| user.status == "INACTIVE")
+        };
+        if until(out).await {
+            Ok(())
+        } else {
+            bail!("{user_name} is still usable after {PATIENCE:?}")
+        }
     }
 
     /// A person in Fluent's own screens gives somebody a role.
-    pub(crate) async fn grant_by_hand(&self, user_name: &str, role: &str, kind: &str, id: &str) -> anyhow::Result<()> {
-        let user = self.sim.handle().user(user_name).context("there is no such user in Fluent")?;
+    pub(crate) async fn grant_by_hand(
+        &self,
+        user_name: &str,
+        role: &str,
+        kind: &str,
+        id: &str,
+    ) -> anyhow::Result<()> {
+        let user = self
+            .sim
+            .handle()
+            .user(user_name)
+            .context("there is no such user in Fluent")?;
         self.hand.add_role(user.id, role, kind, id).await
     }
 
     /// How many of these are not in Fluent yet.
     pub(crate) fn missing_in_fluent(&self, people: &[(Person, String)]) -> usize {
         let fluent = self.sim.handle();
-        people.iter().filter(|(person, _)| fluent.user(&person.user_name).is_none()).count()
+        people
+            .iter()
+            .filter(|(person, _)| fluent.user(&person.user_name).is_none())
+            .count()
     }
 
     /// How many users were created after the leaver was made INACTIVE, by Fluent's own journal.
@@ -112,7 +165,11 @@ impl World {
                     && entry.result == JournalResult::Applied
             })
             .context("the journal knows of no deactivation")?;
-        Ok(journal.iter().skip(out).filter(|entry| entry.operation == "createUser").count())
+        Ok(journal
+            .iter()
+            .skip(out)
+            .filter(|entry| entry.operation == "createUser")
+            .count())
     }
 
     /// The last chapter: compares Fluent with the expectation, prints every difference, and says whether there is none.
@@ -135,7 +192,10 @@ impl World {
     pub(crate) fn addresses(&self) -> Vec<(&'static str, String)> {
         vec![
             ("SCIM", format!("http://{}/scim/v2", self.engine.address())),
-            ("health and metrics", format!("http://{}/readyz and /metrics", self.engine.address())),
+            (
+                "health and metrics",
+                format!("http://{}/readyz and /metrics", self.engine.address()),
+            ),
             ("Fluent simulator", self.sim.url()),
             ("its control API", format!("{}/sim/v1", self.sim.control_url())),
         ]
@@ -143,8 +203,13 @@ impl World {
 
     /// The closing line of the account.
     pub(crate) fn conclude(&self, outcome: &anyhow::Result<bool>, took: Duration) {
-        let word = if matches!(outcome, Ok(true)) { "Fluent is exactly as expected." } else { "The story did not end as expected." };
-        self.teller.say(&format!("\n{word} {:.2} s in all.", took.as_secs_f64()));
+        let word = if matches!(outcome, Ok(true)) {
+            "Fluent is exactly as expected."
+        } else {
+            "The story did not end as expected."
+        };
+        self.teller
+            .say(&format!("\n{word} {:.2} s in all.", took.as_secs_f64()));
     }
 
     pub(crate) fn to_json(&self, outcome: &anyhow::Result<bool>) -> serde_json::Value {
@@ -181,8 +246,12 @@ async fn until(condition: impl Fn() -> bool) -> bool {
 
 /// Everybody in Fluent, in the words of the expectation.
 fn people_in(sim: &Sim) -> Expectation {
-    let people: BTreeMap<String, Expected> =
-        sim.handle().users().into_iter().map(|user| (user.username.clone(), expected(&user))).collect();
+    let people: BTreeMap<String, Expected> = sim
+        .handle()
+        .users()
+        .into_iter()
+        .map(|user| (user.username.clone(), expected(&user)))
+        .collect();
     Expectation(people)
 }
 
@@ -190,6 +259,14 @@ fn expected(user: &UserSnapshot) -> Expected {
     let roles = user.grants.iter();
     Expected {
         active: user.status == "ACTIVE",
-        roles: roles.map(|pair| (pair.role.clone(), pair.context_type.clone(), pair.context_id.clone())).collect(),
+        roles: roles
+            .map(|pair| {
+                (
+                    pair.role.clone(),
+                    pair.context_type.clone(),
+                    pair.context_id.clone(),
+                )
+            })
+            .collect(),
     }
 }

@@ -9,8 +9,8 @@ use rollcall_projector::{OpenDecision, Progress, ProjectorError, Rejection, Tena
 use super::operator::{self, OperatorError, Placed};
 use super::{Core, Tenant, rules};
 use crate::admin::api::{
-    ActivateAsk, DecideAsk, ExplainAsk, Explanation, HeldAccount, HoldsAsk, HoldsPage, InstanceStatus, Recorded,
-    ReplayAsk, ReplayLine, ReplayedUser, RulesAsk, RulesInForce, Until, WaitingDecision,
+    ActivateAsk, DecideAsk, ExplainAsk, Explanation, HeldAccount, HoldsAsk, HoldsPage, InstanceStatus,
+    Recorded, ReplayAsk, ReplayLine, ReplayedUser, RulesAsk, RulesInForce, Until, WaitingDecision,
 };
 use crate::admin::{AdminError, AdminService, Caller, ErrorCode, ReplaySink};
 
@@ -41,7 +41,10 @@ impl Service {
     fn tenant(&self, asked: Option<&TenantId>) -> Result<&Tenant, AdminError> {
         match (asked, self.0.tenants.as_slice()) {
             (None, [only]) => Ok(only),
-            (None, _) => Err(AdminError::new(ErrorCode::Invalid, "there are several tenants: name one with --tenant")),
+            (None, _) => Err(AdminError::new(
+                ErrorCode::Invalid,
+                "there are several tenants: name one with --tenant",
+            )),
             (Some(id), tenants) => {
                 let found = tenants.iter().find(|tenant| tenant.id == *id);
                 found.ok_or_else(|| AdminError::new(ErrorCode::NotFound, format!("there is no tenant {id}")))
@@ -84,7 +87,11 @@ impl AdminService for Service {
 
     async fn decide(&self, caller: Caller, ask: DecideAsk) -> Result<Recorded, AdminError> {
         let tenant = self.tenant(ask.tenant.as_ref())?;
-        let data = DecisionRecorded { hold: ask.hold, decision: ask.decision, reason: ask.reason };
+        let data = DecisionRecorded {
+            hold: ask.hold,
+            decision: ask.decision,
+            reason: ask.reason,
+        };
         let data = EventData::DecisionRecorded(data);
         let placed = operator::append(&self.0.log, &tenant.directory, "cli", &caller.actor(), data).await?;
         Ok(recorded(placed))
@@ -107,13 +114,19 @@ impl AdminService for Service {
         let actor = caller.actor();
         let placed =
             rules::activate(&self.0.log, &tenant.directory, "cli", &actor, ask.version, rules).await?;
-        let now = Recorded { event: None, sequence: tenant.directory.status().sequence };
+        let now = Recorded {
+            event: None,
+            sequence: tenant.directory.status().sequence,
+        };
         Ok(placed.map_or(now, recorded))
     }
 
     async fn replay(&self, ask: ReplayAsk, lines: ReplaySink) -> Result<(), AdminError> {
         let tenant = self.tenant(ask.tenant.as_ref())?;
-        let setup = TenantSetup { id: tenant.id.clone(), key: tenant.directory.key().clone() };
+        let setup = TenantSetup {
+            id: tenant.id.clone(),
+            key: tenant.directory.key().clone(),
+        };
         let log = Arc::clone(&self.0.log);
         let work = tokio::task::spawn_blocking(move || replay(&log, setup, ask.until, &lines));
         // The lines carry what went wrong; whoever reads them may have gone.
@@ -123,7 +136,10 @@ impl AdminService for Service {
 }
 
 const fn recorded(placed: Placed) -> Recorded {
-    Recorded { event: Some(placed.event), sequence: placed.sequence }
+    Recorded {
+        event: Some(placed.event),
+        sequence: placed.sequence,
+    }
 }
 
 fn waiting(open: OpenDecision) -> WaitingDecision {
@@ -132,7 +148,12 @@ fn waiting(open: OpenDecision) -> WaitingDecision {
         HoldId::CatalogLoss { .. } => format!("{} roles or places are gone from Fluent", open.count),
         HoldId::NameReused { .. } => "the name passed to another person".to_owned(),
     };
-    WaitingDecision { hold: open.hold, about, affected: open.count, since: open.time }
+    WaitingDecision {
+        hold: open.hold,
+        about,
+        affected: open.count,
+        since: open.sequence,
+    }
 }
 
 /// Folds the log anew and sends every user; stops when nobody reads any more.
@@ -143,29 +164,46 @@ fn replay(log: &Arc<dyn EventLog>, setup: TenantSetup, until: Until, lines: &Rep
         Until::End => rollcall_projector::Until::End,
     };
     let mut told = 0;
-    let progress = |progress: Progress| {
-        if progress.done >= told + PROGRESS_EVERY {
-            told = progress.done;
-            let _gone = lines.blocking_send(ReplayLine::Progress { events: progress.done, of: progress.total });
+    let mut progress = |progress: Progress| {
+        if progress.done < told + PROGRESS_EVERY {
+            return true;
         }
+        told = progress.done;
+        lines
+            .blocking_send(ReplayLine::Progress {
+                events: progress.done,
+                of: progress.total,
+            })
+            .is_ok()
     };
     let reading: Arc<dyn ReadLog> = Arc::<dyn EventLog>::clone(log);
-    let line = match rollcall_projector::replay(reading.as_ref(), vec![setup], until, progress) {
-        Err(error) => ReplayLine::Failed { message: error.to_string() },
+    let line = match rollcall_projector::replay(reading.as_ref(), &[setup], until, &mut progress) {
+        Err(error) => ReplayLine::Failed {
+            message: error.to_string(),
+        },
         Ok(replayed) => {
-            let Some(replayed) = replayed.into_iter().next() else { return };
+            let Some(replayed) = replayed.into_iter().next() else {
+                return;
+            };
             let mut users = 0;
             for account in replayed.accounts() {
-                let Some(desired) = replayed.desired(account) else { continue };
-                let user = ReplayedUser { username: replayed.user_name(account), desired };
+                let Some(desired) = replayed.desired(account) else {
+                    continue;
+                };
+                let user = ReplayedUser {
+                    username: replayed.user_name(account),
+                    desired,
+                };
                 if lines.blocking_send(ReplayLine::User(Box::new(user))).is_err() {
                     return;
                 }
                 users += 1;
             }
-            ReplayLine::End { sequence: replayed.sequence(), users }
+            ReplayLine::End {
+                sequence: replayed.sequence(),
+                users,
+            }
         }
     };
     let _gone = lines.blocking_send(line);
 }
-

@@ -4,13 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use rollcall_ingest::{Connection, Dialect, Directory, Door, DoorConfig, RandomIds, SystemClock, TokenHash};
+use rollcall_ingest::{
+    Connection, Dialect, Directory, Door, DoorConfig, PlainAnswer, RandomIds, SystemClock, TokenHash,
+    plain_route,
+};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::{Core, stopped};
 use crate::config::{self, Config};
+use crate::health::HealthAnswer;
 use crate::metrics::CONTENT_TYPE;
 
 /// Binds the listener and serves until told to stop.
@@ -35,7 +39,7 @@ pub(super) async fn open(
         Arc::new(RandomIds),
     )
     .context("opening the SCIM server")?;
-    core.metrics.watch_door(door.metrics());
+    core.watch_door(door.metrics());
     let router = door.router(beside(core));
     let serving = tokio::spawn(async move {
         if let Err(error) = rollcall_ingest::serve(listener, router, stopped(stop)).await {
@@ -49,7 +53,9 @@ pub(super) async fn open(
 fn door_config(config: &Config, address: SocketAddr) -> DoorConfig {
     let server = &config.server;
     let public_url = if server.listen.port() == 0 {
-        server.public_url.replace(&server.listen.to_string(), &address.to_string())
+        server
+            .public_url
+            .replace(&server.listen.to_string(), &address.to_string())
     } else {
         server.public_url.clone()
     };
@@ -61,7 +67,10 @@ fn door_config(config: &Config, address: SocketAddr) -> DoorConfig {
 }
 
 fn connections(config: &Config) -> anyhow::Result<Vec<Connection>> {
-    let all = config.tenants.iter().flat_map(|tenant| tenant.connections.iter().map(move |c| (tenant, c)));
+    let all = config
+        .tenants
+        .iter()
+        .flat_map(|tenant| tenant.connections.iter().map(move |c| (tenant, c)));
     all.map(|(tenant, connection)| {
         Ok(Connection {
             tenant: tenant.id.clone(),
@@ -79,18 +88,23 @@ fn connections(config: &Config) -> anyhow::Result<Vec<Connection>> {
 /// Health and metrics.
 fn beside(core: &Arc<Core>) -> rollcall_ingest::Router {
     let (live, ready, metrics) = (Arc::clone(core), Arc::clone(core), Arc::clone(core));
-    rollcall_ingest::beside([
-        rollcall_ingest::page("/livez", "text/plain; charset=utf-8", move || {
-            let answer = live.health.livez();
-            (answer.status, answer.body)
-        }),
-        rollcall_ingest::page("/readyz", "text/plain; charset=utf-8", move || {
+    let text = "text/plain; charset=utf-8";
+    let health = move |answer: HealthAnswer| PlainAnswer {
+        status: answer.status,
+        content_type: text,
+        body: answer.body,
+    };
+    plain_route("/livez", move || health(live.health.livez()))
+        .merge(plain_route("/readyz", move || {
             ready.look_at_health();
-            let answer = ready.health.readyz();
-            (answer.status, answer.body)
-        }),
-        rollcall_ingest::page("/metrics", CONTENT_TYPE, move || {
-            (200, metrics.metrics.render(&metrics.status()))
-        }),
-    ])
+            health(ready.health.readyz())
+        }))
+        .merge(plain_route("/metrics", move || {
+            metrics.look_at_health();
+            PlainAnswer {
+                status: 200,
+                content_type: CONTENT_TYPE,
+                body: metrics.render_metrics(),
+            }
+        }))
 }

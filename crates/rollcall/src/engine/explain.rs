@@ -28,12 +28,23 @@ impl Tenant {
 
     /// The explanation of an account, with what the ledger knows of it.
     pub(super) fn explain(&self, user: &str) -> Result<Explanation, AdminError> {
-        let unknown = || AdminError::new(ErrorCode::NotFound, format!("nobody in {} is known by that name", self.id));
+        let unknown = || {
+            AdminError::new(
+                ErrorCode::NotFound,
+                format!("nobody in {} is known by that name", self.id),
+            )
+        };
         let account = self.account_of(user).ok_or_else(unknown)?;
-        let explained = self.directory.explain(Subject::Account(account)).map_err(super::admin::unavailable)?;
+        let explained = self
+            .directory
+            .explain(Subject::Account(account))
+            .map_err(super::admin::unavailable)?;
         let explained = explained.ok_or_else(unknown)?;
-        let names: BTreeMap<GroupId, String> =
-            explained.groups.into_iter().map(|group| (group.id, group.display_name)).collect();
+        let names: BTreeMap<GroupId, String> = explained
+            .groups
+            .into_iter()
+            .map(|group| (group.id, group.display_name))
+            .collect();
         let catalog = self.directory.catalog();
         let desired = explained.desired;
         let grants = desired.grants.into_iter().map(|wanted| {
@@ -89,9 +100,14 @@ fn place(catalog: &Catalog, context: &Context) -> Option<String> {
 fn reason(derivation: &Derivation, names: &BTreeMap<GroupId, String>) -> Reason {
     let groups = match &derivation.source {
         RoleSource::Personal => Vec::new(),
-        RoleSource::Group { path, .. } => {
-            path.iter().map(|group| names.get(group).cloned().unwrap_or_else(|| group.to_string())).collect()
-        }
+        RoleSource::Group { path, .. } => path
+            .iter()
+            .map(|group| names.get(group).cloned().unwrap_or_else(|| group.to_string()))
+            .collect(),
     };
-    Reason { derivation: derivation.clone(), groups, event: None }
+    Reason {
+        derivation: derivation.clone(),
+        groups,
+        event: None,
+    }
 }

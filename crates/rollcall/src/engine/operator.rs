@@ -53,6 +53,9 @@ pub(crate) async fn append(
     let settled = directory.settled(appended.last().position, id).await?;
     match settled.verdict {
         Verdict::Rejected { rejection } => Err(OperatorError::Rejected(rejection)),
-        Verdict::Accepted { .. } | Verdict::Buffered => Ok(Placed { event: id, sequence: settled.sequence }),
+        Verdict::Accepted { .. } | Verdict::Buffered => Ok(Placed {
+            event: id,
+            sequence: settled.sequence,
+        }),
     }
 }

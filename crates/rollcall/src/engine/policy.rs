@@ -18,7 +18,9 @@ pub(super) async fn bring_into_force(
     if directory.policy() == *configured {
         return Ok(());
     }
-    let data = EventData::PolicyActivated(PolicyActivated { policy: configured.clone() });
+    let data = EventData::PolicyActivated(PolicyActivated {
+        policy: configured.clone(),
+    });
     let placed = operator::append(log, directory, "config", "configuration", data)
         .await
         .with_context(|| format!("activating the policy of {}", directory.id()))?;

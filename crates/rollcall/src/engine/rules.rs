@@ -20,7 +20,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The version of a rule file: SHA-256 of its text, hex.
 pub(super) fn version_of(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Activates a rule set unless that version is in force; `None` when it is.
@@ -36,8 +39,14 @@ pub(super) async fn activate(
     if replaces.as_ref() == Some(&version) {
         return Ok(None);
     }
-    let data = EventData::RulesActivated(RulesActivated { version, replaces, rules });
-    operator::append(log, directory, surface, actor, data).await.map(Some)
+    let data = EventData::RulesActivated(RulesActivated {
+        version,
+        replaces,
+        rules,
+    });
+    operator::append(log, directory, surface, actor, data)
+        .await
+        .map(Some)
 }
 
 /// Reads a rule file and activates it if it is new. A file that is refused changes nothing: the rules in force stay,
@@ -52,7 +61,9 @@ pub(super) async fn activate_file(log: &Arc<dyn EventLog>, directory: &TenantHan
         }
     };
     match activate(log, directory, "file", "rules-file", read.version, read.rules).await {
-        Ok(Some(placed)) => tracing::info!(%tenant, sequence = %placed.sequence, "the rule file was activated"),
+        Ok(Some(placed)) => {
+            tracing::info!(%tenant, sequence = %placed.sequence, "the rule file was activated")
+        }
         Ok(None) => {}
         Err(OperatorError::Rejected(Rejection::RulesMoved)) => {
             tracing::warn!(%tenant, "other rules were activated meanwhile; the file is looked at again");
@@ -66,14 +77,24 @@ pub(super) fn watch(config: &Config, core: &Arc<Core>, stop: &watch::Receiver<bo
     let watched = config.tenants.iter().filter_map(|tenant| {
         let file = tenant.rules.as_ref()?.file.clone();
         let directory = core.tenants.iter().find(|t| t.id == tenant.id)?.directory.clone();
-        Some(tokio::spawn(look(Arc::clone(&core.log), directory, file, stop.clone())))
+        Some(tokio::spawn(look(
+            Arc::clone(&core.log),
+            directory,
+            file,
+            stop.clone(),
+        )))
     });
     watched.collect()
 }
 
 /// Looks at the file's content, not at its time stamp: copies and restores keep those. Only a content that differs from
 /// what this file last held is activated, so an operator's own rules stay until the file is edited.
-async fn look(log: Arc<dyn EventLog>, directory: TenantHandle, file: PathBuf, mut stop: watch::Receiver<bool>) {
+async fn look(
+    log: Arc<dyn EventLog>,
+    directory: TenantHandle,
+    file: PathBuf,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut last = content(&file).await;
     loop {
         tokio::select! {
@@ -90,5 +111,10 @@ async fn look(log: Arc<dyn EventLog>, directory: TenantHandle, file: PathBuf, mu
 
 async fn content(file: &Path) -> Option<String> {
     let bytes = tokio::fs::read(file).await.ok()?;
-    Some(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(
+        Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+    )
 }

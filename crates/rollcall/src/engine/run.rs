@@ -44,7 +44,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     match tokio::time::timeout(grace, engine.stop()).await {
         Ok(stopped) => stopped,
         Err(_elapsed) => {
-            tracing::warn!("not all that was in flight ended within server.stop_grace; it is settled at the next start");
+            tracing::warn!(
+                "not all that was in flight ended within server.stop_grace; it is settled at the next start"
+            );
             Ok(())
         }
     }
@@ -55,7 +57,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 /// # Errors
 /// Anything that keeps it from being told.
 pub async fn demo(options: DemoOptions) -> anyhow::Result<bool> {
-    crate::demo::run(crate::demo::Options { keep: options.keep, json: options.json }).await
+    crate::demo::run(options).await
 }
 
 /// Runs the simulator until SIGTERM or SIGINT.
@@ -63,9 +65,18 @@ pub async fn demo(options: DemoOptions) -> anyhow::Result<bool> {
 /// # Errors
 /// Anything that keeps it from starting.
 pub async fn sim(options: SimOptions) -> anyhow::Result<()> {
-    let seed = options.seed.as_deref().map(Seed::read).transpose().context("reading the seed")?;
+    let seed = options
+        .seed
+        .as_deref()
+        .map(Seed::read)
+        .transpose()
+        .context("reading the seed")?;
     let ended = terminated()?;
-    let config = SimConfig { listen: options.listen, seed, ..SimConfig::default() };
+    let config = SimConfig {
+        listen: options.listen,
+        seed,
+        ..SimConfig::default()
+    };
     let sim = Sim::start(config).await.context("starting the simulator")?;
     line(&format!("Fluent simulator at {}", sim.url()));
     line(&format!("control API at {}/sim/v1", sim.control_url()));
@@ -89,11 +100,23 @@ pub(crate) fn terminated() -> anyhow::Result<impl Future<Output = ()>> {
 /// What the demo does with an engine in its own process; operators do the same over the admin socket.
 impl Engine {
     /// Activates a rule set.
-    pub(crate) async fn activate_rules(&self, tenant: &TenantId, text: &str, actor: &str) -> anyhow::Result<()> {
+    pub(crate) async fn activate_rules(
+        &self,
+        tenant: &TenantId,
+        text: &str,
+        actor: &str,
+    ) -> anyhow::Result<()> {
         let rules = rollcall_domain::RuleSet::parse(text)?;
         let tenant = self.tenant(tenant)?;
-        let activated: Result<_, OperatorError> =
-            rules::activate(&self.core.log, &tenant.directory, "demo", actor, rules::version_of(text), rules).await;
+        let activated: Result<_, OperatorError> = rules::activate(
+            &self.core.log,
+            &tenant.directory,
+            "demo",
+            actor,
+            rules::version_of(text),
+            rules,
+        )
+        .await;
         activated?;
         Ok(())
     }
@@ -101,14 +124,23 @@ impl Engine {
     /// The explanation of a user as `rollcall explain` prints it.
     pub(crate) fn explain_lines(&self, tenant: &TenantId, user: &str) -> anyhow::Result<Vec<String>> {
         let explanation = self.tenant(tenant)?.explain(user)?;
-        Ok(output::explanation(&explanation, None).lines().map(str::to_owned).collect())
+        Ok(output::explanation(&explanation, None)
+            .lines()
+            .map(str::to_owned)
+            .collect())
     }
 
     /// Why a user is held.
     pub(crate) fn hold_reasons(&self, tenant: &TenantId, user: &str) -> Vec<String> {
-        let Ok(tenant) = self.tenant(tenant) else { return Vec::new() };
-        let desired = tenant.account_of(user).and_then(|account| tenant.directory.desired(account).ok()?);
-        desired.map(|desired| desired.holds.iter().map(ToString::to_string).collect()).unwrap_or_default()
+        let Ok(tenant) = self.tenant(tenant) else {
+            return Vec::new();
+        };
+        let desired = tenant
+            .account_of(user)
+            .and_then(|account| tenant.directory.desired(account).ok()?);
+        desired
+            .map(|desired| desired.holds.iter().map(ToString::to_string).collect())
+            .unwrap_or_default()
     }
 
     /// Nothing is left to be done for anybody.
@@ -117,6 +149,10 @@ impl Engine {
     }
 
     fn tenant(&self, id: &TenantId) -> anyhow::Result<&super::Tenant> {
-        self.core.tenants.iter().find(|tenant| tenant.id == *id).with_context(|| format!("there is no tenant {id}"))
+        self.core
+            .tenants
+            .iter()
+            .find(|tenant| tenant.id == *id)
+            .with_context(|| format!("there is no tenant {id}"))
     }
 }

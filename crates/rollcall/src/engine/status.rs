@@ -1,9 +1,13 @@
 //! How the instance is: one picture of all its parts, for operators, health and metrics.
 
+use std::sync::Arc;
+
 use rollcall_reconciler::Status as ReconcilerStatus;
+use rollcall_reconciler::pace::PauseReason;
 
 use super::{Core, Tenant};
 use crate::admin::api::{FluentStatusReport, InstanceStatus, TenantStatus};
+use crate::metrics::{ReconcilerFigures, Scrape};
 
 impl Core {
     /// The picture as it is now. Cheap: it is taken at every scrape.
@@ -26,11 +30,41 @@ impl Core {
             if let Some(reason) = tenant.directory.stopped() {
                 self.health.not_ready("projector", reason);
             }
-            let halted = tenant.reconciler.read().as_ref().and_then(|reconciler| reconciler.status().halted);
+            let halted = tenant
+                .reconciler
+                .read()
+                .as_ref()
+                .and_then(|reconciler| reconciler.status().halted);
             if let Some(reason) = halted {
                 self.health.not_ready("log", reason);
             }
         }
+    }
+
+    /// The door opened: from now on its counters are in the metrics.
+    pub(super) fn watch_door(&self, metrics: Arc<rollcall_ingest::Metrics>) {
+        let _opened_once = self.door.set(metrics);
+    }
+
+    /// `/metrics`.
+    pub(super) fn render_metrics(&self) -> String {
+        let reconcilers = self.tenants.iter().filter_map(|tenant| {
+            let reconciler = tenant.reconciler.read();
+            let metrics = reconciler.as_ref()?.metrics();
+            Some(ReconcilerFigures {
+                tenant: tenant.id.clone(),
+                counters: metrics.counters(),
+                call: metrics.request.snapshot(),
+                leaver: metrics.leaver.snapshot(),
+                usable: metrics.usable.snapshot(),
+            })
+        });
+        let scrape = Scrape {
+            status: self.status(),
+            door: self.door.get().map(|door| door.snapshot()),
+            reconcilers: reconcilers.collect(),
+        };
+        scrape.render()
     }
 
     /// True when nothing is left to be done for anybody: every event is in, every desired user computed, every account
@@ -38,7 +72,11 @@ impl Core {
     pub(super) fn is_quiet(&self) -> bool {
         self.tenants.iter().all(|tenant| {
             let status = tenant.directory.status();
-            let idle = tenant.reconciler.read().as_ref().is_none_or(|r| r.status().accounts.is_idle());
+            let idle = tenant
+                .reconciler
+                .read()
+                .as_ref()
+                .is_none_or(|r| r.status().accounts.is_idle());
             tenant.directory.lag() == 0 && status.dirty == 0 && idle
         })
     }
@@ -47,8 +85,15 @@ impl Core {
 impl Tenant {
     fn status(&self) -> TenantStatus {
         let directory = self.directory.status();
-        let reconciler = self.reconciler.read().as_ref().map(rollcall_reconciler::Reconciler::status);
-        let accounts = reconciler.as_ref().map(|status| status.accounts).unwrap_or_default();
+        let reconciler = self
+            .reconciler
+            .read()
+            .as_ref()
+            .map(rollcall_reconciler::Reconciler::status);
+        let accounts = reconciler
+            .as_ref()
+            .map(|status| status.accounts)
+            .unwrap_or_default();
         let queued = accounts.ready.iter().sum::<usize>() + accounts.waiting + accounts.processing;
         TenantStatus {
             tenant: self.id.clone(),
@@ -69,9 +114,13 @@ impl Tenant {
 }
 
 fn fluent(status: &ReconcilerStatus) -> FluentStatusReport {
-    let pause = status.pause.as_ref().map(|pause| format!("paused until {}: {}", pause.until, pause.reason));
+    let away = |reason| matches!(reason, PauseReason::Outage | PauseReason::Login);
+    let pause = status
+        .pause
+        .as_ref()
+        .map(|pause| format!("paused until {}: {}", pause.until, pause.reason));
     FluentStatusReport {
-        reachable: status.reachable,
+        reachable: status.introduced && !status.pause.is_some_and(|pause| away(pause.reason)),
         problem: status.halted.clone().or(pause),
         catalog_read: status.catalog_read,
         resynced: status.resynced,
