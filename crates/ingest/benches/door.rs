@@ -80,7 +80,10 @@ impl Client {
             let body = self.send("POST", "/scim/v2/Users", user(client, n), 201).await;
             let at = body.windows(6).position(|w| w == b"\"id\":\"").unwrap() + 6;
             let id = std::str::from_utf8(&body[at..at + 36]).unwrap();
-            let off = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"Replace","path":"active","value":"False"}]}"#;
+            let off = concat!(
+                r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"#,
+                r#""Operations":[{"op":"Replace","path":"active","value":"False"}]}"#
+            );
             self.send("PATCH", &format!("/scim/v2/Users/{id}"), off.to_owned(), 200)
                 .await;
         }

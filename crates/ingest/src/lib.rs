@@ -32,7 +32,7 @@ mod writer;
 
 /// What [`Door::router`] gives and [`serve`] takes.
 pub use axum::Router;
-pub use beside::{PlainAnswer, plain_route};
+pub use beside::{Page, beside, page};
 pub use config::{
     BODY_BYTES_MAX, BODY_BYTES_TOGETHER_MAX, BODY_TIMEOUT, DoorConfig, REQUEST_TIMEOUT,
     REQUESTS_IN_FLIGHT_MAX,

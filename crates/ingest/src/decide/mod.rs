@@ -7,6 +7,8 @@
 mod group;
 mod members;
 mod parts;
+#[cfg(test)]
+mod tests;
 mod user;
 
 pub(crate) use group::{GroupWanted, MemberChange, change_group, create_group};

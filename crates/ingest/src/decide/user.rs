@@ -1,5 +1,7 @@
 //! Users: what the client wants, against what is there.
 
+use std::fmt;
+
 use rollcall_domain::{
     AssignedRole, PersonalChange, Revision, Set, TenantKey, UserChanged, UserCreated, UserId, seal,
 };
@@ -15,6 +17,17 @@ pub(crate) struct UserWanted {
     pub(crate) roles: Vec<AssignedRole>,
     /// All other attributes by canonical name, `userName` and `externalId` included.
     pub(crate) attributes: Map<String, Value>,
+}
+
+/// Personal: only figures are shown.
+impl fmt::Debug for UserWanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (active, roles, attributes) = (self.active, self.roles.len(), self.attributes.len());
+        write!(
+            f,
+            "UserWanted(active {active}, {roles} roles, {attributes} attributes)"
+        )
+    }
 }
 
 /// A new user.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::join_all;
+use http::Method;
 use rollcall_domain::{EventData, PersonalChange};
 use serde_json::{Value, json};
 
@@ -151,6 +152,25 @@ async fn a_directory_that_lags_never_says_that_something_is_missing_or_done() {
     );
     assert_eq!(world.metrics.snapshot().conflicts_retried, 1);
     world.get(ENTRA, &format!("/Users/{template}")).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_request_with_if_match_is_never_made_again() {
+    let world = World::lagging().await;
+    let id = world.user(ENTRA, "ida").await;
+    let elsewhere = changed(&world.events().remove(0), 11, &id, 1, false);
+    append(&world, &elsewhere).await;
+    let body = json!({"Operations": [{"op": "replace", "path": "title", "value": "x"}]}).to_string();
+    let mut request = world.build(ENTRA, Method::PATCH, &format!("/Users/{id}"), body);
+    request
+        .headers_mut()
+        .insert("if-match", "W/\"1\"".parse().unwrap());
+    world.request(request).await.expect_error(412, "");
+    let shown = world.get(ENTRA, &format!("/Users/{id}")).await.expect(200);
+    assert_eq!(
+        (&shown.body["active"], shown.body.get("title")),
+        (&json!(false), None)
+    );
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! The life of a group.
 
+use std::sync::atomic::Ordering;
+
 use http::Method;
 use rollcall_domain::{EventData, EventId, GroupChanged, MemberSet, NameKey, Part, UserCreated, UserId};
 use rollcall_eventlog::{AppendLog as _, Record, Stream};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::{BASE, ENTRA, OKTA, STRICT, World, sorted};
+use crate::world::{BASE, ENTRA, OKTA, STRICT, World, query, sorted};
 
 const ROLES: &str = "urn:rollcall:params:scim:schemas:extension:1.0:Group";
 
@@ -363,4 +365,38 @@ async fn members_of_a_large_group_are_not_sent_back_unasked() {
         .await
         .expect(200);
     assert!(without.body.get("members").is_none());
+}
+
+#[tokio::test]
+async fn a_member_of_a_large_group_is_changed_without_loading_the_others() {
+    let world = World::lagging().await;
+    let mut members = Vec::new();
+    for n in 0..102 {
+        members.push(json!({"value": world.user(ENTRA, &format!("u{n}")).await}));
+    }
+    let group = world
+        .post(
+            ENTRA,
+            "/Groups",
+            json!({"displayName": "all", "members": members}),
+        )
+        .await
+        .expect(201)
+        .id();
+    let path = format!("/Groups/{group}");
+    for op in ["remove", "add"] {
+        let change = json!([{"op": op, "path": "members", "value": [members[0]]}]);
+        world.patch(ENTRA, &path, change).await.expect(200);
+    }
+    let filter = query(&format!("members.value eq {}", members[0]["value"]));
+    let found = world
+        .get(
+            ENTRA,
+            &format!("/Groups?excludedAttributes=members&filter={filter}"),
+        )
+        .await;
+    assert_eq!(found.expect(200).body["totalResults"], 1);
+    assert_eq!(world.directory().member_loads.load(Ordering::SeqCst), 0);
+    world.get(ENTRA, &path).await.expect(200);
+    assert_eq!(world.directory().member_loads.load(Ordering::SeqCst), 1);
 }

@@ -17,6 +17,7 @@ mod lists;
 mod naive;
 mod okta;
 mod protocol;
+mod records;
 mod serving;
 mod users;
 mod world;

@@ -2,7 +2,7 @@
 //! only when it is waited for, so its view lags by itself; it can be stopped altogether.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -26,6 +26,8 @@ pub struct NaiveDirectory {
     log: Arc<MemoryLog>,
     state: Mutex<State>,
     stopped: AtomicBool,
+    /// How often a group was asked for with its members.
+    pub member_loads: AtomicUsize,
     /// A name whose look-up panics.
     pub cursed: Mutex<Option<String>>,
 }
@@ -46,6 +48,7 @@ impl NaiveDirectory {
             log,
             state: Mutex::default(),
             stopped: AtomicBool::new(false),
+            member_loads: AtomicUsize::new(0),
             cursed: Mutex::new(None),
         }
     }
@@ -428,6 +431,7 @@ impl Directory for NaiveDirectory {
     }
 
     fn group(&self, of: &ConnectionName, group: GroupId, with_members: bool) -> Option<GroupResource> {
+        self.member_loads.fetch_add(usize::from(with_members), SeqCst);
         let state = self.state.lock();
         let (found, members) = state
             .groups

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use http::Method;
-use rollcall_ingest::{DoorConfig, PlainAnswer, plain_route};
+use rollcall_ingest::{DoorConfig, beside, page};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -24,12 +24,8 @@ fn head(token: &str, rest: &str) -> String {
 
 #[tokio::test]
 async fn other_routes_share_the_listener_and_unknown_paths_stay_ours() {
-    let alive = || PlainAnswer {
-        status: 503,
-        content_type: "text/plain",
-        body: "not yet".to_owned(),
-    };
-    let beside = plain_route("/readyz", alive).fallback(|| async { "not this" });
+    let ready = page("/readyz", "text/plain", || (503, "not yet".to_owned()));
+    let beside = beside([ready]).fallback(|| async { "not this" });
     let world = World::with(DoorConfig::new("https://rollcall.example"), beside).await;
     let mut request = world.build(ENTRA, Method::GET, "", "");
     *request.uri_mut() = "/readyz".parse().unwrap();
