@@ -188,13 +188,7 @@ async fn what_was_written_is_read_at_once_and_becomes_a_desired_user() {
     assert_eq!(handle.users_page(&entra(), 1, 10).ids, [user_id(1)]);
     let account = key().name_key("user1@x.example");
     let wake = wakes.recv().await.unwrap();
-    assert_eq!(
-        wake,
-        Wake {
-            account,
-            lane: Lane::Rest
-        }
-    );
+    assert_eq!((wake.account, wake.lane), (account, Lane::Rest));
     let desired = handle.desired(account).unwrap().unwrap();
     assert_eq!(desired.status, DesiredStatus::Active);
     assert_eq!(
@@ -215,13 +209,7 @@ async fn what_was_written_is_read_at_once_and_becomes_a_desired_user() {
     let (position, id) = writer.change(1, 1, false).await;
     handle.settled(position, id).await.unwrap();
     let wake = wakes.recv().await.unwrap();
-    assert_eq!(
-        wake,
-        Wake {
-            account,
-            lane: Lane::Leaver
-        }
-    );
+    assert_eq!((wake.account, wake.lane), (account, Lane::Leaver));
     until("publication", || {
         writer.published().last().is_some_and(DesiredUser::is_leaver)
     })

@@ -96,7 +96,7 @@ impl From<rollcall_projector::Wake> for Wake {
         Self {
             account: wake.account,
             lane,
-            received: None,
+            received: Some(wake.received),
         }
     }
 }

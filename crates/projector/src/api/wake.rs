@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rollcall_domain::AccountKey;
+use rollcall_domain::{AccountKey, Timestamp};
 use tokio::sync::Notify;
 
 /// How urgent a wake-up is; the first is the most urgent.
@@ -32,12 +32,15 @@ pub struct Wake {
     pub account: AccountKey,
     /// How urgent.
     pub lane: Lane,
+    /// Event time when it was found changed: for a leaver the receipt of its own event, for one of a large fan-out
+    /// maybe later. The earliest of those that merged. For latencies only.
+    pub received: Timestamp,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     lanes: [VecDeque<AccountKey>; 3],
-    pending: HashMap<AccountKey, Lane>,
+    pending: HashMap<AccountKey, (Lane, Timestamp)>,
     closed: bool,
 }
 
@@ -58,11 +61,12 @@ impl WakeQueue {
     pub(crate) fn push(&self, wakes: impl IntoIterator<Item = Wake>) {
         let mut waiting = self.inner.0.lock();
         for wake in wakes {
-            let lane = waiting.pending.get(&wake.account).copied();
-            if lane.is_some_and(|lane| lane <= wake.lane) {
+            let known = waiting.pending.get(&wake.account).copied();
+            let received = known.map_or(wake.received, |(_, first)| first.min(wake.received));
+            if known.is_some_and(|(lane, _)| lane <= wake.lane) {
                 continue;
             }
-            waiting.pending.insert(wake.account, wake.lane);
+            waiting.pending.insert(wake.account, (wake.lane, received));
             if let Some(queue) = waiting.lanes.get_mut(wake.lane as usize) {
                 queue.push_back(wake.account);
             }
@@ -105,10 +109,16 @@ impl WakeReceiver {
         for lane in Lane::ALL {
             while let Some(account) = waiting.lanes.get_mut(lane as usize).and_then(VecDeque::pop_front) {
                 // An account that moved to another lane left its old place behind.
-                if waiting.pending.get(&account) == Some(&lane) {
-                    waiting.pending.remove(&account);
-                    return Some(Wake { account, lane });
-                }
+                let received = match waiting.pending.get(&account) {
+                    Some((known, received)) if *known == lane => *received,
+                    _ => continue,
+                };
+                waiting.pending.remove(&account);
+                return Some(Wake {
+                    account,
+                    lane,
+                    received,
+                });
             }
         }
         None
@@ -148,6 +158,7 @@ mod tests {
         Wake {
             account: rollcall_domain::NameKey([account; 16]),
             lane,
+            received: Timestamp::default(),
         }
     }
 

@@ -86,6 +86,10 @@ impl Publisher {
         };
         state.touched.accounts.push(account);
         self.put(tenant, account, leaves);
-        Some(Wake { account: key, lane })
+        Some(Wake {
+            account: key,
+            lane,
+            received: state.event_time(),
+        })
     }
 }

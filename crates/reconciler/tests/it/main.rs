@@ -8,6 +8,7 @@
 )]
 
 mod catalog;
+mod chaos;
 mod crash;
 mod faults;
 mod late;

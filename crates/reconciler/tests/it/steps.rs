@@ -59,7 +59,12 @@ async fn a_whole_life_goes_through_every_step_and_a_second_look_does_nothing() {
         let reconciler = world.start().await;
         let life: [(_, &[&str], &str, &[&str]); 6] = [
             (Active, &["PICK"], "ACTIVE", &["PICK"]),
-            (Active, &["PICK", "STORE"], "ACTIVE", &["PICK", "STORE"]),
+            (
+                Active,
+                &["PICK", "PICK+", "STORE"],
+                "ACTIVE",
+                &["PICK", "PICK+", "STORE"],
+            ),
             (Active, &["LEAD"], "ACTIVE", &["LEAD"]),
             (LEFT, &[], "INACTIVE", &[]),
             (Active, &["LEAD", "STORE"], "ACTIVE", &["LEAD", "STORE"]),

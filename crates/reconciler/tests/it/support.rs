@@ -31,19 +31,28 @@ pub(crate) const WINDOW: Duration = Duration::from_secs(120);
 
 pub(crate) const ROLES: [&str; 6] = ["PICK", "STORE", "LEAD", "VIP", "REPORT", "ADMIN2"];
 
+/// A `+` stands for a second context of the same role.
 pub(crate) fn grant(role: &str) -> Grant {
-    Grant::new(role, ContextType::Account, "0")
+    match role.strip_suffix('+') {
+        Some(role) => Grant::new(role, ContextType::Retailer, "1"),
+        None => Grant::new(role, ContextType::Account, "0"),
+    }
+}
+
+fn named(role: String, wide: bool) -> String {
+    if wide { role } else { format!("{role}+") }
 }
 
 pub(crate) fn pairs(roles: &[&str]) -> Vec<GrantPair> {
-    let mut pairs: Vec<GrantPair> = roles
-        .iter()
-        .map(|role| GrantPair {
-            role: (*role).to_owned(),
-            context_type: "ACCOUNT".to_owned(),
-            context_id: "0".to_owned(),
-        })
-        .collect();
+    let pair = |role: &&str| {
+        let grant = grant(role);
+        GrantPair {
+            role: grant.role.0,
+            context_type: grant.context.kind.as_str().to_owned(),
+            context_id: grant.context.id,
+        }
+    };
+    let mut pairs: Vec<GrantPair> = roles.iter().map(pair).collect();
     pairs.sort();
     pairs
 }
@@ -400,7 +409,10 @@ impl World {
         let user = self.fluent.user(name)?;
         Some((
             user.status,
-            user.grants.into_iter().map(|pair| pair.role).collect(),
+            user.grants
+                .into_iter()
+                .map(|pair| named(pair.role, pair.context_type == "ACCOUNT"))
+                .collect(),
         ))
     }
 
@@ -415,7 +427,11 @@ impl World {
     pub(crate) fn owned(&self, reconciler: &Reconciler, name: &str) -> Vec<String> {
         let entry = reconciler.ledger(self.source.account(name));
         assert!(entry.open.is_empty(), "open intents: {:?}", entry.open);
-        entry.owned.into_iter().map(|grant| grant.role.0).collect()
+        entry
+            .owned
+            .into_iter()
+            .map(|grant| named(grant.role.0, grant.context.kind == ContextType::Account))
+            .collect()
     }
 
     pub(crate) fn journal_of(&self, name: &str) -> Vec<JournalEntry> {
