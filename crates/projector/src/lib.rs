@@ -17,6 +17,7 @@ mod driver;
 mod fold;
 mod handle;
 pub mod limits;
+mod measure;
 #[cfg(test)]
 mod model;
 mod projector;

@@ -461,7 +461,7 @@ impl World {
                     });
                 }
             }
-            _ => self.window.push((self.time, count)),
+            _ => self.window.push((self.time - self.time % 1000, count)),
         }
     }
 
