@@ -3,6 +3,12 @@
 use crate::fold::{Applied, TenantState};
 use crate::{Lane, decode};
 
+/// Whether a record is readable: the reader alone.
+#[must_use]
+pub fn is_readable(record: &[u8]) -> bool {
+    decode::decode(record).is_ok()
+}
+
 impl TenantState {
     /// Takes in a record of the log, its personal part unopened; `None` when it is not readable.
     pub fn apply_record(&mut self, record: &[u8]) -> Option<Applied> {

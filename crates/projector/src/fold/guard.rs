@@ -5,9 +5,12 @@ use std::collections::VecDeque;
 
 use rollcall_domain::{EventId, Sequence};
 
+use smallvec::SmallVec;
+
 use super::slab::{AccountIx, GrantIx};
 use super::state::{ByCause, TenantState};
 use crate::Lane;
+use crate::access::GrantList;
 use crate::limits::GUARD_WINDOW_MS;
 
 /// What the catch keeps of an account for one event.
@@ -85,7 +88,7 @@ impl TenantState {
             self.release_desired(*account);
         }
         let limit = self.policy.guard.limit(self.counts.active);
-        let before: Vec<Vec<GrantIx>> = accounts.iter().map(|account| self.held(*account)).collect();
+        let before: SmallVec<[GrantList; 1]> = accounts.iter().map(|account| self.held(*account)).collect();
         change(self);
         let mut losses: Vec<(AccountIx, Vec<GrantIx>)> = Vec::new();
         for (account, before) in accounts.iter().zip(before) {
