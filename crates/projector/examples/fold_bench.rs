@@ -60,7 +60,7 @@ impl Source {
         Event {
             id: EventId(spread(self.events + (1 << 50))),
             source: rollcall_domain::Source::Scim(ConnectionName::new("entra").unwrap()),
-            time: Timestamp::from_millis(1_790_000_000_000 + i64::try_from(self.events).unwrap() * 40),
+            time: Timestamp::from_millis(1_790_000_000_000 + i64::try_from(self.events).unwrap() * 1000),
             tenant: TenantId::new("acme").unwrap(),
             actor: "entra-token".to_owned(),
             request_id: None,

@@ -59,6 +59,7 @@ impl Guard {
 
     /// So many accounts lost something. Losses of one second share an entry, so the window is bounded by its length.
     pub(crate) fn lost(&mut self, now: i64, count: u64) {
+        self.lost_lately(now);
         let now = now - now.rem_euclid(1000);
         self.lately += count;
         match self.window.back_mut() {
@@ -112,7 +113,7 @@ impl TenantState {
         let now = self.event_time.as_millis();
         match limit {
             Some(limit) if self.guard.lost_lately(now) + count > limit => self.stop(cause, losses),
-            _ => self.guard.window.push_back((self.event_time.as_millis(), count)),
+            _ => self.guard.lost(now, count),
         }
     }
 
