@@ -12,6 +12,8 @@ mod against;
 mod generate;
 mod meaning;
 
+pub(crate) use generate::{events, ops};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_domain::*;
