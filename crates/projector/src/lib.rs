@@ -17,6 +17,7 @@ mod driver;
 mod fold;
 mod handle;
 pub mod limits;
+mod measure;
 #[cfg(test)]
 mod model;
 mod projector;
@@ -31,5 +32,6 @@ pub use api::{
 pub use fold::{Applied, TenantState};
 pub use handle::{Subject, TenantHandle};
 pub use limits::VERDICTS_MAX;
+pub use measure::is_readable;
 pub use projector::Projector;
 pub use replay::{Replayed, replay};

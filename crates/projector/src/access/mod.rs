@@ -12,5 +12,6 @@ mod profile;
 mod resolve;
 
 pub(crate) use groups::GroupRole;
+pub(crate) use outline::GrantList;
 pub(crate) use profile::user_name;
 pub(crate) use resolve::{Resolution, resolve};

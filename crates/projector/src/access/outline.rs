@@ -6,7 +6,7 @@ use rollcall_domain::{
 };
 use smallvec::SmallVec;
 
-use super::resolve::{Expanded, HeldReason};
+use super::resolve::{Expanded, HeldReason, Outcome};
 use crate::fold::{AccountIx, AppRoleIx, GrantIx, GroupIx, StableHash, TenantState, UserIx, mix};
 
 /// Where a claimant has an app role from.
@@ -27,6 +27,9 @@ pub(crate) struct Derived {
     pub(crate) assignment: Assignment,
     pub(crate) expanded: Expanded,
 }
+
+/// Grants of one account; most have few.
+pub(crate) type GrantList = SmallVec<[GrantIx; 16]>;
 
 /// What an account should be, with the personal part left out.
 #[derive(Debug)]
@@ -220,20 +223,63 @@ impl TenantState {
     }
 
     /// The grants that the account should have: ascending, each once.
-    pub(crate) fn desired_grants(&self, account: AccountIx) -> Vec<GrantIx> {
-        let mut grants: Vec<GrantIx> = self.outline(account).grants.iter().map(|d| d.grant).collect();
+    pub(crate) fn desired_grants(&self, account: AccountIx) -> GrantList {
+        let mut grants = GrantList::new();
+        self.each_outcome(account, |outcome| {
+            grants.extend(outcome.grants.iter().map(|e| e.grant))
+        });
+        grants.sort_unstable();
         grants.dedup();
         grants
     }
 
     /// The grants that the account should have or keep: ascending, each once.
-    pub(crate) fn held(&self, account: AccountIx) -> Vec<GrantIx> {
-        let outline = self.outline(account);
-        let mut grants: Vec<GrantIx> = outline.grants.iter().map(|d| d.grant).collect();
-        grants.extend(&outline.retained);
+    pub(crate) fn held(&self, account: AccountIx) -> GrantList {
+        let mut grants = GrantList::new();
+        let mut live = false;
+        self.each_outcome(account, |outcome| {
+            grants.extend(outcome.grants.iter().map(|e| e.grant));
+            grants.extend(outcome.retained.iter().copied());
+        });
+        if let Some(kept) = self.accounts.get(account).and_then(|entry| entry.kept.as_deref()) {
+            live |= self.live_claimants(account).next().is_some();
+            grants.extend(
+                kept.iter()
+                    .filter(|_| live)
+                    .flat_map(|one| one.grants.iter().copied()),
+            );
+        }
         grants.sort_unstable();
         grants.dedup();
         grants
+    }
+
+    /// What every assignment of the account leads to; an app role that comes several ways is looked at several times.
+    fn each_outcome<'s>(&'s self, account: AccountIx, mut look: impl FnMut(&'s Outcome)) {
+        if self.rules.conditional {
+            let assignments = self.assignments(account, &mut Vec::new());
+            for entry in assignments
+                .iter()
+                .filter_map(|a| self.roles.app_roles.get(a.app_role))
+            {
+                let holds = |last_part: &str| self.has_last_part(&assignments, last_part);
+                entry.resolution.outcomes(holds).into_iter().for_each(&mut look);
+            }
+            return;
+        }
+        let mut look_at = |app_role: AppRoleIx| {
+            if let Some(entry) = self.roles.app_roles.get(app_role) {
+                entry.resolution.plain_outcomes(&mut look);
+            }
+        };
+        for user in self.live_claimants(account).filter_map(|ix| self.users.get(ix)) {
+            let own = user.roles.iter().filter_map(|ix| self.roles.assigned.get(*ix));
+            own.for_each(|assigned| look_at(assigned.app_role));
+            for group in &user.groups {
+                let roles = self.effective(*group).iter().filter(|role| role.origin.is_some());
+                roles.for_each(|role| look_at(role.app_role));
+            }
+        }
     }
 
     /// A hash of all that a desired user says but its sequence: when it is equal, nothing needs to be published.

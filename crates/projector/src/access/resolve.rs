@@ -59,14 +59,11 @@ pub(crate) struct Resolution {
 impl Resolution {
     /// The outcomes for somebody who holds what `holds` says.
     pub(crate) fn outcomes(&self, holds: impl Fn(&str) -> bool) -> SmallVec<[&Outcome; 2]> {
-        let applies = |(condition, outcome): &'_ (Option<Box<str>>, Outcome)| -> bool {
-            let _ = outcome;
-            condition.as_deref().is_none_or(&holds)
-        };
+        let applies = |condition: &Option<Box<str>>| condition.as_deref().is_none_or(&holds);
         let active: SmallVec<[&Outcome; 2]> = self
             .rules
             .iter()
-            .filter(|rule| applies(rule))
+            .filter(|(condition, _)| applies(condition))
             .map(|(_, outcome)| outcome)
             .collect();
         if active.is_empty() {
@@ -74,6 +71,16 @@ impl Resolution {
         } else {
             active
         }
+    }
+}
+
+impl Resolution {
+    /// The outcomes when no rule asks for another role.
+    pub(crate) fn plain_outcomes<'s>(&'s self, look: &mut impl FnMut(&'s Outcome)) {
+        if self.rules.is_empty() {
+            look(&self.direct);
+        }
+        self.rules.iter().for_each(|(_, outcome)| look(outcome));
     }
 }
 

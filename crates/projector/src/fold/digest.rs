@@ -53,7 +53,7 @@ impl TenantState {
         for entry in self.verdicts.iter() {
             h.json(&(entry.id, entry.sequence, entry.verdict));
         }
-        for (at, count) in &self.guard.window {
+        for (at, count) in self.guard.losses() {
             h.json(&(at, count));
         }
         for (cause, trip) in &self.guard.trips {

@@ -5,9 +5,12 @@ use std::collections::VecDeque;
 
 use rollcall_domain::{EventId, Sequence};
 
+use smallvec::SmallVec;
+
 use super::slab::{AccountIx, GrantIx};
 use super::state::{ByCause, TenantState};
 use crate::Lane;
+use crate::access::GrantList;
 use crate::limits::GUARD_WINDOW_MS;
 
 /// What the catch keeps of an account for one event.
@@ -36,10 +39,39 @@ pub(crate) struct Trip {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Guard {
     /// Event time in ms and accounts that lost something then, oldest first.
-    pub(crate) window: VecDeque<(i64, u64)>,
+    window: VecDeque<(i64, u64)>,
+    /// Sum of the window.
+    lately: u64,
     pub(crate) trips: ByCause<Trip>,
     /// Accounts that keep something for good, since an operator rejected its loss; some may have been released since.
     pub(crate) rejected: std::collections::BTreeSet<AccountIx>,
+}
+
+impl Guard {
+    /// Accounts that lost something in the window that ends at `now`.
+    fn lost_lately(&mut self, now: i64) -> u64 {
+        let since = now.saturating_sub(GUARD_WINDOW_MS);
+        while let Some((_, count)) = self.window.pop_front_if(|(at, _)| *at <= since) {
+            self.lately -= count;
+        }
+        self.lately
+    }
+
+    /// So many accounts lost something. Losses of one second share an entry, so the window is bounded by its length.
+    pub(crate) fn lost(&mut self, now: i64, count: u64) {
+        self.lost_lately(now);
+        let now = now - now.rem_euclid(1000);
+        self.lately += count;
+        match self.window.back_mut() {
+            Some((at, sum)) if *at == now => *sum += count,
+            _ => self.window.push_back((now, count)),
+        }
+    }
+
+    /// Event time in ms and how many lost something then, oldest first.
+    pub(crate) fn losses(&self) -> impl ExactSizeIterator<Item = (i64, u64)> + '_ {
+        self.window.iter().copied()
+    }
 }
 
 impl TenantState {
@@ -57,7 +89,7 @@ impl TenantState {
             self.release_desired(*account);
         }
         let limit = self.policy.guard.limit(self.counts.active);
-        let before: Vec<Vec<GrantIx>> = accounts.iter().map(|account| self.held(*account)).collect();
+        let before: SmallVec<[GrantList; 1]> = accounts.iter().map(|account| self.held(*account)).collect();
         change(self);
         let mut losses: Vec<(AccountIx, Vec<GrantIx>)> = Vec::new();
         for (account, before) in accounts.iter().zip(before) {
@@ -78,18 +110,11 @@ impl TenantState {
         }
         let count = losses.len() as u64;
         self.touched.guard = true;
+        let now = self.event_time.as_millis();
         match limit {
-            Some(limit) if self.lost_lately() + count > limit => self.stop(cause, losses),
-            _ => self.guard.window.push_back((self.event_time.as_millis(), count)),
+            Some(limit) if self.guard.lost_lately(now) + count > limit => self.stop(cause, losses),
+            _ => self.guard.lost(now, count),
         }
-    }
-
-    fn lost_lately(&mut self) -> u64 {
-        let since = self.event_time.as_millis().saturating_sub(GUARD_WINDOW_MS);
-        while self.guard.window.front().is_some_and(|(at, _)| *at <= since) {
-            self.guard.window.pop_front();
-        }
-        self.guard.window.iter().map(|(_, count)| count).sum()
     }
 
     fn stop(&mut self, cause: EventId, losses: Vec<(AccountIx, Vec<GrantIx>)>) {

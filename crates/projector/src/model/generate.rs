@@ -32,7 +32,7 @@ const FLUENT_ROLES: [&str; 5] = ["STORE", "VIEW", "B_STORE", "BOTH", "GONE"];
 
 /// An event in small numbers; what it becomes depends on the state when it is sent.
 #[derive(Debug, Clone)]
-pub(super) enum Op {
+pub(crate) enum Op {
     Create {
         user: u8,
         name: u8,
@@ -97,7 +97,7 @@ pub(super) enum Op {
     Restart,
 }
 
-pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
+pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
     let small = 0u8..6;
     let roles = prop::collection::vec(0u8..16, 0..3);
     let members = (
@@ -200,7 +200,7 @@ fn groups(numbers: &[u8]) -> Vec<GroupId> {
 }
 
 /// Turns an operation into events, against the state as it is.
-pub(super) fn events(op: &Op, state: &TenantState, history: &[Event]) -> Vec<Event> {
+pub(crate) fn events(op: &Op, state: &TenantState, history: &[Event]) -> Vec<Event> {
     let number = history.len() as u128 + 1;
     let revision = |user: u8| {
         state

@@ -12,6 +12,8 @@ mod against;
 mod generate;
 mod meaning;
 
+pub(crate) use generate::{events, ops};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_domain::*;
@@ -461,7 +463,7 @@ impl World {
                     });
                 }
             }
-            _ => self.window.push((self.time, count)),
+            _ => self.window.push((self.time - self.time % 1000, count)),
         }
     }
 

@@ -237,7 +237,8 @@ impl Loader {
 
     fn guard(&mut self, r: &mut Reader<'_>) -> Done {
         for _ in 0..r.count_or_zero()? {
-            self.state.guard.window.push_back((r.i64()?, r.u64()?));
+            let (at, count) = (r.i64()?, r.u64()?);
+            self.state.guard.lost(at, count);
         }
         for _ in 0..r.count_or_zero()? {
             let cause = EventId(Uuid::from_bytes(r.array()?));

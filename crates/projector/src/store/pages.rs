@@ -189,10 +189,11 @@ fn put_group(w: &mut Writer, group: &Group) {
 
 fn guard(state: &TenantState) -> Vec<u8> {
     let mut w = Writer::default();
-    w.count(state.guard.window.len());
-    for (at, count) in &state.guard.window {
-        w.i64(*at);
-        w.u64(*count);
+    let losses = state.guard.losses();
+    w.count(losses.len());
+    for (at, count) in losses {
+        w.i64(at);
+        w.u64(count);
     }
     w.count(state.guard.trips.len());
     for (cause, trip) in &state.guard.trips {

@@ -1,6 +1,8 @@
 //! Records into events, fast: texts stay in the record, the personal part is skipped, unknown members are ignored.
 //! Accepts every form that [`rollcall_domain::Event::decode`] accepts.
 
+mod canonical;
+
 use std::borrow::Cow;
 
 use rollcall_domain::{
@@ -130,6 +132,14 @@ pub(crate) struct Decoded<'a> {
 
 /// Reads a record of the log.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
+    match canonical::read(bytes) {
+        Some(decoded) => Ok(decoded),
+        None => decode_any(bytes),
+    }
+}
+
+/// Reads a record of any layout.
+fn decode_any(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
     let wire: Wire<'_> = serde_json::from_slice(bytes).map_err(|e| DecodeError::Envelope(place(&e)))?;
     let part = match (wire.part, wire.parts) {
         (None, None) => None,
@@ -210,4 +220,42 @@ fn data<'a>(kind: &str, raw: &'a RawValue) -> Result<Data<'a>, DecodeError> {
 /// Where a JSON error is, without the value that it may quote.
 fn place(error: &serde_json::Error) -> String {
     format!("broken at line {} column {}", error.line(), error.column())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use crate::TenantState;
+    use crate::model::{events, ops};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_fast_reader_takes_what_we_write_and_reads_it_as_the_general_one(
+            ops in ops(), damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        ) {
+            let (mut state, mut history) = (TenantState::new(), Vec::new());
+            for op in &ops {
+                for event in events(op, &state, &history) {
+                    state.apply(&event);
+                    let mut bytes = event.encode();
+                    let fast = canonical::read(&bytes).map(|d| format!("{d:?}"));
+                    let general = decode_any(&bytes).map(|d| format!("{d:?}")).unwrap();
+                    let frequent = matches!(event.data.kind(), "rollcall.user.created.v1" | "rollcall.user.changed.v1" | "rollcall.user.deleted.v1");
+                    prop_assert!(fast.is_some() || !frequent, "{}", String::from_utf8_lossy(&bytes));
+                    prop_assert!(fast.is_none_or(|fast| fast == general));
+                    for (at, byte) in &damage {
+                        let at = at.index(bytes.len());
+                        bytes[at] = if byte % 2 == 0 { *byte } else { b"\"{}[],:\\0 "[usize::from(*byte) % 10] };
+                    }
+                    if let Some(fast) = canonical::read(&bytes) {
+                        let general = decode_any(&bytes).map(|d| format!("{d:?}"));
+                        prop_assert_eq!(Ok(format!("{fast:?}")), general);
+                    }
+                    history.push(event);
+                }
+            }
+        }
+    }
 }
