@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use rollcall_domain::{
-    AccountKey, Catalog, ConnectionName, DesiredUser, EventId, ExternalKey, GroupId, HoldId, MemberSet,
-    NameKey, Policy, RuleSet, TenantId, TenantKey, UserId, fold_case,
+    AccountKey, Catalog, ConnectionName, DesiredUser, EventId, ExternalKey, GroupId, MemberSet, NameKey,
+    Policy, RuleSet, TenantId, TenantKey, UserId, fold_case,
 };
 use rollcall_eventlog::{Position, Stream};
 
@@ -513,25 +513,7 @@ impl TenantHandle {
     /// Holds that wait for an operator.
     #[must_use]
     pub fn open_decisions(&self) -> Vec<OpenDecision> {
-        let live = self.tenant.live.read();
-        let trips = live.state.guard.trips.iter().map(|(cause, trip)| OpenDecision {
-            hold: HoldId::Guard { cause: *cause },
-            sequence: trip.sequence,
-            count: trip.open,
-        });
-        let losses = live
-            .state
-            .catalog
-            .withheld
-            .iter()
-            .map(|(cause, withheld)| OpenDecision {
-                hold: HoldId::CatalogLoss { cause: *cause },
-                sequence: withheld.sequence,
-                count: withheld.entries.len() as u64,
-            });
-        let mut open: Vec<OpenDecision> = trips.chain(losses).collect();
-        open.sort_by_key(|decision| decision.sequence);
-        open
+        self.tenant.live.read().state.open_decisions()
     }
 
     /// Figures.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rollcall_domain::{AccountKey, DesiredUser, Sequence, TenantId, Timestamp};
+use rollcall_domain::{AccountKey, Catalog, DesiredUser, RuleSet, Sequence, TenantId, Timestamp, UserId};
 use rollcall_eventlog::{BatchLimits, Partition, Position, ReadBatch, ReadLog, Stream};
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::access::user_name;
 use crate::decode::{Decoded, decode};
 use crate::fold::{AccountIx, DocumentWrite, Personal, TenantState, UserIx};
-use crate::{Explanation, Progress, ProjectorError, TenantSetup, Until};
+use crate::{Explanation, OpenDecision, Progress, ProjectorError, TenantSetup, Until};
 
 /// A tenant's state as of some point of the log, from the log alone.
 #[derive(Debug)]
@@ -67,6 +67,37 @@ impl Replayed {
     pub fn explain(&self, account: AccountKey) -> Option<Explanation> {
         let ix = self.state.account_ix(account)?;
         self.state.explanation(ix, self.attributes_for(ix).as_ref())
+    }
+
+    /// The account that the user claims, deleted users too.
+    #[must_use]
+    pub fn account_of(&self, user: UserId) -> Option<AccountKey> {
+        let account = self.state.users.get(self.state.user_ix(user)?)?.account;
+        self.state.accounts.get(account).map(|account| account.key)
+    }
+
+    /// The catalog as of then.
+    #[must_use]
+    pub fn catalog(&self) -> Catalog {
+        self.state.catalog.catalog.clone()
+    }
+
+    /// The version of the rule set as of then.
+    #[must_use]
+    pub fn rules_version(&self) -> Option<String> {
+        self.state.rules.version.clone()
+    }
+
+    /// The rule set as of then.
+    #[must_use]
+    pub fn rules(&self) -> RuleSet {
+        self.state.rules.set.clone()
+    }
+
+    /// Holds that waited for an operator then.
+    #[must_use]
+    pub fn open_decisions(&self) -> Vec<OpenDecision> {
+        self.state.open_decisions()
     }
 
     /// The userName behind an account, from a claimant that is not deleted. Personal.

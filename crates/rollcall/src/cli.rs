@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::admin::AdminClient;
+use crate::admin::{AdminClient, ClientError};
 use crate::config::{self, Config};
 use crate::engine;
 use crate::exit::Failure;
@@ -74,13 +74,13 @@ fn run(arguments: Arguments, format: Format) -> Result<(), Failure> {
         Command::Rules {
             command: RulesCommand::Check { file },
         } => rules::check(&file, format),
-        Command::Explain { user, role, tenant } => ask(file, |client| {
+        Command::Explain { user, role, tenant } => ask_or_read(file, |client| {
             commands::explain(client, user, role, tenant, format)
         }),
-        Command::Holds { tenant } => ask(file, |client| commands::holds(client, tenant, format)),
+        Command::Holds { tenant } => ask_or_read(file, |client| commands::holds(client, tenant, format)),
         Command::Status => ask(file, |client| commands::status(client, format)),
         Command::Replay { until, tenant } => {
-            ask(file, |client| commands::replay(client, until, tenant, format))
+            ask_or_read(file, |client| commands::replay(client, until, tenant, format))
         }
         Command::Approve {
             hold,
@@ -92,7 +92,7 @@ fn run(arguments: Arguments, format: Format) -> Result<(), Failure> {
         }),
         Command::Rules {
             command: RulesCommand::Show { tenant },
-        } => ask(file, |client| rules::show(client, tenant, format)),
+        } => ask_or_read(file, |client| rules::show(client, tenant, format)),
         Command::Rules {
             command: RulesCommand::Activate { file: rules, tenant },
         } => ask(file, |client| rules::activate(client, rules, tenant, format)),
@@ -108,14 +108,41 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     built.map_err(|error| Failure::Other(anyhow::Error::new(error).context("the runtime cannot be started")))
 }
 
-/// Asks the running instance. Only the socket's path is read of the configuration: its secrets need not be at
-/// hand where an operator works, and a mistake elsewhere in it must not keep him from looking.
+/// Asks the running instance. Only two paths are read of the configuration: its secrets need not be at hand where an
+/// operator works, and a mistake elsewhere in it must not keep him from looking.
 fn ask<F>(file: &Path, work: impl FnOnce(AdminClient) -> F) -> Result<(), Failure>
 where
     F: Future<Output = Result<(), Failure>>,
 {
-    let socket = config::load_socket(file)?;
-    runtime()?.block_on(work(AdminClient::new(&socket)))
+    let places = config::load_places(file)?;
+    runtime()?.block_on(work(AdminClient::new(&places.socket)))
+}
+
+/// Asks the running instance, or the files when none runs.
+fn ask_or_read<F>(file: &Path, work: impl FnOnce(AdminClient) -> F) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    let places = config::load_places(file)?;
+    runtime()?.block_on(async {
+        let client = AdminClient::new(&places.socket);
+        match client.status().await {
+            Err(none @ ClientError::NoInstance { .. }) => match engine::Offline::open(&places.data).await {
+                Ok(offline) => {
+                    eprintln!(
+                        "no instance runs: answered from the files in {}",
+                        places.data.display()
+                    );
+                    work(offline.client()).await
+                }
+                Err(error) => {
+                    eprintln!("the files cannot be looked at either: {error:#}");
+                    Err(Failure::Instance(none))
+                }
+            },
+            _ => work(client).await,
+        }
+    })
 }
 
 /// A sentence and a JSON document for something that was recorded.

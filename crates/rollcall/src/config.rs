@@ -21,7 +21,7 @@ use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
 pub use keys::{Form, KEYS, Key};
-pub use load::{CONFIG_BYTES_MAX, load, load_socket, parse};
+pub use load::{CONFIG_BYTES_MAX, load, load_places, parse};
 pub use problem::{ConfigErrors, Problem};
 
 /// Where environment variables come from; the real one is [`crate::environment`].

@@ -7,6 +7,7 @@ mod admin;
 mod door;
 mod explain;
 mod fluent;
+mod offline;
 mod operator;
 mod policy;
 mod rules;
@@ -28,6 +29,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use self::fluent::check_connectivity;
+pub use self::offline::Offline;
 pub(crate) use self::run::terminated;
 pub use self::run::{DemoOptions, SimOptions, demo, run, sim};
 use crate::admin::AdminServer;

@@ -128,6 +128,11 @@ impl KeyStore {
         Ok(Self { keys })
     }
 
+    /// Every tenant that has a key.
+    pub fn tenants(&self) -> impl Iterator<Item = &TenantId> {
+        self.keys.keys()
+    }
+
     /// The key of a tenant; there is one for every tenant that [`KeyStore::open`] was called with.
     #[must_use]
     pub fn get(&self, tenant: &TenantId) -> Option<&TenantKey> {

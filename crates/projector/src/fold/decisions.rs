@@ -3,9 +3,30 @@
 use rollcall_domain::{AccountKey, Decision, DecisionRecorded, EventId, HoldId, Revision};
 
 use super::state::TenantState;
-use crate::{Lane, Rejection};
+use crate::{Lane, OpenDecision, Rejection};
 
 impl TenantState {
+    /// Holds that wait for an operator, in the order of the events that caused them.
+    pub(crate) fn open_decisions(&self) -> Vec<OpenDecision> {
+        let trips = self.guard.trips.iter().map(|(cause, trip)| OpenDecision {
+            hold: HoldId::Guard { cause: *cause },
+            sequence: trip.sequence,
+            count: trip.open,
+        });
+        let losses = self
+            .catalog
+            .withheld
+            .iter()
+            .map(|(cause, withheld)| OpenDecision {
+                hold: HoldId::CatalogLoss { cause: *cause },
+                sequence: withheld.sequence,
+                count: withheld.entries.len() as u64,
+            });
+        let mut open: Vec<OpenDecision> = trips.chain(losses).collect();
+        open.sort_by_key(|decision| decision.sequence);
+        open
+    }
+
     pub(super) fn decision_recorded(&mut self, event: &DecisionRecorded) -> Result<Revision, Rejection> {
         match &event.hold {
             HoldId::Guard { cause } => self.decide_guard(*cause, event.decision)?,

@@ -60,7 +60,7 @@ pub enum Command {
         #[arg(long)]
         offline: bool,
     },
-    /// Show what a user should hold, and every reason. Asks the running instance.
+    /// Show what a user should hold, and every reason. Asks the running instance, or reads the files when none runs.
     Explain {
         /// A userName, a SCIM id, or an account key.
         user: String,
@@ -70,7 +70,7 @@ pub enum Command {
         #[arg(long)]
         tenant: Option<TenantId>,
     },
-    /// List what is held, why, and what waits for a decision. Asks the running instance.
+    /// List what is held, why, and what waits for a decision. Asks the running instance, or reads the files.
     Holds {
         /// Whose; needed only when there are several tenants.
         #[arg(long)]
@@ -78,7 +78,7 @@ pub enum Command {
     },
     /// Show how the running instance is.
     Status,
-    /// Fold the log anew and print the desired users as of a point in its history. Asks the running instance.
+    /// Fold the log anew and print the desired users as of a point in its history, by the running instance or from the files.
     Replay {
         /// A sequence number, a time (2026-03-01T09:30:00Z), or `end`.
         #[arg(long, value_name = "TIME|POSITION")]
@@ -120,7 +120,7 @@ pub enum RulesCommand {
         #[arg(long)]
         tenant: Option<TenantId>,
     },
-    /// Print the rule set in force in the running instance, as a rule file.
+    /// Print the rule set in force, as a rule file. Asks the running instance, or reads the files.
     Show {
         /// Whose; needed only when there are several tenants.
         #[arg(long)]

@@ -27,21 +27,31 @@ pub fn load(file: &Path, env: Environment<'_>) -> Result<Config, ConfigErrors> {
     parse(&text(file)?, file, env)
 }
 
-/// Reads only where the admin socket is. What else stands in the file is not looked at.
+/// What a command needs to ask an instance, or to look at the files of a stopped one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The admin socket.
+    pub socket: PathBuf,
+    /// The data folder.
+    pub data: PathBuf,
+}
+
+/// Reads only where the admin socket and the data folder are. What else stands in the file is not looked at.
 ///
 /// # Errors
 /// [`ConfigErrors`] when the file cannot be read, is no TOML, or the keys that lead to the socket are wrong.
-pub fn load_socket(file: &Path) -> Result<PathBuf, ConfigErrors> {
+pub fn load_places(file: &Path) -> Result<Places, ConfigErrors> {
     let text = text(file)?;
     let source = Source::new(&text);
     let document = document(&source, &text, file)?;
     let folder = folder(file);
     let root = Section::root(&source, document.get_ref());
+    let data = root.section("log").path("path", folder);
     let socket = root.section("admin").path("socket", folder);
-    let socket = socket.or_else(|| Some(root.section("log").path("path", folder)?.join(SOCKET)));
+    let socket = socket.or_else(|| Some(data.as_ref()?.join(SOCKET)));
     let problems = source.into_problems();
-    match socket {
-        Some(socket) if problems.is_empty() => Ok(socket),
+    match (socket, data) {
+        (Some(socket), Some(data)) if problems.is_empty() => Ok(Places { socket, data }),
         _ => Err(ConfigErrors::new(file.to_owned(), problems)),
     }
 }

@@ -127,8 +127,8 @@ impl AdminService for Service {
             id: tenant.id.clone(),
             key: tenant.directory.key().clone(),
         };
-        let log = Arc::clone(&self.0.log);
-        let work = tokio::task::spawn_blocking(move || replay(&log, setup, ask.until, &lines));
+        let log: Arc<dyn ReadLog> = Arc::<dyn EventLog>::clone(&self.0.log);
+        let work = tokio::task::spawn_blocking(move || replay(log.as_ref(), setup, ask.until, &lines));
         // The lines carry what went wrong; whoever reads them may have gone.
         let _ended = work.await;
         Ok(())
@@ -142,7 +142,7 @@ const fn recorded(placed: Placed) -> Recorded {
     }
 }
 
-fn waiting(open: OpenDecision) -> WaitingDecision {
+pub(super) fn waiting(open: OpenDecision) -> WaitingDecision {
     let about = match &open.hold {
         HoldId::Guard { .. } => format!("{} accounts would lose access by one event", open.count),
         HoldId::CatalogLoss { .. } => format!("{} roles or places are gone from Fluent", open.count),
@@ -157,7 +157,7 @@ fn waiting(open: OpenDecision) -> WaitingDecision {
 }
 
 /// Folds the log anew and sends every user; stops when nobody reads any more.
-fn replay(log: &Arc<dyn EventLog>, setup: TenantSetup, until: Until, lines: &ReplaySink) {
+pub(super) fn replay(log: &dyn ReadLog, setup: TenantSetup, until: Until, lines: &ReplaySink) {
     let until = match until {
         Until::Sequence(sequence) => rollcall_projector::Until::Sequence(sequence),
         Until::Time(time) => rollcall_projector::Until::Time(time),
@@ -176,8 +176,7 @@ fn replay(log: &Arc<dyn EventLog>, setup: TenantSetup, until: Until, lines: &Rep
             })
             .is_ok()
     };
-    let reading: Arc<dyn ReadLog> = Arc::<dyn EventLog>::clone(log);
-    let line = match rollcall_projector::replay(reading.as_ref(), &[setup], until, &mut progress) {
+    let line = match rollcall_projector::replay(log, &[setup], until, &mut progress) {
         Err(error) => ReplayLine::Failed {
             message: error.to_string(),
         },

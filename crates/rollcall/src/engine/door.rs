@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use rollcall_ingest::{
-    Connection, Dialect, Directory, Door, DoorConfig, PlainAnswer, RandomIds, SystemClock, TokenHash,
-    plain_route,
+    Connection, Dialect, Directory, Door, DoorConfig, RandomIds, SystemClock, TokenHash, page,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -89,22 +88,16 @@ fn connections(config: &Config) -> anyhow::Result<Vec<Connection>> {
 fn beside(core: &Arc<Core>) -> rollcall_ingest::Router {
     let (live, ready, metrics) = (Arc::clone(core), Arc::clone(core), Arc::clone(core));
     let text = "text/plain; charset=utf-8";
-    let health = move |answer: HealthAnswer| PlainAnswer {
-        status: answer.status,
-        content_type: text,
-        body: answer.body,
-    };
-    plain_route("/livez", move || health(live.health.livez()))
-        .merge(plain_route("/readyz", move || {
+    let health = |answer: HealthAnswer| (answer.status, answer.body);
+    rollcall_ingest::beside([
+        page("/livez", text, move || health(live.health.livez())),
+        page("/readyz", text, move || {
             ready.look_at_health();
             health(ready.health.readyz())
-        }))
-        .merge(plain_route("/metrics", move || {
+        }),
+        page("/metrics", CONTENT_TYPE, move || {
             metrics.look_at_health();
-            PlainAnswer {
-                status: 200,
-                content_type: CONTENT_TYPE,
-                body: metrics.render_metrics(),
-            }
-        }))
+            (200, metrics.render_metrics())
+        }),
+    ])
 }

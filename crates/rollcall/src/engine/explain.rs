@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rollcall_domain::{AccountKey, Catalog, Context, ContextType, Derivation, GroupId, RoleSource, UserId};
+use rollcall_domain::{
+    AccountKey, Catalog, Context, ContextType, Derivation, GroupId, RoleSource, TenantId, UserId,
+};
 use rollcall_projector::Subject;
 
 use super::Tenant;
@@ -40,35 +42,14 @@ impl Tenant {
             .explain(Subject::Account(account))
             .map_err(super::admin::unavailable)?;
         let explained = explained.ok_or_else(unknown)?;
-        let names: BTreeMap<GroupId, String> = explained
-            .groups
-            .into_iter()
-            .map(|group| (group.id, group.display_name))
-            .collect();
-        let catalog = self.directory.catalog();
-        let desired = explained.desired;
-        let grants = desired.grants.into_iter().map(|wanted| {
-            let because = explained.derivations.iter().filter(|d| d.grant == wanted.grant);
-            ExplainedGrant {
-                place: place(&catalog, &wanted.grant.context),
-                because: because.map(|derivation| reason(derivation, &names)).collect(),
-                grant: wanted.grant,
-            }
-        });
-        Ok(Explanation {
+        let explained = Explained {
             tenant: self.id.clone(),
-            account,
             username: self.directory.user_name(account),
-            sequence: desired.sequence,
-            status: desired.status,
-            gains: desired.gains,
-            grants: grants.collect(),
-            retained: desired.retained,
-            holds: desired.holds,
-            notes: desired.notes,
-            claimants: desired.claimants,
+            catalog: self.directory.catalog(),
             fluent: self.ledger(account),
-        })
+            explained,
+        };
+        Ok(explained.for_people())
     }
 
     /// What our outcomes say of an account; none when we never wrote it.
@@ -85,6 +66,50 @@ impl Tenant {
             unsettled: !entry.open.is_empty(),
             failing: None,
         })
+    }
+}
+
+/// An explanation and what makes it readable.
+pub(super) struct Explained {
+    pub(super) tenant: TenantId,
+    pub(super) username: Option<String>,
+    pub(super) catalog: Catalog,
+    pub(super) fluent: Option<LedgerEntry>,
+    pub(super) explained: rollcall_projector::Explanation,
+}
+
+impl Explained {
+    /// With the names of groups and places.
+    pub(super) fn for_people(self) -> Explanation {
+        let groups = self.explained.groups.into_iter();
+        let names: BTreeMap<GroupId, String> = groups.map(|group| (group.id, group.display_name)).collect();
+        let desired = self.explained.desired;
+        let grants = desired.grants.into_iter().map(|wanted| {
+            let because = self
+                .explained
+                .derivations
+                .iter()
+                .filter(|d| d.grant == wanted.grant);
+            ExplainedGrant {
+                place: place(&self.catalog, &wanted.grant.context),
+                because: because.map(|derivation| reason(derivation, &names)).collect(),
+                grant: wanted.grant,
+            }
+        });
+        Explanation {
+            tenant: self.tenant,
+            account: desired.account,
+            username: self.username,
+            sequence: desired.sequence,
+            status: desired.status,
+            gains: desired.gains,
+            grants: grants.collect(),
+            retained: desired.retained,
+            holds: desired.holds,
+            notes: desired.notes,
+            claimants: desired.claimants,
+            fluent: self.fluent,
+        }
     }
 }
 
