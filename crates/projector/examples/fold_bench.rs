@@ -1,7 +1,7 @@
 //! Figures of the fold: `cargo run --release -p rollcall-projector --example fold_bench`.
 //!
-//! Events of the demo's mix (hires into groups, role and profile changes, moves, leavers), at least 350 B on average;
-//! uniqueness, verdicts and derivations are on.
+//! Events of the demo's mix (hires into groups, role and profile changes, moves, leavers), at least 350 B on
+//! average; uniqueness, verdicts and derivations are on.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -86,7 +86,8 @@ impl Source {
                 .collect(),
             ..CatalogDifference::default()
         };
-        let rules = r#"{"rules":[{"condition":{"type":"HAS_APP_ROLE","appRole":"Associate"},"action":{"type":"MAPPING_ROLE_ASSIGNMENT",
+        let rules = r#"{"rules":[{"condition":{"type":"HAS_APP_ROLE","appRole":"Associate"},
+            "action":{"type":"MAPPING_ROLE_ASSIGNMENT",
             "sourceAppRole":"Associate","targetRoles":["STORE_ASSOCIATE","FULFILMENT"]}}]}"#;
         let mut records = vec![
             self.event(EventData::CatalogChanged(CatalogChanged { difference })),
@@ -197,7 +198,9 @@ impl Source {
             _ => {
                 let mut change = PersonalChange::default();
                 let family = "x".repeat(usize::try_from(self.numbers.next(20)).unwrap());
-                change.set.insert("name".to_owned(), json!({"givenName": format!("Given{user}"), "familyName": format!("Family{user}{family}")}));
+                let name =
+                    json!({"givenName": format!("Given{user}"), "familyName": format!("F{user}{family}")});
+                change.set.insert("name".to_owned(), name);
                 change
                     .set
                     .insert("title".to_owned(), Value::from("Seasonal Fulfilment Associate"));

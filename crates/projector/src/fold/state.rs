@@ -78,10 +78,14 @@ pub(crate) struct Group {
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
     pub(crate) key: AccountKey,
-    /// In order of their first claim. Those who were deleted or renamed away stay, until an approval says that the
-    /// name may pass on.
+    /// In order of their first claim. Those who were deleted or renamed away stay, until an approval says
+    /// that the name may pass on.
     pub(crate) claimants: SmallVec<[UserIx; 4]>,
     /// What the safety catch keeps.
+    #[expect(
+        clippy::box_collection,
+        reason = "one word in the many accounts that keep nothing"
+    )]
     pub(crate) kept: Option<Box<Vec<Kept>>>,
     /// What was published last.
     pub(crate) published: PublishedAs,
