@@ -11,6 +11,8 @@ mod near;
 mod outline;
 mod profile;
 mod resolve;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use groups::GroupRole;
 pub(crate) use outline::GrantList;
