@@ -18,8 +18,8 @@ use crate::{
     TenantStatus, UserResource, WakeReceiver,
 };
 
-/// One tenant's directory and desired users. Cheap to clone. Reads take a short shared lock; none of them waits for
-/// the log or for the driver, except the two that say so.
+/// One tenant's directory and desired users. Cheap to clone. Reads take a short shared lock; none of them
+/// waits for the log or for the driver, except the two that say so.
 #[derive(Clone)]
 pub struct TenantHandle {
     core: Arc<Core>,
@@ -65,8 +65,9 @@ impl TenantHandle {
         &self.key
     }
 
-    /// Waits until the directory has taken in `position`, and gives the verdict on the event that stands there.
-    /// After that every read sees it. Waits at most [`SETTLE_WAIT_MAX`](crate::limits::SETTLE_WAIT_MAX).
+    /// Waits until the directory has taken in `position`, and gives the verdict on the event that stands
+    /// there. After that every read sees it. Waits at most
+    /// [`SETTLE_WAIT_MAX`](crate::limits::SETTLE_WAIT_MAX).
     ///
     /// # Errors
     /// [`ProjectorError::NotSettled`], [`ProjectorError::VerdictForgotten`], [`ProjectorError::Stopped`].
@@ -392,7 +393,8 @@ impl TenantHandle {
         Ok(live.state.desired_user(ix, attributes.as_ref()))
     }
 
-    /// The account that this one's claimant was renamed to: that one is made usable before this one is closed.
+    /// The account that this one's claimant was renamed to: that one is made usable before this one is
+    /// closed.
     #[must_use]
     pub fn successor(&self, account: AccountKey) -> Option<AccountKey> {
         let live = self.tenant.live.read();
@@ -408,8 +410,8 @@ impl TenantHandle {
         page.into_iter().map(|(_, key)| key).collect()
     }
 
-    /// From now on every account whose desired user changes is told. Accounts that changed before are not: walk
-    /// [`TenantHandle::accounts_page`] after subscribing.
+    /// From now on every account whose desired user changes is told. Accounts that changed before are not:
+    /// walk [`TenantHandle::accounts_page`] after subscribing.
     #[must_use]
     pub fn subscribe(&self) -> WakeReceiver {
         self.tenant.subscribe()
@@ -440,8 +442,8 @@ impl TenantHandle {
         self.tenant.live.read().state.catalog.catalog.clone()
     }
 
-    /// The catalog as the last reading had it: in force, less what is withheld or was rejected as a loss. What a
-    /// new reading is to be compared with, so that no loss is reported twice.
+    /// The catalog as the last reading had it: in force, less what is withheld or was rejected as a loss.
+    /// What a new reading is to be compared with, so that no loss is reported twice.
     #[must_use]
     pub fn catalog_reported(&self) -> Catalog {
         self.tenant.live.read().state.catalog.reported()
@@ -539,8 +541,8 @@ impl TenantHandle {
         }
     }
 
-    /// A fingerprint of the directory, hex: equal for equal histories. Reads every document: for checks, not for
-    /// every day.
+    /// A fingerprint of the directory, hex: equal for equal histories. Reads every document: for checks, not
+    /// for every day.
     #[must_use]
     pub fn digest(&self) -> String {
         let live = self.tenant.live.read();

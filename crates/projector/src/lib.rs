@@ -1,8 +1,8 @@
-//! The projector: folds the `events` stream into a directory (users, groups, members, catalog, rules, policy) and
-//! computes from that what every account should hold in Fluent, with a reason for every grant.
+//! The projector: folds the `events` stream into a directory (users, groups, members, catalog, rules, policy)
+//! and computes from that what every account should hold in Fluent, with a reason for every grant.
 //!
-//! What it is not: it knows no Fluent, no HTTP and no ownership; whether an account exists or is ours is decided in
-//! the reconciler's plan.
+//! What it is not: it knows no Fluent, no HTTP and no ownership; whether an account exists or is ours is
+//! decided in the reconciler's plan.
 //!
 //! Invariants:
 //! - the state is a function of the tenant's events alone: no configuration, no clock;

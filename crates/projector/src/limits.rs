@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-/// Event ids whose verdict is remembered per tenant: hours of a busy tenant, far longer than any producer repeats.
+/// Event ids whose verdict is remembered per tenant: hours of a busy tenant, far longer than any producer
+/// repeats.
 pub const VERDICTS_MAX: usize = 65_536;
-/// Longest wait for the fold: it is microseconds behind the log, so a longer wait means that it is catching up.
+/// Longest wait for the fold: it is microseconds behind the log, so a longer wait means that it is catching
+/// up.
 pub const SETTLE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Most ids of one page, and most accounts looked at for one page of holds: bounds the time of a shared lock.
 pub const PAGE_MAX: usize = 1_000;
 /// The window in which losses of access are summed for the safety catch, in ms of event time (DESIGN 8).
 pub const GUARD_WINDOW_MS: i64 = 10 * 60 * 1000;
-/// Requests in parts that wait for their rest; the oldest gives way. A door sends the parts of a request in one go.
+/// Requests in parts that wait for their rest; the oldest gives way. A door sends the parts of a request in
+/// one go.
 pub const PARTS_REQUESTS_MAX: usize = 64;
 /// Bytes of all waiting parts together: one request of the largest size that a door accepts.
 pub const PARTS_BYTES_MAX: usize = 128 * 1024 * 1024;

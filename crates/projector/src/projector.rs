@@ -24,11 +24,11 @@ pub struct Projector {
 }
 
 impl Projector {
-    /// Loads the state in `dir` (or rebuilds it from the log) and starts the driver thread. Blocks while it loads;
-    /// catching up with the log goes on in the background, see [`TenantHandle::read_barrier`].
+    /// Loads the state in `dir` (or rebuilds it from the log) and starts the driver thread. Blocks while it
+    /// loads; catching up with the log goes on in the background, see [`TenantHandle::read_barrier`].
     ///
-    /// A state that cannot be read, belongs to another log or disagrees with it is moved to `<dir>.damaged-<n>` and
-    /// rebuilt.
+    /// A state that cannot be read, belongs to another log or disagrees with it is moved to
+    /// `<dir>.damaged-<n>` and rebuilt.
     ///
     /// # Errors
     /// [`ProjectorError::StateAheadOfLog`] when the log is empty or shorter than what the state has taken in;
@@ -105,7 +105,8 @@ impl Projector {
         ))
     }
 
-    /// Stops after the current turn: state and position are flushed, waiting requests fail, subscriptions end.
+    /// Stops after the current turn: state and position are flushed, waiting requests fail, subscriptions
+    /// end.
     pub async fn stop(mut self) {
         self.core.stop();
         let threads = std::mem::take(&mut self.threads);

@@ -8,8 +8,8 @@ use super::profile::{Mapped, map};
 use crate::fold::{AccountIx, TenantState, UserIx};
 
 impl TenantState {
-    /// The user whose document is needed for [`TenantState::desired_user`]: the live claimant that speaks for the
-    /// account, else one that is deactivated, whose name may be protected.
+    /// The user whose document is needed for [`TenantState::desired_user`]: the live claimant that speaks for
+    /// the account, else one that is deactivated, whose name may be protected.
     pub(crate) fn document_of(&self, account: AccountIx) -> Option<UserIx> {
         self.live_claimants(account)
             .next()

@@ -1,5 +1,5 @@
-//! What a member of a group gets: the roles of that group and of all that it is nested in, each with the shortest
-//! way there.
+//! What a member of a group gets: the roles of that group and of all that it is nested in, each with the
+//! shortest way there.
 
 use std::collections::VecDeque;
 
@@ -52,8 +52,8 @@ impl TenantState {
         found
     }
 
-    /// The group and all groups above it, nearest first, each with the shortest path to it; of several shortest ones
-    /// the first in order of ids.
+    /// The group and all groups above it, nearest first, each with the shortest path to it; of several
+    /// shortest ones the first in order of ids.
     pub(crate) fn upwards(&self, group: GroupIx) -> Vec<(GroupIx, Vec<GroupId>)> {
         let mut seen = FxHashSet::default();
         let mut queue = VecDeque::new();

@@ -7,7 +7,8 @@ use crate::fold::TenantState;
 
 /// Most edits between a name and its near miss.
 const EDITS_MAX: usize = 2;
-/// Longer names are not compared: the cost is the product of the lengths, and such names are no slips of a finger.
+/// Longer names are not compared: the cost is the product of the lengths, and such names are no slips of a
+/// finger.
 const LENGTH_MAX: usize = 64;
 
 impl TenantState {
@@ -64,8 +65,8 @@ impl TenantState {
     }
 }
 
-/// The nearest name within [`EDITS_MAX`] edits (a third of the length at most), without regard to case; the first in
-/// order of the names when several are as near.
+/// The nearest name within [`EDITS_MAX`] edits (a third of the length at most), without regard to case; the
+/// first in order of the names when several are as near.
 fn nearest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
     let wanted: Vec<char> = wanted.to_lowercase().chars().collect();
     let most = EDITS_MAX.min(wanted.len() / 3);

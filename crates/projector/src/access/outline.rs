@@ -1,4 +1,5 @@
-//! An account put together from indexes and hashes only: cheap enough to be made for every member of a large group.
+//! An account put together from indexes and hashes only: cheap enough to be made for every member of a large
+//! group.
 
 use rollcall_domain::{
     AppRole, DerivationId, DesiredStatus, EventId, GroupRoleOrigin, InactiveReason, Note, SharedAccounts,
@@ -73,7 +74,8 @@ impl TenantState {
             .filter(|ix| self.users.get(*ix).is_some_and(|user| user.active))
     }
 
-    /// Every app role that the live claimants have, from wherever. `names_only` gets groups that are just named.
+    /// Every app role that the live claimants have, from wherever. `names_only` gets groups that are just
+    /// named.
     fn assignments(&self, account: AccountIx, names_only: &mut Vec<GroupIx>) -> SmallVec<[Assignment; 16]> {
         let mut found = SmallVec::new();
         for user in self.live_claimants(account) {
@@ -254,7 +256,8 @@ impl TenantState {
         grants
     }
 
-    /// What every assignment of the account leads to; an app role that comes several ways is looked at several times.
+    /// What every assignment of the account leads to; an app role that comes several ways is looked at
+    /// several times.
     fn each_outcome<'s>(&'s self, account: AccountIx, mut look: impl FnMut(&'s Outcome)) {
         if self.rules.conditional {
             let assignments = self.assignments(account, &mut Vec::new());
@@ -282,8 +285,8 @@ impl TenantState {
         }
     }
 
-    /// A hash of all that a desired user says but its sequence: when it is equal, nothing needs to be published.
-    /// Never 0.
+    /// A hash of all that a desired user says but its sequence: when it is equal, nothing needs to be
+    /// published. Never 0.
     pub(crate) fn outline_hash(&self, account: AccountIx, outline: &Outline<'_>) -> u64 {
         let status = match outline.status {
             DesiredStatus::Active => 1,
@@ -334,8 +337,8 @@ impl TenantState {
         for user in claimants.iter().filter_map(|ix| self.users.get(*ix)) {
             let live = user.is_live() && user.account == account;
             hash = hash.number(user_hash(user.id) ^ u64::from(live));
-            // One who was renamed away may change without a word to this account: it is told when it matters, that is
-            // when the next claimant comes.
+            // One who was renamed away may change without a word to this account: it is told when it matters,
+            // that is when the next claimant comes.
             if user.account == account
                 && let Some(external) = user.external
             {

@@ -16,8 +16,8 @@ pub(crate) struct Mapped {
     pub(crate) notes: Vec<Note>,
 }
 
-/// Maps the attributes of the claimant that speaks for an account. A name is cut at Fluent's limit; a userName or an
-/// address cannot be cut, so it is a hold.
+/// Maps the attributes of the claimant that speaks for an account. A name is cut at Fluent's limit; a
+/// userName or an address cannot be cut, so it is a hold.
 pub(crate) fn map(attributes: Option<&Map<String, Value>>, policy: &Policy) -> Mapped {
     let mut mapped = Mapped::default();
     let Some(user_name) = attributes.and_then(user_name) else {
@@ -106,7 +106,7 @@ fn email(attributes: &Map<String, Value>) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use serde_json::json;
 
@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn the_work_address_is_taken_before_the_primary_and_that_before_the_first() {
-        let mut user = json!({"userName": "ida", "emails": [{"value": "a@x"}, {"value": "b@x", "primary": true},
+        let mut user = json!({"userName": "ida", "emails": [{"value": "a@x"},
+            {"value": "b@x", "primary": true},
             {"value": "c@x", "type": "Work"}]});
         let address = |user: &Value| mapped(user).profile.unwrap().primary_email;
         assert_eq!(address(&user).as_deref(), Some("c@x"));

@@ -18,7 +18,8 @@ pub enum ProjectorError {
         /// How long.
         waited: Duration,
     },
-    /// The event's verdict is no longer remembered ([`VERDICTS_MAX`](crate::VERDICTS_MAX)), or it was never seen.
+    /// The event's verdict is no longer remembered ([`VERDICTS_MAX`](crate::VERDICTS_MAX)), or it was never
+    /// seen.
     #[error("no verdict is remembered for the event at position {position}")]
     VerdictForgotten {
         /// Where the event stands in the log.
@@ -33,10 +34,11 @@ pub enum ProjectorError {
     /// The log could not be read.
     #[error(transparent)]
     Log(#[from] ReadError),
-    /// The log is empty, or ends before the position of the state beside it: a log was lost or exchanged. Never
-    /// taken as a fresh start.
+    /// The log is empty, or ends before the position of the state beside it: a log was lost or exchanged.
+    /// Never taken as a fresh start.
     #[error(
-        "the state in {} has taken in position {state} of this log, but the log ends at {log}; restore the log, \
+        "the state in {} has taken in position {state} of this log, but the log ends at {log}; \
+         restore the log, \
          or move the state away to accept the loss", dir.display()
     )]
     StateAheadOfLog {

@@ -12,7 +12,8 @@ use super::GroupRef;
 pub struct Explanation {
     /// The desired user.
     pub desired: DesiredUser,
-    /// Every derivation that its grants name, and those of held and retained app roles, in order of their ids.
+    /// Every derivation that its grants name, and those of held and retained app roles, in order of their
+    /// ids.
     pub derivations: Vec<Derivation>,
     /// The names of all groups that the derivations and notes mention, by id.
     pub groups: Vec<GroupRef>,

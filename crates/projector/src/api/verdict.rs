@@ -1,4 +1,5 @@
-//! What the fold decided about an event. Frozen with the event's version: an old log folds to the same verdicts.
+//! What the fold decided about an event. Frozen with the event's version: an old log folds to the same
+//! verdicts.
 
 use rollcall_domain::{Revision, Sequence};
 use serde::{Deserialize, Serialize};
@@ -66,7 +67,8 @@ pub enum Rejection {
     /// The event's source may not say that: users and groups need a connection.
     #[error("the source may not send this")]
     WrongSource,
-    /// The parts do not make one request: other groups, attributes outside the first, or kinds that have no parts.
+    /// The parts do not make one request: other groups, attributes outside the first, or kinds that have no
+    /// parts.
     #[error("the parts do not fit together")]
     PartsUnfit,
     /// The event belongs into another stream or to another tenant.

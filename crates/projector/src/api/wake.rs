@@ -1,5 +1,5 @@
-//! Waking the reconciler: keys and lanes, never work. Merged per account, so a queue is bounded by the number of
-//! accounts and the driver never waits for its reader.
+//! Waking the reconciler: keys and lanes, never work. Merged per account, so a queue is bounded by the number
+//! of accounts and the driver never waits for its reader.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;

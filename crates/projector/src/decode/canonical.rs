@@ -1,7 +1,7 @@
-//! The frequent kinds of events in exactly the layout that [`rollcall_domain::Event::encode`] writes, read without a
-//! general parser: members in their order, no blanks, no escapes. Anything else is `None` and left to the general
-//! reader, so this one may only be faster, never more generous: whatever it takes, the other takes too and reads the
-//! same (a test holds them together).
+//! The frequent kinds of events in exactly the layout that [`rollcall_domain::Event::encode`] writes, read
+//! without a general parser: members in their order, no blanks, no escapes. Anything else is `None` and left
+//! to the general reader, so this one may only be faster, never more generous: whatever it takes, the other
+//! takes too and reads the same (a test holds them together).
 
 use std::borrow::Cow;
 

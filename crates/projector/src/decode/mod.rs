@@ -1,5 +1,5 @@
-//! Records into events, fast: texts stay in the record, the personal part is skipped, unknown members are ignored.
-//! Accepts every form that [`rollcall_domain::Event::decode`] accepts.
+//! Records into events, fast: texts stay in the record, the personal part is skipped, unknown members are
+//! ignored. Accepts every form that [`rollcall_domain::Event::decode`] accepts.
 
 mod canonical;
 
@@ -231,31 +231,32 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        #[test]
-        fn the_fast_reader_takes_what_we_write_and_reads_it_as_the_general_one(
-            ops in ops(), damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
-        ) {
-            let (mut state, mut history) = (TenantState::new(), Vec::new());
-            for op in &ops {
-                for event in events(op, &state, &history) {
-                    state.apply(&event);
-                    let mut bytes = event.encode();
-                    let fast = canonical::read(&bytes).map(|d| format!("{d:?}"));
-                    let general = decode_any(&bytes).map(|d| format!("{d:?}")).unwrap();
-                    let frequent = matches!(event.data.kind(), "rollcall.user.created.v1" | "rollcall.user.changed.v1" | "rollcall.user.deleted.v1");
-                    prop_assert!(fast.is_some() || !frequent, "{}", String::from_utf8_lossy(&bytes));
-                    prop_assert!(fast.is_none_or(|fast| fast == general));
-                    for (at, byte) in &damage {
-                        let at = at.index(bytes.len());
-                        bytes[at] = if byte % 2 == 0 { *byte } else { b"\"{}[],:\\0 "[usize::from(*byte) % 10] };
-                    }
-                    if let Some(fast) = canonical::read(&bytes) {
-                        let general = decode_any(&bytes).map(|d| format!("{d:?}"));
-                        prop_assert_eq!(Ok(format!("{fast:?}")), general);
-                    }
-                    history.push(event);
-                }
-            }
-        }
-    }
+           #[test]
+           fn the_fast_reader_takes_what_we_write_and_reads_it_as_the_general_one(
+               ops in ops(), damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+           ) {
+               let (mut state, mut history) = (TenantState::new(), Vec::new());
+               for op in &ops {
+                   for event in events(op, &state, &history) {
+                       state.apply(&event);
+                       let mut bytes = event.encode();
+                       let fast = canonical::read(&bytes).map(|d| format!("{d:?}"));
+                       let general = decode_any(&bytes).map(|d| format!("{d:?}")).unwrap();
+                       let frequent = event.data.kind().starts_with("rollcall.user.");
+                       prop_assert!(fast.is_some() || !frequent, "{}", String::from_utf8_lossy(&bytes));
+                       prop_assert!(fast.is_none_or(|fast| fast == general));
+                       for (at, byte) in &damage {
+                           let at = at.index(bytes.len());
+                           let marks = b"\"{}[],:\\0 ";
+    bytes[at] = if byte % 2 == 0 { *byte } else { marks[usize::from(*byte) % 10] };
+                       }
+                       if let Some(fast) = canonical::read(&bytes) {
+                           let general = decode_any(&bytes).map(|d| format!("{d:?}"));
+                           prop_assert_eq!(Ok(format!("{fast:?}")), general);
+                       }
+                       history.push(event);
+                   }
+               }
+           }
+       }
 }

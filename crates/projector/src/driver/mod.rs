@@ -1,8 +1,8 @@
 //! The driver thread: reads the log, folds, tells who waits, commits, computes desired users in slices.
 //!
-//! One turn: a bounded batch of records is folded in short steps; after each step those who wait for a position are
-//! told and leavers are computed; then what changed is committed with its position; then a slice of the dirty set is
-//! computed, removals first.
+//! One turn: a bounded batch of records is folded in short steps; after each step those who wait for a
+//! position are told and leavers are computed; then what changed is committed with its position; then a slice
+//! of the dirty set is computed, removals first.
 
 mod publish;
 mod shared;
@@ -177,10 +177,10 @@ impl Driver {
                 self.unsaved = false;
             }
             Err(error) => {
-                // The pages that were to be written are forgotten, so nothing more may be committed: what is in
-                // memory stays right, and the next start folds from the last good commit or rebuilds.
+                // The pages that were to be written are forgotten, so nothing more may be committed: what is
+                // in memory stays right, and the next start folds from the last good commit or rebuilds.
                 self.broken = true;
-                tracing::error!(%error, "the state cannot be written any more; it is folded again at the next start");
+                tracing::error!(%error, "the state cannot be written any more; the next start folds again");
                 self.core.end(format!("the state cannot be written: {error}"));
             }
         }

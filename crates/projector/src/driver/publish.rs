@@ -1,5 +1,6 @@
-//! The publisher: writes computed desired users to the `desired` stream, in the background and in batches, those
-//! that lose access first. What is not durable there yet is marked in the state, so a restart publishes it again.
+//! The publisher: writes computed desired users to the `desired` stream, in the background and in batches,
+//! those that lose access first. What is not durable there yet is marked in the state, so a restart publishes
+//! it again.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -216,7 +217,8 @@ fn record_of(item: &Item, live: &Live) -> Option<Record> {
     Some(Record::new(key, event.encode()))
 }
 
-/// The id of a published desired user: a function of what it is about, so that publishing twice is seen as such.
+/// The id of a published desired user: a function of what it is about, so that publishing twice is seen as
+/// such.
 fn event_id(key: &str, sequence: u64) -> EventId {
     let half = |purpose| StableHash::new(purpose).text(key).number(sequence).finish();
     EventId(

@@ -51,8 +51,8 @@ impl Tenant {
         }
     }
 
-    /// The attributes of a user that is not deleted. Called with the lock of `live` held, so that document and user
-    /// are of one moment.
+    /// The attributes of a user that is not deleted. Called with the lock of `live` held, so that document
+    /// and user are of one moment.
     pub(crate) fn attributes(
         &self,
         live: &Live,

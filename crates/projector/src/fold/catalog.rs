@@ -1,6 +1,7 @@
 //! The catalog in force, what vanished from it, and the losses that wait for an approval.
 //!
-//! What vanishes stays as a tombstone, so that an app role that no longer resolves still says what is to be retained.
+//! What vanishes stays as a tombstone, so that an app role that no longer resolves still says what is to be
+//! retained.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -296,7 +297,8 @@ impl TenantState {
         Ok(())
     }
 
-    /// Reads everything again against the catalog. Nothing is lost by that (DESIGN 7.6), so the catch is not asked.
+    /// Reads everything again against the catalog. Nothing is lost by that (DESIGN 7.6), so the catch is not
+    /// asked.
     fn catalog_moved(&mut self) {
         self.catalog.reindex();
         self.reread_roles();

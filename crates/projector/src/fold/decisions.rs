@@ -75,8 +75,8 @@ impl TenantState {
         Ok(())
     }
 
-    /// Approved: who had the name before is forgotten, so the name is the new claimant's alone. Rejected: the hold
-    /// stays with the account, since the name is still another person's.
+    /// Approved: who had the name before is forgotten, so the name is the new claimant's alone. Rejected: the
+    /// hold stays with the account, since the name is still another person's.
     fn decide_name_reused(&mut self, account: AccountKey, decision: Decision) -> Result<(), Rejection> {
         let ix = self.account_ix(account).ok_or(Rejection::NoSuchHold)?;
         let users = &self.users;

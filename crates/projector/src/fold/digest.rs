@@ -22,8 +22,8 @@ impl Hasher {
 }
 
 impl TenantState {
-    /// SHA-256 over everything that events decide, hex. Not in it: what is still to be computed or published, which
-    /// depends on when somebody looked.
+    /// SHA-256 over everything that events decide, hex. Not in it: what is still to be computed or published,
+    /// which depends on when somebody looked.
     pub(crate) fn digest(&self, document: &mut dyn FnMut(UserIx) -> Option<Map<String, Value>>) -> String {
         let mut h = Hasher(Sha256::new());
         h.number(self.sequence.0);

@@ -1,5 +1,5 @@
-//! Whose desired user is to be computed again. Stage 1 costs what the event says: a fan-out is written down as a
-//! group or as everybody, and expanded by stage 2.
+//! Whose desired user is to be computed again. Stage 1 costs what the event says: a fan-out is written down
+//! as a group or as everybody, and expanded by stage 2.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -94,8 +94,8 @@ impl TenantState {
         None
     }
 
-    /// Expands the next fan-out a little: at most `max` accounts are put into the last lane (a group is expanded
-    /// whole, since its members may change meanwhile). False when there is none.
+    /// Expands the next fan-out a little: at most `max` accounts are put into the last lane (a group is
+    /// expanded whole, since its members may change meanwhile). False when there is none.
     pub(crate) fn expand_dirty(&mut self, max: u32) -> bool {
         if let Some(group) = self.dirty.groups.pop_first() {
             self.touched.queue = true;

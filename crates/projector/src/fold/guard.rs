@@ -1,5 +1,6 @@
-//! The safety catch: an event that would take access from too many accounts has its losses stopped, in its own turn,
-//! so that every replay stops the same ones (ADR 0001). Leavers are neither held nor counted (ADR 0002).
+//! The safety catch: an event that would take access from too many accounts has its losses stopped, in its
+//! own turn, so that every replay stops the same ones (ADR 0001). Leavers are neither held nor counted (ADR
+//! 0002).
 
 use std::collections::VecDeque;
 
@@ -43,7 +44,8 @@ pub(crate) struct Guard {
     /// Sum of the window.
     lately: u64,
     pub(crate) trips: ByCause<Trip>,
-    /// Accounts that keep something for good, since an operator rejected its loss; some may have been released since.
+    /// Accounts that keep something for good, since an operator rejected its loss; some may have been
+    /// released since.
     pub(crate) rejected: std::collections::BTreeSet<AccountIx>,
 }
 
@@ -57,7 +59,8 @@ impl Guard {
         self.lately
     }
 
-    /// So many accounts lost something. Losses of one second share an entry, so the window is bounded by its length.
+    /// So many accounts lost something. Losses of one second share an entry, so the window is bounded by its
+    /// length.
     pub(crate) fn lost(&mut self, now: i64, count: u64) {
         self.lost_lately(now);
         let now = now - now.rem_euclid(1000);
@@ -75,8 +78,8 @@ impl Guard {
 }
 
 impl TenantState {
-    /// Carries out a change that may take access from these accounts, and stops what is too much. The accounts wait
-    /// in the lane of removals afterwards when they lost something, else in the last one.
+    /// Carries out a change that may take access from these accounts, and stops what is too much. The
+    /// accounts wait in the lane of removals afterwards when they lost something, else in the last one.
     pub(super) fn guarded(
         &mut self,
         cause: EventId,

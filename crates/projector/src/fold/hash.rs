@@ -1,7 +1,7 @@
 //! Hashes that never change: they stand in derivation ids, in published records and in fingerprints.
 
-/// FNV-1a over bytes with a strong finish. Not against an adversary: a collision inside one account costs a merged
-/// explanation, nothing else.
+/// FNV-1a over bytes with a strong finish. Not against an adversary: a collision inside one account costs a
+/// merged explanation, nothing else.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StableHash(u64);
 

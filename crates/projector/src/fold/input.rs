@@ -20,7 +20,8 @@ pub(crate) struct Input<'a> {
     pub(crate) data: Data<'a>,
 }
 
-/// What it says. The frequent kinds are borrowed member by member, the others are as they stand in the domain.
+/// What it says. The frequent kinds are borrowed member by member, the others are as they stand in the
+/// domain.
 #[derive(Debug)]
 pub(crate) enum Data<'a> {
     UserCreated {

@@ -1,9 +1,9 @@
-//! Stage 1, pure: what an event does to the directory, and what is refused. The rules of acceptance belong to the
-//! event's version and never change: an old log folds to the same verdicts for ever.
+//! Stage 1, pure: what an event does to the directory, and what is refused. The rules of acceptance belong to
+//! the event's version and never change: an old log folds to the same verdicts for ever.
 //!
-//! One file an event family: `users`, `groups`, `rules`, `policy`, `catalog`, `decisions`; beside them the tables
-//! (`state`, `slab`, `roles`, `roster`), the memory of verdicts, the safety catch (`guard`) and what is left to do
-//! for stage 2 (`dirty`).
+//! One file an event family: `users`, `groups`, `rules`, `policy`, `catalog`, `decisions`; beside them the
+//! tables (`state`, `slab`, `roles`, `roster`), the memory of verdicts, the safety catch (`guard`) and what
+//! is left to do for stage 2 (`dirty`).
 
 mod catalog;
 mod decisions;

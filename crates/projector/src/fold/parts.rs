@@ -1,8 +1,9 @@
-//! Requests that were too large for one event: their parts wait here, and are applied together when the last one
-//! has come, all or none.
+//! Requests that were too large for one event: their parts wait here, and are applied together when the last
+//! one has come, all or none.
 //!
-//! What may come in parts: a group with its members (the first part is the `group.created` or `group.changed` with
-//! the attributes, the others are `group.changed` of the same group with members only) and a `catalog.changed`.
+//! What may come in parts: a group with its members (the first part is the `group.created` or `group.changed`
+//! with the attributes, the others are `group.changed` of the same group with members only) and a
+//! `catalog.changed`.
 
 use std::collections::BTreeMap;
 
@@ -153,7 +154,8 @@ fn members_only(part: &GroupChanged) -> bool {
         && part.roles.is_none()
 }
 
-/// What the store keeps of a waiting part: the event as it stood in the log, with nothing but its data filled in.
+/// What the store keeps of a waiting part: the event as it stood in the log, with nothing but its data filled
+/// in.
 pub(crate) fn part_event(data: EventData, tenant: rollcall_domain::TenantId) -> Event {
     Event {
         id: rollcall_domain::EventId(uuid::Uuid::nil()),

@@ -17,8 +17,8 @@ impl TenantState {
         }
     }
 
-    /// Puts a policy into force. Grants follow from it only through the account's own name, and a name that no
-    /// longer leads to the account is like a place that vanished: what was granted stays.
+    /// Puts a policy into force. Grants follow from it only through the account's own name, and a name that
+    /// no longer leads to the account is like a place that vanished: what was granted stays.
     pub(crate) fn put_policy(&mut self, policy: Policy, since: rollcall_domain::Sequence) {
         let renamed = self.policy.account_name != policy.account_name;
         if renamed && let Some(old) = self.policy.account_name.take() {

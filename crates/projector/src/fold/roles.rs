@@ -1,5 +1,5 @@
-//! App roles and grants, each text kept once; an app role is read against rules and catalog when it is first seen
-//! and whenever those change.
+//! App roles and grants, each text kept once; an app role is read against rules and catalog when it is first
+//! seen and whenever those change.
 
 use hashbrown::HashTable;
 use rollcall_domain::{AppRole, AssignedRole, Grant};
@@ -67,7 +67,8 @@ impl GrantBook {
     }
 }
 
-/// Every role text that was ever seen. Nothing is forgotten: the book is as large as the variety of the texts.
+/// Every role text that was ever seen. Nothing is forgotten: the book is as large as the variety of the
+/// texts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RoleBook {
     pub(crate) assigned: Slab<AssignedIx, Assigned>,

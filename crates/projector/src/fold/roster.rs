@@ -1,5 +1,5 @@
-//! The live entries of a connection in order of creation, so that a page in the middle of a million is found without
-//! walking there: one bit an entry, counted by blocks.
+//! The live entries of a connection in order of creation, so that a page in the middle of a million is found
+//! without walking there: one bit an entry, counted by blocks.
 
 /// Bits of one block.
 const BLOCK_BITS: u32 = 4096;
@@ -97,11 +97,19 @@ mod tests {
     proptest! {
         #[test]
         fn a_page_is_what_a_sorted_list_gives(
-            changes in prop::collection::vec((0u32..20_000, any::<bool>()), 0..200), skip in 0usize..100, count in 0usize..20,
+            changes in prop::collection::vec((0u32..20_000, any::<bool>()), 0..200),
+            skip in 0usize..100,
+            count in 0usize..20,
         ) {
             let (mut roster, mut model) = (Roster::default(), BTreeSet::new());
             for (number, present) in changes {
-                if present { roster.insert(number); model.insert(number); } else { roster.remove(number); model.remove(&number); }
+                if present {
+                    roster.insert(number);
+                    model.insert(number);
+                } else {
+                    roster.remove(number);
+                    model.remove(&number);
+                }
             }
             prop_assert_eq!(roster.total(), model.len() as u64);
             let expected: Vec<u32> = model.into_iter().skip(skip).take(count).collect();

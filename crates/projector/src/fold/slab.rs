@@ -1,4 +1,5 @@
-//! Typed indexes and the tables that they lead into. An entry is never moved or reused, so an index stays good.
+//! Typed indexes and the tables that they lead into. An entry is never moved or reused, so an index stays
+//! good.
 
 use std::marker::PhantomData;
 

@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 use hashbrown::HashTable;
 use rollcall_domain::{
-    AccountKey, ConnectionName, EventId, ExternalKey, GroupId, Policy, Revision, Sequence, Timestamp, UserId,
+    AccountKey, ConnectionName, EventData, EventId, ExternalKey, GroupId, Policy, Revision, Sequence,
+    Timestamp, UserId,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
@@ -14,6 +15,7 @@ use super::catalog::CatalogBook;
 use super::dirty::{Dirty, PublishedAs};
 use super::guard::{Guard, Kept};
 use super::hash::of_key;
+use super::input::{Data, Input};
 use super::parts::Parts;
 use super::roles::RoleBook;
 use super::roster::Roster;
@@ -78,10 +80,14 @@ pub(crate) struct Group {
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
     pub(crate) key: AccountKey,
-    /// In order of their first claim. Those who were deleted or renamed away stay, until an approval says that the
-    /// name may pass on.
+    /// In order of their first claim. Those who were deleted or renamed away stay, until an approval says
+    /// that the name may pass on.
     pub(crate) claimants: SmallVec<[UserIx; 4]>,
     /// What the safety catch keeps.
+    #[expect(
+        clippy::box_collection,
+        reason = "one word in the many accounts that keep nothing"
+    )]
     pub(crate) kept: Option<Box<Vec<Kept>>>,
     /// What was published last.
     pub(crate) published: PublishedAs,
@@ -160,6 +166,30 @@ impl TenantState {
         self.user_index
             .find(hash, |ix| self.users.get(*ix).is_some_and(|u| u.id == id))
             .copied()
+    }
+
+    /// Reads what an event names and gives a number made of it: brings the entries into the processor's
+    /// caches.
+    pub(crate) fn look_up(&self, input: &Input<'_>) -> u64 {
+        let of_account = |ix| self.accounts.get(ix).map_or(0, |account| account.published.hash);
+        let of_user = |id: UserId| {
+            let user = self.user_ix(id).and_then(|ix| self.users.get(ix));
+            user.map_or(0, |user| u64::from(user.revision.0) ^ of_account(user.account))
+        };
+        let named = match &input.data {
+            Data::UserCreated { user, name, .. } => {
+                of_user(*user) ^ self.account_ix(*name).map_or(0, of_account)
+            }
+            Data::UserChanged { user, .. } | Data::UserDeleted { user, .. } => of_user(*user),
+            Data::Other(data) => match &**data {
+                EventData::GroupChanged(change) => {
+                    let users = change.added.users.iter().chain(&change.removed.users);
+                    users.map(|user| of_user(*user)).fold(0, |sum, next| sum ^ next)
+                }
+                _ => 0,
+            },
+        };
+        named ^ u64::from(self.verdicts.get(input.id).is_some())
     }
 
     /// A live user of the connection.

@@ -219,8 +219,8 @@ impl TenantState {
         Ok((revision, Some(DocumentWrite::Delete(ix))))
     }
 
-    /// The account of a changed user waits; where its last live claimant left, at once and without what the safety
-    /// catch kept.
+    /// The account of a changed user waits; where its last live claimant left, at once and without what the
+    /// safety catch kept.
     fn settle_account(&mut self, ix: UserIx, leaves: bool) {
         let Some(account) = self.users.get(ix).map(|u| u.account) else {
             return;
@@ -244,8 +244,8 @@ impl TenantState {
         self.index_external(ix);
     }
 
-    /// The claim passes to another account; the old one keeps the user as a claimant that is gone. The new one is
-    /// told first, since it is to be usable before the old one is closed.
+    /// The claim passes to another account; the old one keeps the user as a claimant that is gone. The new
+    /// one is told first, since it is to be usable before the old one is closed.
     fn rename(&mut self, ix: UserIx, from: AccountIx, name: NameKey) {
         let to = self.account_or_new(name);
         if let Some(entry) = self.users.get_mut(ix) {

@@ -98,27 +98,17 @@ pub(crate) enum Op {
 }
 
 pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
-    let small = 0u8..6;
-    let roles = prop::collection::vec(0u8..16, 0..3);
+    let roles = prop::collection::vec(0u8..16, 0..3).boxed();
     let members = (
         prop::collection::vec(0u8..6, 0..4),
         prop::collection::vec(0u8..5, 0..2),
-    );
+    )
+        .boxed();
     // Nine of ten come through the first connection, so that most of them find what they name.
     let connection = prop::bool::weighted(0.12);
     let op = prop_oneof![
-        5 => (small.clone(), 0u8..5, prop::option::of(0u8..3), prop::bool::weighted(0.85), roles.clone(), connection.clone())
-            .prop_map(|(user, name, external, active, roles, connection)| Op::Create { user, name, external, active, roles, connection }),
-        6 => (small.clone(), prop::bool::weighted(0.05), prop::option::weighted(0.2, 0u8..5), prop::option::weighted(0.2, 0u8..3),
-              prop::option::weighted(0.4, any::<bool>()), prop::option::of(roles.clone()), connection.clone())
-            .prop_map(|(user, stale, name, external, active, roles, connection)| Op::Change { user, stale, name, external, active, roles, connection }),
-        2 => (small, connection.clone()).prop_map(|(user, connection)| Op::Delete { user, connection }),
-        4 => (0u8..5, 0u8..5, prop::option::of(0u8..2), roles.clone(), members.clone(), connection.clone(), prop::bool::weighted(0.2))
-            .prop_map(|(group, name, external, roles, (users, groups), connection, parts)| Op::CreateGroup { group, name, external, roles, users, groups, connection, parts }),
-        8 => (0u8..5, (prop::option::weighted(0.15, 0u8..5), prop::option::weighted(0.15, 0u8..2)), prop::option::weighted(0.3, roles), members.clone(), members,
-              any::<bool>(), prop::bool::weighted(0.05), connection.clone())
-            .prop_map(|(group, (name, external), roles, removed, added, replace, stale, connection)| Op::ChangeGroup { group, name, external, roles, removed, added, replace, stale, connection }),
-        1 => (0u8..5, connection).prop_map(|(group, connection)| Op::DeleteGroup { group, connection }),
+        13 => user_ops(roles.clone(), connection),
+        13 => group_ops(roles, members, connection),
         2 => (0u8..6, prop::bool::weighted(0.1)).prop_map(|(set, stale)| Op::Rules { set, stale }),
         1 => (0u8..6).prop_map(Op::Policy),
         5 => (prop::bool::weighted(0.4), 0u8..13).prop_map(|(gone, what)| Op::Catalog { gone, what }),
@@ -143,6 +133,112 @@ pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
         prop::collection::vec(op, 1..45),
     )
         .prop_map(|(world, ops)| world.into_iter().flatten().chain(ops).collect())
+}
+
+type Numbers = BoxedStrategy<Vec<u8>>;
+type Members = BoxedStrategy<(Vec<u8>, Vec<u8>)>;
+type Weighted = prop::bool::Weighted;
+
+fn user_ops(roles: Numbers, connection: Weighted) -> impl Strategy<Value = Op> {
+    let external = || prop::option::of(0u8..3);
+    let create = (
+        0u8..6,
+        0u8..5,
+        external(),
+        prop::bool::weighted(0.85),
+        roles.clone(),
+        connection,
+    );
+    let create = create.prop_map(|(user, name, external, active, roles, connection)| Op::Create {
+        user,
+        name,
+        external,
+        active,
+        roles,
+        connection,
+    });
+    let (name, active) = (
+        prop::option::weighted(0.2, 0u8..5),
+        prop::option::weighted(0.4, any::<bool>()),
+    );
+    let rare = prop::option::weighted(0.2, 0u8..3);
+    let change = (
+        0u8..6,
+        prop::bool::weighted(0.05),
+        name,
+        rare,
+        active,
+        prop::option::of(roles),
+        connection,
+    );
+    let change = change.prop_map(
+        |(user, stale, name, external, active, roles, connection)| Op::Change {
+            user,
+            stale,
+            name,
+            external,
+            active,
+            roles,
+            connection,
+        },
+    );
+    let delete = (0u8..6, connection).prop_map(|(user, connection)| Op::Delete { user, connection });
+    prop_oneof![5 => create, 6 => change, 2 => delete]
+}
+
+fn group_ops(roles: Numbers, members: Members, connection: Weighted) -> impl Strategy<Value = Op> {
+    let external = prop::option::of(0u8..2);
+    let parts = prop::bool::weighted(0.2);
+    let create = (
+        0u8..5,
+        0u8..5,
+        external,
+        roles.clone(),
+        members.clone(),
+        connection,
+        parts,
+    );
+    let create = create.prop_map(
+        |(group, name, external, roles, (users, groups), connection, parts)| Op::CreateGroup {
+            group,
+            name,
+            external,
+            roles,
+            users,
+            groups,
+            connection,
+            parts,
+        },
+    );
+    let names = (
+        prop::option::weighted(0.15, 0u8..5),
+        prop::option::weighted(0.15, 0u8..2),
+    );
+    let how = (any::<bool>(), prop::bool::weighted(0.05));
+    let change = (
+        0u8..5,
+        names,
+        prop::option::weighted(0.3, roles),
+        members.clone(),
+        members,
+        how,
+        connection,
+    );
+    let change = change.prop_map(
+        |(group, (name, external), roles, removed, added, (replace, stale), connection)| Op::ChangeGroup {
+            group,
+            name,
+            external,
+            roles,
+            removed,
+            added,
+            replace,
+            stale,
+            connection,
+        },
+    );
+    let delete = (0u8..5, connection).prop_map(|(group, connection)| Op::DeleteGroup { group, connection });
+    prop_oneof![4 => create, 8 => change, 1 => delete]
 }
 
 pub(super) fn user_id(number: u8) -> UserId {
@@ -516,12 +612,15 @@ fn rules(set: u8) -> RuleSet {
 }
 
 fn policy(number: u8) -> Policy {
-    let mut policy = Policy::default();
-    policy.guard = GuardPolicy {
+    let guard = GuardPolicy {
         min: u32::from(number % 3),
         percent: if number == 3 { 0.0 } else { 1.0 },
     };
-    if number % 2 == 0 {
+    let mut policy = Policy {
+        guard,
+        ..Policy::default()
+    };
+    if number.is_multiple_of(2) {
         policy.unknown_roles = UnknownRoles::HoldRole;
     }
     if number == 4 {

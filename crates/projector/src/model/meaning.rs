@@ -6,6 +6,9 @@ use rollcall_domain::*;
 
 use super::World;
 
+/// The groups from the direct one to the carrier; none for a personal role.
+type Way = Option<(Vec<GroupId>, GroupRoleOrigin)>;
+
 /// A derivation without its id.
 pub(super) type Why = (
     UserId,
@@ -44,11 +47,7 @@ struct Read {
 
 impl World {
     /// Every (user, way, app role) of the live claimants.
-    fn assigned(
-        &self,
-        account: AccountKey,
-        notes: &mut BTreeSet<Note>,
-    ) -> Vec<(UserId, Option<(Vec<GroupId>, GroupRoleOrigin)>, String)> {
+    fn assigned(&self, account: AccountKey, notes: &mut BTreeSet<Note>) -> Vec<(UserId, Way, String)> {
         let mut all = Vec::new();
         for user in self.live(account) {
             for role in &self.users[&user].roles {

@@ -1,5 +1,6 @@
-//! A naive model of the whole projector, written differently on purpose: the raw history, plain maps and texts, no
-//! caches, no indexes; everything is computed from the beginning again after every event, for every account.
+//! A naive model of the whole projector, written differently on purpose: the raw history, plain maps and
+//! texts, no caches, no indexes; everything is computed from the beginning again after every event, for every
+//! account.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! Pages of bytes back into a tenant's state. What follows from the pages (indexes, members, rosters) is built anew.
+//! Pages of bytes back into a tenant's state. What follows from the pages (indexes, members, rosters) is
+//! built anew.
 
 use rollcall_domain::{
     AppRole, AssignedRole, Event, EventId, ExternalKey, Grant, GroupId, NameKey, Policy, Revision, RuleSet,

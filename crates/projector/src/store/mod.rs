@@ -1,10 +1,10 @@
 //! The projector's state on disk: sled, and nothing else of the house names it.
 //!
-//! One tree. What one turn of the driver changed and the position that it is true for are one batch, so after any
-//! death of the process both are of one moment. sled gives no guarantee about a damaged file (a cut one may open as
-//! an older or empty store, a flipped byte may panic), therefore: every use is inside [`contain`]; all pages are
-//! summed up and the sum stands beside the position; every document carries its revision. What does not fit is moved
-//! aside and rebuilt from the log.
+//! One tree. What one turn of the driver changed and the position that it is true for are one batch, so after
+//! any death of the process both are of one moment. sled gives no guarantee about a damaged file (a cut one
+//! may open as an older or empty store, a flipped byte may panic), therefore: every use is inside
+//! [`contain`]; all pages are summed up and the sum stands beside the position; every document carries its
+//! revision. What does not fit is moved aside and rebuilt from the log.
 
 mod codec;
 mod key;
@@ -78,8 +78,8 @@ pub(crate) struct Store {
     hashes: FxHashMap<Key, u64>,
 }
 
-/// Reads documents while the driver writes. Empty once the projector has stopped, so that a handle that somebody
-/// still holds does not keep the files open.
+/// Reads documents while the driver writes. Empty once the projector has stopped, so that a handle that
+/// somebody still holds does not keep the files open.
 #[derive(Debug, Clone)]
 pub(crate) struct Documents {
     tree: Arc<RwLock<Option<sled::Tree>>>,
@@ -96,7 +96,8 @@ pub(crate) struct Opened {
     pub(crate) tenants: BTreeMap<TenantId, TenantState>,
 }
 
-/// Opens the state in `dir`. A state that cannot be used is moved to `<dir>.damaged-<n>` and an empty one is opened.
+/// Opens the state in `dir`. A state that cannot be used is moved to `<dir>.damaged-<n>` and an empty one is
+/// opened.
 pub(crate) fn open(dir: &Path, log: LogId) -> Result<Opened, ProjectorError> {
     match open_patiently(dir, log) {
         Ok(opened) => Ok(opened),

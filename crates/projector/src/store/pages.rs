@@ -180,7 +180,8 @@ fn put_group(w: &mut Writer, group: &Group) {
     for role in &group.roles {
         w.u32(role.number());
     }
-    // Parents only: a group's own page then changes with its own place, and users name their groups themselves.
+    // Parents only: a group's own page then changes with its own place, and users name their groups
+    // themselves.
     w.count(group.parents.len());
     for parent in &group.parents {
         w.u32(parent.number());

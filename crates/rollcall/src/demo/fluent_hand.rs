@@ -35,8 +35,9 @@ impl FluentHand {
             .await?
             .to_bytes();
         let answer: Value = serde_json::from_slice(&answer)?;
-        let token = answer["access_token"]
-            .as_str()
+        let token = answer
+            .get("access_token")
+            .and_then(Value::as_str)
             .context("the login gave no token")?
             .to_owned();
         Ok(Self { url, token, client })

@@ -98,7 +98,10 @@ impl Idp {
         if !(200..300).contains(&status) {
             bail!(
                 "{method} {path} was answered {status}: {}",
-                answer["detail"].as_str().unwrap_or("no detail")
+                answer
+                    .get("detail")
+                    .and_then(Value::as_str)
+                    .unwrap_or("no detail")
             );
         }
         Ok(answer)
@@ -114,7 +117,7 @@ impl Idp {
                 None,
             )
             .await?;
-        if list["totalResults"] != 0 {
+        if list.get("totalResults") != Some(&json!(0)) {
             bail!("a person of the story is there before the story starts");
         }
         Ok(())
@@ -235,8 +238,9 @@ impl Idp {
 }
 
 fn id_of(resource: &Value) -> anyhow::Result<String> {
-    resource["id"]
-        .as_str()
+    resource
+        .get("id")
+        .and_then(Value::as_str)
         .map(str::to_owned)
         .context("the answer has no id")
 }
