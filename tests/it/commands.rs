@@ -158,7 +158,7 @@ fn holds_name_what_to_approve() {
         hold: guard(),
         about: "300 accounts lose access by the deletion of group “Seasonal CHIC-01”".to_owned(),
         affected: 300,
-        since: time(),
+        since: Sequence(12),
     };
     let held = HeldAccount {
         account: account(),

@@ -268,7 +268,7 @@ impl Scrape {
                     (seconds(*bound, 1e6), own)
                 })
                 .collect();
-            buckets.push((f64::MAX, route.count.saturating_sub(before)));
+            buckets.push((f64::INFINITY, route.count.saturating_sub(before)));
             let labels = vec![("route", route.route.to_owned())];
             series.push((
                 "rollcall_request_seconds",
@@ -325,7 +325,7 @@ fn of_reconciler(figures: &ReconcilerFigures, series: &mut Series) {
         let bounds = BUCKETS_MS
             .iter()
             .map(|bound| seconds(*bound, 1e3))
-            .chain([f64::MAX]);
+            .chain([f64::INFINITY]);
         let buckets = bounds.zip(histogram.buckets.iter().copied()).collect();
         let value = Value::Histogram(seconds(histogram.sum_ms, 1e3), buckets);
         series.push((name, vec![tenant()], value));
