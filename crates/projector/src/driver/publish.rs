@@ -30,6 +30,8 @@ struct Queue {
     first: VecDeque<Item>,
     rest: VecDeque<Item>,
     waiting: std::collections::BTreeSet<(u16, AccountIx)>,
+    /// Taken out, but not durable yet.
+    in_flight: usize,
     stopped: bool,
 }
 
@@ -83,8 +85,10 @@ impl Publisher {
         self.queue.1.notify_all();
     }
 
+    /// How many are not durable yet.
     pub(crate) fn waiting(&self) -> usize {
-        self.queue.0.lock().waiting.len()
+        let queue = self.queue.0.lock();
+        queue.waiting.len() + queue.in_flight
     }
 
     /// Publishes until it is stopped.
@@ -129,6 +133,7 @@ impl Publisher {
     fn take(&self) -> Option<Vec<Item>> {
         let mut queue = self.queue.0.lock();
         loop {
+            queue.in_flight = 0; // those taken before are done
             if queue.stopped {
                 return None;
             }
@@ -151,6 +156,7 @@ impl Publisher {
         for item in &items {
             queue.waiting.remove(&(item.tenant.number, item.account));
         }
+        queue.in_flight = items.len();
         Some(items)
     }
 

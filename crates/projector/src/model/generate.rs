@@ -118,21 +118,55 @@ pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => Just(Op::Restart),
     ];
     // Most histories begin with a world in which something can be lost.
-    let world = (0u8..6, 0u8..6).prop_map(|(policy, set)| {
-        vec![
-            Op::Policy(policy),
-            Op::Catalog {
-                gone: false,
-                what: 12,
-            },
-            Op::Rules { set, stale: false },
-        ]
-    });
+    let role_lists = prop::collection::vec(prop::collection::vec(0u8..16, 0..3), 7);
+    let world = (0u8..6, 0u8..6, role_lists).prop_map(|(policy, set, roles)| world(policy, set, &roles));
     (
         prop::option::weighted(0.8, world),
         prop::collection::vec(op, 1..45),
     )
         .prop_map(|(world, ops)| world.into_iter().flatten().chain(ops).collect())
+}
+
+/// A policy, a catalog, rules, four users and three groups, nested in each other.
+fn world(policy: u8, set: u8, roles: &[Vec<u8>]) -> Vec<Op> {
+    let mut ops = vec![
+        Op::Policy(policy),
+        Op::Catalog {
+            gone: false,
+            what: 12,
+        },
+        Op::Rules { set, stale: false },
+    ];
+    for (number, roles) in (0u8..).zip(roles) {
+        let (roles, external, connection) = (roles.clone(), Some(number % 3), false);
+        ops.push(if number < 4 {
+            Op::Create {
+                user: number,
+                name: number,
+                external,
+                active: true,
+                roles,
+                connection,
+            }
+        } else {
+            let group = number - 4;
+            let (users, groups) = (
+                vec![group, group + 1],
+                if group == 0 { vec![] } else { vec![group - 1] },
+            );
+            Op::CreateGroup {
+                group,
+                name: group,
+                external: None,
+                roles,
+                users,
+                groups,
+                connection,
+                parts: false,
+            }
+        });
+    }
+    ops
 }
 
 type Numbers = BoxedStrategy<Vec<u8>>;
@@ -288,6 +322,51 @@ fn personal(name: u8, external: Option<u8>) -> Sealed {
     seal(&change)
 }
 
+/// Members to remove: those that the numbers pick among the members that are there, and one that may not be.
+fn present(state: &TenantState, group: u8, picked: &(Vec<u8>, Vec<u8>)) -> MemberSet {
+    let entry = state
+        .group_index
+        .get(&group_id(group))
+        .and_then(|ix| state.groups.get(*ix));
+    let Some(entry) = entry else {
+        return MemberSet {
+            users: users(&picked.0),
+            groups: groups(&picked.1),
+        };
+    };
+    let mut there: Vec<UserId> = entry
+        .users
+        .iter()
+        .filter_map(|ix| state.users.get(*ix))
+        .map(|u| u.id)
+        .collect();
+    there.sort_unstable();
+    let nested = state.group_ids(&entry.children);
+    let pick = |number: &u8, count: usize| usize::from(*number) % (count + 1);
+    MemberSet {
+        users: picked
+            .0
+            .iter()
+            .map(|n| {
+                there
+                    .get(pick(n, there.len()))
+                    .copied()
+                    .unwrap_or_else(|| user_id(*n))
+            })
+            .collect(),
+        groups: picked
+            .1
+            .iter()
+            .map(|n| {
+                nested
+                    .get(pick(n, nested.len()))
+                    .copied()
+                    .unwrap_or_else(|| group_id(*n))
+            })
+            .collect(),
+    }
+}
+
 fn users(numbers: &[u8]) -> Vec<UserId> {
     numbers.iter().map(|n| user_id(*n)).collect()
 }
@@ -437,10 +516,7 @@ pub(crate) fn events(op: &Op, state: &TenantState, history: &[Event]) -> Vec<Eve
                         Some(e) => Set::To(format!("x{}", e - 1)),
                     },
                     roles: roles.as_deref().map(assigned),
-                    removed: MemberSet {
-                        users: users(&removed.0),
-                        groups: groups(&removed.1),
-                    },
+                    removed: present(state, *g, removed),
                     added: MemberSet {
                         users: users(&added.0),
                         groups: groups(&added.1),
