@@ -78,7 +78,8 @@ pub enum Command {
     },
     /// Show how the running instance is.
     Status,
-    /// Fold the log anew and print the desired users as of a point in its history, by the running instance or from the files.
+    /// Fold the log anew and print the desired users as of a point in its history. Asks the running instance, or
+    /// reads the files.
     Replay {
         /// A sequence number, a time (2026-03-01T09:30:00Z), or `end`.
         #[arg(long, value_name = "TIME|POSITION")]

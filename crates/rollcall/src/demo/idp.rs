@@ -204,36 +204,34 @@ impl Idp {
             .iter()
             .map(|id| json!({"$ref": null, "value": id}))
             .collect();
-        let body = json!({"schemas": [PATCH_OP], "Operations": [{"op": operation, "path": "members", "value": value}]});
-        self.expect(Method::PATCH, &format!("/Groups/{group}"), Some(body))
-            .await?;
-        Ok(())
+        let operation = json!({"op": operation, "path": "members", "value": value});
+        self.patch(&format!("/Groups/{group}"), &operation).await
     }
 
     /// A group gains an app role.
     pub(crate) async fn group_gains_role(&self, group: &str, role: &str) -> anyhow::Result<()> {
         let path = format!("{GROUP_ROLES}:roles");
-        let body = json!({"schemas": [PATCH_OP], "Operations": [{"op": "Add", "path": path, "value": [{"value": role}]}]});
-        self.expect(Method::PATCH, &format!("/Groups/{group}"), Some(body))
-            .await?;
-        Ok(())
+        let operation = json!({"op": "Add", "path": path, "value": [{"value": role}]});
+        self.patch(&format!("/Groups/{group}"), &operation).await
     }
 
     /// Entra disables a user, default style: a capitalised operation and a boolean in a string.
     pub(crate) async fn entra_disables(&self, user: &str) -> anyhow::Result<()> {
-        let body = json!({"schemas": [PATCH_OP], "Operations": [{"op": "Replace", "path": "active", "value": "False"}]});
-        self.expect(Method::PATCH, &format!("/Users/{user}"), Some(body))
-            .await?;
-        Ok(())
+        let operation = json!({"op": "Replace", "path": "active", "value": "False"});
+        self.patch(&format!("/Users/{user}"), &operation).await
     }
 
     /// Okta (a catalogue app) disables a user: one operation without a path.
     pub(crate) async fn okta_disables(&self, user: &str) -> anyhow::Result<()> {
-        let body =
-            json!({"schemas": [PATCH_OP], "Operations": [{"op": "replace", "value": {"active": false}}]});
-        self.expect(Method::PATCH, &format!("/Users/{user}"), Some(body))
-            .await?;
-        Ok(())
+        let operation = json!({"op": "replace", "value": {"active": false}});
+        self.patch(&format!("/Users/{user}"), &operation).await
+    }
+
+    async fn patch(&self, path: &str, operation: &Value) -> anyhow::Result<()> {
+        let body = json!({"schemas": [PATCH_OP], "Operations": [operation]});
+        self.expect(Method::PATCH, path, Some(body))
+            .await
+            .map(|_answer| ())
     }
 }
 

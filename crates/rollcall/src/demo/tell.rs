@@ -91,7 +91,8 @@ impl Teller {
             .map(|(name, value)| (name.clone(), value.clone().into()))
             .collect();
         let error = outcome.as_ref().err().map(|error| format!("{error:#}"));
-        serde_json::json!({"chapters": chapters, "figures": figures, "asExpected": matches!(outcome, Ok(true)), "error": error})
+        let as_expected = matches!(outcome, Ok(true));
+        serde_json::json!({"chapters": chapters, "figures": figures, "asExpected": as_expected, "error": error})
     }
 }
 
