@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::pace::Pause;
 use crate::plan::OwnUser;
 use crate::queue::{Counts, Lane, Queue};
-use crate::record::{LoadError, Recorder, load};
+use crate::record::{LoadError, Recorder, read_ledger};
 use crate::shared::Shared;
 use crate::source::DesiredSource;
 use crate::{catalog, dispatch, resync};
@@ -84,7 +84,7 @@ impl Reconciler {
         client: FluentClient,
     ) -> Result<Self, LoadError> {
         let clock = Arc::clone(&config.clock);
-        let mut ledger = load(log.as_ref(), &config.tenant).await?;
+        let mut ledger = read_ledger(log.as_ref(), &config.tenant).await?;
         ledger.recover(clock.now().plus_millis(millis(config.late_write_window)));
         let metrics = Arc::new(Metrics::default());
         let pacer = Pacer::new(config.concurrency_max, Arc::clone(&clock));

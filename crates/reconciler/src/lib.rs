@@ -40,5 +40,5 @@ pub use config::{
 };
 pub use handle::{Reconciler, Status};
 pub use metrics::{BUCKETS_MS, Counters, Histogram, HistogramSnapshot, Metrics};
-pub use record::LoadError;
+pub use record::{LoadError, read_ledger};
 pub use source::{DesiredSource, SourceError, Wake, WakeStream};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rollcall_domain::{AccountKey, Event, EventData, EventId, Source, TenantId, Timestamp};
-use rollcall_eventlog::{AppendError, BatchLimits, EventLog, ReadError, Record, Retry, Stream};
+use rollcall_eventlog::{AppendError, BatchLimits, EventLog, ReadError, ReadLog, Record, Retry, Stream};
 
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerEntry};
@@ -138,7 +138,10 @@ fn event_id(now: Timestamp) -> Option<EventId> {
 
 /// Rebuilds the ledger of a tenant from the outcome stream, to its end as it is now. Records that this
 /// version cannot read are an error: a ledger with a hole would take what is ours for foreign.
-pub(crate) async fn load(log: &dyn EventLog, tenant: &TenantId) -> Result<Ledger, LoadError> {
+///
+/// # Errors
+/// [`LoadError`]; trying again helps when the log's error says so.
+pub async fn read_ledger(log: &dyn ReadLog, tenant: &TenantId) -> Result<Ledger, LoadError> {
     let mut ledger = Ledger::default();
     for partition in log.partitions(Stream::Outcomes) {
         let Some(end) = log.end(Stream::Outcomes, partition).await? else {

@@ -55,18 +55,22 @@ impl Tenant {
     /// What our outcomes say of an account; none when we never wrote it.
     fn ledger(&self, account: AccountKey) -> Option<LedgerEntry> {
         let reconciler = self.reconciler.read();
-        let entry = reconciler.as_ref()?.ledger(account);
-        if entry.fluent_user.is_none() && entry.open.is_empty() {
-            return None;
-        }
-        Some(LedgerEntry {
-            user: entry.fluent_user,
-            owned: entry.owned.into_iter().collect(),
-            served: Some(entry.serves),
-            unsettled: !entry.open.is_empty(),
-            failing: None,
-        })
+        ledger_entry(reconciler.as_ref()?.ledger(account))
     }
+}
+
+/// What our outcomes say of an account, for people; none when we never wrote it.
+pub(super) fn ledger_entry(entry: rollcall_reconciler::ledger::LedgerEntry) -> Option<LedgerEntry> {
+    if entry.fluent_user.is_none() && entry.open.is_empty() {
+        return None;
+    }
+    Some(LedgerEntry {
+        user: entry.fluent_user,
+        owned: entry.owned.into_iter().collect(),
+        served: Some(entry.serves),
+        unsettled: !entry.open.is_empty(),
+        failing: None,
+    })
 }
 
 /// An explanation and what makes it readable.

@@ -150,11 +150,14 @@ impl AdminService for Files {
         let (account, explained) = explained.ok_or_else(unknown)?;
         let username = replayed.user_name(account);
         let catalog = replayed.catalog();
+        let ledger = rollcall_reconciler::read_ledger(self.log.as_ref(), &tenant).await;
+        let ledger = ledger.map_err(|error| AdminError::new(ErrorCode::Unavailable, error.to_string()))?;
+        let fluent = super::explain::ledger_entry(ledger.entry(account));
         Ok(Explained {
             tenant,
             username,
             catalog,
-            fluent: None,
+            fluent,
             explained,
         }
         .for_people())

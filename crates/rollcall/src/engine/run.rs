@@ -77,9 +77,14 @@ pub async fn sim(options: SimOptions) -> anyhow::Result<()> {
         seed,
         ..SimConfig::default()
     };
+    let credentials = config.credentials.clone();
     let sim = Sim::start(config).await.context("starting the simulator")?;
     line(&format!("Fluent simulator at {}", sim.url()));
     line(&format!("control API at {}/sim/v1", sim.control_url()));
+    line(&format!(
+        "it lets in user {} with password {}, client {} with secret {}",
+        credentials.username, credentials.password, credentials.client_id, credentials.client_secret
+    ));
     ended.await;
     sim.stop().await;
     Ok(())
