@@ -268,10 +268,19 @@ impl TenantState {
         self.touched.accounts.push(from);
     }
 
+    /// A deleted user who was the same person stands for nothing that the new claimant does not stand for: one who is
+    /// deleted and hired again for years stays one entry.
     fn claim(&mut self, account: AccountIx, ix: UserIx) {
+        let users = &self.users;
+        let Some(new) = users.get(ix) else { return };
+        let replaced =
+            |old: &User| old.deleted && old.connection == new.connection && old.external == new.external;
         if let Some(entry) = self.accounts.get_mut(account)
             && !entry.claimants.contains(&ix)
         {
+            entry
+                .claimants
+                .retain(|old| !users.get(*old).is_some_and(replaced));
             entry.claimants.push(ix);
         }
     }
