@@ -461,6 +461,13 @@ impl TenantHandle {
         self.tenant.live.read().state.rules.version.clone()
     }
 
+    /// The version that a rule file activated last ([`RULES_FILE`](crate::RULES_FILE)); other rules may be in force
+    /// since.
+    #[must_use]
+    pub fn rules_file_version(&self) -> Option<String> {
+        self.tenant.live.read().state.rules.from_file.clone()
+    }
+
     /// The rule set in force; empty before the first.
     #[must_use]
     pub fn rules(&self) -> RuleSet {

@@ -26,8 +26,8 @@ mod store;
 
 pub use api::{
     Explanation, GroupRef, GroupResource, HeldAccount, HoldsPage, Lane, OpenDecision, Page, Progress,
-    ProjectorError, Rejection, Settled, TenantSetup, TenantStatus, Until, UserResource, Verdict, Wake,
-    WakeReceiver,
+    ProjectorError, RULES_FILE, Rejection, Settled, TenantSetup, TenantStatus, Until, UserResource, Verdict,
+    Wake, WakeReceiver,
 };
 pub use fold::{Applied, TenantState};
 pub use handle::{Subject, TenantHandle};

@@ -372,3 +372,24 @@ async fn records_that_are_no_events_are_put_aside_and_counted() {
     assert_eq!(handle.status().sequence, Sequence(6));
     projector.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_desired_user_too_large_for_the_log_keeps_no_other_from_being_published() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::new();
+    let (projector, handle) = writer.start(&dir.path().join("state"));
+    writer.catalog().await;
+    let roles: Vec<String> = (0..15_000).map(|n| format!("Agent_X_r{n:05}")).collect();
+    let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
+    let (position, id) = writer.user(1, &roles).await;
+    assert!(handle.settled(position, id).await.unwrap().verdict.is_accepted());
+    until("the large one was tried", || handle.status().dirty == 0).await;
+    let (position, id) = writer.user(2, &["Agent_CHIC-01_STORE"]).await;
+    handle.settled(position, id).await.unwrap();
+    let other = key().name_key("user2@x.example");
+    until("publication of the other", || {
+        writer.published().iter().any(|desired| desired.account == other)
+    })
+    .await;
+    projector.stop().await;
+}

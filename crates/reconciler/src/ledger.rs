@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 
 use rollcall_domain::outcome::{OutcomeApplied, OutcomeFailed, OutcomeIntended};
 use rollcall_domain::{
-    AccountKey, Event, EventData, EventId, ExternalKey, FluentStatus, FluentUserId, Grant, ObservedUser,
-    Sealed, Sequence, Timestamp,
+    AccountKey, Event, EventData, EventId, ExternalKey, FluentStatus, FluentUserId, Grant, Hold,
+    ObservedUser, Sealed, Sequence, Timestamp,
 };
 use rustc_hash::FxHashMap;
 use serde::Serialize;
@@ -138,12 +138,7 @@ impl Ledger {
             EventData::OutcomeApplied(applied) => self.applied(applied),
             EventData::OutcomeFailed(failed) => self.failed(failed),
             EventData::OutcomeHeld(held) => {
-                let entry = self.accounts.entry(held.account).or_default();
-                entry.held = if held.holds.is_empty() {
-                    0
-                } else {
-                    fingerprint(&held.holds)
-                };
+                self.accounts.entry(held.account).or_default().held = print_of_holds(&held.holds);
             }
             EventData::OutcomeDrift(drift) => {
                 let print = fingerprint(&(&drift.missing, &drift.foreign, &drift.status));
@@ -290,6 +285,27 @@ impl Ledger {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty() && self.open.is_empty()
+    }
+}
+
+/// Most holds of one account that are put on record: whoever looks into it sees what is wrong by far fewer, and
+/// an outcome above the log's bound of a record would keep the account's removals from being recorded, and so
+/// from being made.
+pub const HOLDS_ON_RECORD_MAX: usize = 256;
+
+/// The holds that are put on record.
+#[must_use]
+pub fn on_record(holds: &[Hold]) -> &[Hold] {
+    holds.get(..HOLDS_ON_RECORD_MAX).unwrap_or(holds)
+}
+
+/// Fingerprint of holds as they stand on record; 0 for none.
+#[must_use]
+pub fn print_of_holds(holds: &[Hold]) -> u64 {
+    if holds.is_empty() {
+        0
+    } else {
+        fingerprint(&on_record(holds))
     }
 }
 

@@ -4,11 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rollcall_domain::{AccountKey, Event, EventData, EventId, Source, TenantId, Timestamp};
+use rollcall_domain::{AccountKey, Event, EventData, EventId, Part, Source, TenantId, Timestamp};
 use rollcall_eventlog::{AppendError, BatchLimits, EventLog, ReadError, ReadLog, Record, Retry, Stream};
 
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerEntry};
+
+/// Parts of one append: with the largest event each, inside the log's bound of a batch.
+const PARTS_PER_APPEND: usize = 8;
 
 /// Who speaks in outcomes.
 const ACTOR: &str = "reconciler";
@@ -109,11 +112,28 @@ impl Recorder {
         Ok(())
     }
 
-    /// Appends to the tenant's inputs: what was read from Fluent.
-    pub(crate) async fn input(&self, what: &str, data: EventData) -> Result<(), RecordError> {
-        let event = self.event(self.new_id()?, Source::Fluent(what.to_owned()), data);
-        let record = Record::new(self.tenant.as_str().as_bytes().to_vec(), event.encode());
-        self.log.append(Stream::Events, vec![record]).await?;
+    /// Appends to the tenant's inputs: what was read from Fluent, whole or in parts of which the fold takes all or
+    /// none.
+    pub(crate) async fn input(&self, what: &str, parts: Vec<EventData>) -> Result<(), RecordError> {
+        let count = u16::try_from(parts.len()).unwrap_or(u16::MAX);
+        let request_id = (count > 1).then(|| self.new_id()).transpose()?;
+        let mut batch = Vec::new();
+        for (index, data) in (1u16..).zip(parts) {
+            let event = Event {
+                request_id: request_id.map(|id| id.to_string()),
+                part: (count > 1).then_some(Part { index, count }),
+                ..self.event(self.new_id()?, Source::Fluent(what.to_owned()), data)
+            };
+            batch.push(Record::new(
+                self.tenant.as_str().as_bytes().to_vec(),
+                event.encode(),
+            ));
+            if batch.len() == PARTS_PER_APPEND || index == count {
+                self.log
+                    .append(Stream::Events, std::mem::take(&mut batch))
+                    .await?;
+            }
+        }
         Ok(())
     }
 

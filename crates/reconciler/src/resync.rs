@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use rollcall_domain::outcome::OutcomeDrift;
 use rollcall_domain::{
-    AccountKey, DesiredStatus, DesiredUser, EventData, ForeignGrants, Gains, ObservedUser, Profile, open,
+    AccountKey, DesiredStatus, DesiredUser, EventData, ForeignGrants, Gains, Grant, ObservedUser, Profile,
+    open,
 };
 use rollcall_fluent::FluentError;
 use rustc_hash::FxHashSet;
 
-use crate::ledger::{LastStatus, LedgerEntry, fingerprint};
+use crate::ledger::{LastStatus, LedgerEntry, fingerprint, print_of_holds};
 use crate::metrics::Metrics;
 use crate::plan::{Facts, Plan, Treatment, plan};
 use crate::queue::Lane;
@@ -60,7 +61,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// What must not wait for the pages: accounts with open intents, and leavers that we left ACTIVE.
+/// What must not wait for the pages: accounts with open intents, leavers that we left ACTIVE, and accounts that
+/// hold what they should have lost. Their wakes died with the process that was told.
 async fn urgent_first(shared: &Shared) {
     let open: Vec<AccountKey> = shared
         .recorder
@@ -80,21 +82,26 @@ async fn urgent_first(shared: &Shared) {
         let Some(last) = page.last() else { return };
         after = Some(*last);
         for account in page {
-            let status = shared.recorder.with_ledger(|ledger| ledger.status(account));
-            let left_active = status.is_some_and(|status| status != LastStatus::Inactive);
-            if left_active
-                && shared
-                    .source
-                    .desired(account)
-                    .ok()
-                    .flatten()
-                    .is_some_and(|desired| desired.is_leaver())
-            {
-                shared.push(account, Lane::Leaver, None);
+            if let Some(lane) = lane_of_loss(shared, account) {
+                shared.push(account, lane, None);
             }
         }
         tokio::task::yield_now().await;
     }
+}
+
+/// The lane of an account that is to lose something that we left there; none when it loses nothing.
+fn lane_of_loss(shared: &Shared, account: AccountKey) -> Option<Lane> {
+    let status = shared.recorder.with_ledger(|ledger| ledger.status(account))?;
+    let desired = shared.source.desired(account).ok().flatten()?;
+    if desired.is_leaver() {
+        return (status != LastStatus::Inactive).then_some(Lane::Leaver);
+    }
+    let owned = shared.recorder.entry(account).owned;
+    let stays = |grant: &Grant| {
+        desired.grants.iter().any(|wanted| wanted.grant == *grant) || desired.retained.contains(grant)
+    };
+    (!owned.iter().all(stays)).then_some(Lane::Removal)
 }
 
 async fn once(shared: &Shared) -> Result<(), ResyncError> {
@@ -162,27 +169,22 @@ async fn compare(shared: &Shared, account: AccountKey, user: &ObservedUser) -> R
         shared.found.lock().insert(account, user.id.clone());
     }
     if !plan.is_empty() || !plan.adopt.is_empty() || needs_a_note(&plan, &entry) {
-        shared.push(
-            account,
-            if desired.is_leaver() {
-                Lane::Leaver
-            } else {
-                Lane::Resync
-            },
-            None,
-        );
+        let lane = if desired.is_leaver() {
+            Lane::Leaver
+        } else if plan.removes().is_empty() {
+            Lane::Resync
+        } else {
+            Lane::Removal
+        };
+        shared.push(account, lane, None);
     }
     Ok(())
 }
 
 /// An adopted user without steps is recorded by a visit, and so are holds that are new.
 fn needs_a_note(plan: &Plan, entry: &LedgerEntry) -> bool {
-    let print = if plan.holds.is_empty() {
-        0
-    } else {
-        fingerprint(&plan.holds)
-    };
-    print != entry.held || (plan.treatment == Treatment::Managed && entry.fluent_user.is_none())
+    print_of_holds(&plan.holds) != entry.held
+        || (plan.treatment == Treatment::Managed && entry.fluent_user.is_none())
 }
 
 async fn report(
@@ -236,12 +238,7 @@ async fn missing(shared: &Shared, seen: &FxHashSet<AccountKey>) -> Result<(), Re
                 continue;
             };
             let wanted = desired.status == DesiredStatus::Active && desired.gains == Gains::Allowed;
-            let print = if desired.holds.is_empty() {
-                0
-            } else {
-                fingerprint(&desired.holds)
-            };
-            if wanted || shared.recorder.entry(account).held != print {
+            if wanted || shared.recorder.entry(account).held != print_of_holds(&desired.holds) {
                 shared.push(account, Lane::Resync, None);
             }
         }

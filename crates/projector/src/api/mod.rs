@@ -10,7 +10,7 @@ mod wake;
 pub use error::ProjectorError;
 pub use explanation::{Explanation, HeldAccount, HoldsPage, OpenDecision, TenantStatus};
 pub use resource::{GroupRef, GroupResource, Page, UserResource};
-pub use setup::{Progress, TenantSetup, Until};
+pub use setup::{Progress, RULES_FILE, TenantSetup, Until};
 pub use verdict::{Rejection, Settled, Verdict};
 pub(crate) use wake::WakeQueue;
 pub use wake::{Lane, Wake, WakeReceiver};

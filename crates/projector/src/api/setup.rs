@@ -11,6 +11,10 @@ pub struct TenantSetup {
     pub key: TenantKey,
 }
 
+/// The operators' surface whose `rules.activated` events come from a watched file (`operator/file`). The fold
+/// remembers what it activated last, so that a file is told from rules that an operator put in its place.
+pub const RULES_FILE: &str = "file";
+
 /// How far a replay goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {

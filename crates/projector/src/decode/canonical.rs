@@ -57,6 +57,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Decoded<'_>> {
     let input = Input {
         id,
         connection: Some(connection),
+        operator: None,
         time,
         request_id,
         part,

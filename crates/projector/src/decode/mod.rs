@@ -153,12 +153,21 @@ fn decode_any(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
         input: Input {
             id: wire.id,
             connection: connection(&wire.source)?,
+            operator: operator(&wire.source),
             time: wire.time,
             request_id: wire.requestid.map(|t| t.0),
             part,
             data: data(&wire.kind, wire.data)?,
         },
     })
+}
+
+/// The operators' surface of a source that was checked.
+fn operator<'a>(source: &Cow<'a, str>) -> Option<&'a str> {
+    match source {
+        Cow::Borrowed(text) => text.strip_prefix("operator/"),
+        Cow::Owned(_) => None,
+    }
 }
 
 /// The connection of a source, checked as [`Source`] checks it.

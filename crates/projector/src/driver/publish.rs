@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use rollcall_domain::{Event, EventData, EventId, Source};
-use rollcall_eventlog::{Record, Retry, Stream};
+use rollcall_eventlog::{MAX_RECORD_BYTES, Record, Retry, Stream};
 
 use super::{Core, Live, Tenant};
 use crate::fold::{AccountIx, StableHash};
@@ -189,6 +189,12 @@ fn encode(items: &[Item]) -> (Vec<Record>, Vec<(Item, u64)>, &[Item]) {
             .get(item.account)
             .map_or(0, |entry| entry.published.hash);
         drop(live);
+        if record.size() > MAX_RECORD_BYTES {
+            // The log refuses it for good, and one account must not stop the others. It stays marked.
+            let (tenant, bytes) = (&item.tenant.id, record.size());
+            tracing::error!(%tenant, bytes, "a desired user is too large to be published");
+            continue;
+        }
         bytes += record.size();
         if bytes > PUBLISH_BYTES && !records.is_empty() {
             return (records, done, items.get(at..).unwrap_or_default());

@@ -79,7 +79,7 @@ impl Publisher {
         let key = entry.key;
         let lane = match lane {
             // Renamed away from: its successor is made usable first.
-            Lane::Rest if leaves && state.successor(account).is_some() => Lane::Rest,
+            _ if leaves && state.successor(account).is_some() => Lane::Removal,
             _ if leaves => Lane::Leaver,
             Lane::Removal => Lane::Removal,
             Lane::Leaver | Lane::Rest => Lane::Rest,

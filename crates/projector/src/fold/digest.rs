@@ -46,6 +46,7 @@ impl TenantState {
             &self.catalog,
             &self.rules.version,
             &self.rules.set,
+            &self.rules.from_file,
         ));
         self.digest_groups(&mut h);
         self.digest_users(&mut h, document);

@@ -14,6 +14,8 @@ pub(crate) struct Input<'a> {
     pub(crate) id: EventId,
     /// The connection that it came through, when it was one.
     pub(crate) connection: Option<&'a str>,
+    /// The operators' surface that it came through, when it was one.
+    pub(crate) operator: Option<&'a str>,
     pub(crate) time: Timestamp,
     pub(crate) request_id: Option<Cow<'a, str>>,
     pub(crate) part: Option<Part>,
@@ -123,9 +125,14 @@ impl<'a> From<&'a Event> for Input<'a> {
             Source::Scim(name) | Source::Webhook(name) => Some(name.as_str()),
             Source::Operator(_) | Source::Fluent(_) | Source::Rollcall(_) => None,
         };
+        let operator = match &event.source {
+            Source::Operator(surface) => Some(surface.as_str()),
+            _ => None,
+        };
         Self {
             id: event.id,
             connection,
+            operator,
             time: event.time,
             request_id: event.request_id.as_deref().map(Cow::Borrowed),
             part: event.part,

@@ -21,6 +21,8 @@ mod roster;
 mod rules;
 mod slab;
 mod state;
+#[cfg(test)]
+mod tests;
 mod touched;
 mod users;
 mod verdicts;
@@ -126,7 +128,7 @@ impl TenantState {
             EventData::GroupCreated(d) => verdict_of(self.group_created(input.id, input.connection, d)),
             EventData::GroupChanged(d) => verdict_of(self.group_changed(input.id, input.connection, d)),
             EventData::GroupDeleted(d) => verdict_of(self.group_deleted(input.id, input.connection, d)),
-            EventData::RulesActivated(d) => self.rules_activated(input.id, d),
+            EventData::RulesActivated(d) => self.rules_activated(input.id, input.operator, d),
             EventData::PolicyActivated(d) => self.policy_activated(&d.policy),
             EventData::CatalogChanged(d) => self.catalog_changed(input.id, &d.difference),
             EventData::TimerFired(_) => Verdict::Accepted {

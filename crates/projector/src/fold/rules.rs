@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use super::roles::World;
 use super::slab::AppRoleIx;
 use super::state::TenantState;
-use crate::{Rejection, Verdict};
+use crate::{RULES_FILE, Rejection, Verdict};
 
 /// A rule that translates some logical role.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub(crate) struct RuleEntry {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rules {
     pub(crate) version: Option<String>,
+    /// The version that the rule file activated last; other rules may be in force since.
+    pub(crate) from_file: Option<String>,
     pub(crate) set: RuleSet,
     pub(crate) by_role: FxHashMap<Box<str>, Vec<RuleEntry>>,
     pub(crate) by_group_name: FxHashMap<Box<str>, Vec<AppRoleIx>>,
@@ -64,7 +66,12 @@ impl Rules {
 }
 
 impl TenantState {
-    pub(super) fn rules_activated(&mut self, id: EventId, event: &RulesActivated) -> Verdict {
+    pub(super) fn rules_activated(
+        &mut self,
+        id: EventId,
+        operator: Option<&str>,
+        event: &RulesActivated,
+    ) -> Verdict {
         if event.replaces != self.rules.version {
             return Verdict::Rejected {
                 rejection: Rejection::RulesMoved,
@@ -74,6 +81,9 @@ impl TenantState {
         self.guarded(id, everybody, |state| {
             state.put_rules(Some(event.version.clone()), event.rules.clone());
         });
+        if operator == Some(RULES_FILE) {
+            self.rules.from_file = Some(event.version.clone());
+        }
         self.touched.rules = true;
         Verdict::Accepted {
             revision: Revision(0),
@@ -82,7 +92,11 @@ impl TenantState {
 
     /// Puts a rule set into force: everything that was read through the old one is read again.
     pub(crate) fn put_rules(&mut self, version: Option<String>, set: RuleSet) {
-        self.rules = Rules::of(version, set);
+        let from_file = self.rules.from_file.take();
+        self.rules = Rules {
+            from_file,
+            ..Rules::of(version, set)
+        };
         self.reread_roles();
         for at in 0..self.rules.set.groups.len() {
             let Some(rule) = self.rules.set.groups.get(at).cloned() else {

@@ -164,7 +164,7 @@ impl TenantState {
         }
         self.put_external(ix, change.external);
         if let Some(name) = name {
-            self.rename(ix, account, name);
+            self.rename(ix, account, name, leaves);
         }
         if let Some(to) = change.active.filter(|to| *to != active) {
             self.counts.active = if to {
@@ -244,27 +244,43 @@ impl TenantState {
         self.index_external(ix);
     }
 
-    /// The claim passes to another account; the old one keeps the user as a claimant that is gone. The new
-    /// one is told first, since it is to be usable before the old one is closed.
-    fn rename(&mut self, ix: UserIx, from: AccountIx, name: NameKey) {
+    /// The claim passes to another account; the old one keeps the user as a claimant that is gone. The new one is
+    /// told first, since it is to be usable before the old one is closed; both ahead of what is only gained, since
+    /// the old one loses its access. Whoever leaves under a new name leaves the old account in the same turn.
+    fn rename(&mut self, ix: UserIx, from: AccountIx, name: NameKey, leaves: bool) {
         let to = self.account_or_new(name);
         if let Some(entry) = self.users.get_mut(ix) {
             entry.account = to;
         }
         self.claim(to, ix);
-        self.mark(to, Lane::Rest);
-        if !self.has_live_claimant(from) {
+        self.mark(to, Lane::Removal);
+        let abandoned = !self.has_live_claimant(from);
+        if abandoned {
             self.release_kept(from);
         }
-        self.mark(from, Lane::Rest);
+        let lane = if abandoned && leaves {
+            Lane::Leaver
+        } else {
+            Lane::Removal
+        };
+        self.mark(from, lane);
         self.touched.accounts.push(to);
         self.touched.accounts.push(from);
     }
 
+    /// A deleted user who was the same person stands for nothing that the new claimant does not stand for: one who is
+    /// deleted and hired again for years stays one entry.
     fn claim(&mut self, account: AccountIx, ix: UserIx) {
+        let users = &self.users;
+        let Some(new) = users.get(ix) else { return };
+        let replaced =
+            |old: &User| old.deleted && old.connection == new.connection && old.external == new.external;
         if let Some(entry) = self.accounts.get_mut(account)
             && !entry.claimants.contains(&ix)
         {
+            entry
+                .claimants
+                .retain(|old| !users.get(*old).is_some_and(replaced));
             entry.claimants.push(ix);
         }
     }

@@ -387,9 +387,15 @@ impl World {
 
     fn claim(&mut self, account: AccountKey, user: UserId) {
         let claims = self.claims.entry(account).or_default();
-        if !claims.contains(&user) {
-            claims.push(user);
+        if claims.contains(&user) {
+            return;
         }
+        let new = &self.users[&user];
+        claims.retain(|old| {
+            let old = &self.users[old];
+            !old.deleted || old.connection != new.connection || old.external != new.external
+        });
+        claims.push(user);
     }
 
     fn live(&self, account: AccountKey) -> Vec<UserId> {

@@ -20,7 +20,7 @@ use crate::{Lane, Verdict};
 #[derive(Debug, Default)]
 pub(super) struct Loader {
     state: TenantState,
-    rules: (Option<String>, RuleSet),
+    rules: (Option<String>, RuleSet, Option<String>),
     verdicts: Vec<Remembered>,
     next_verdict: usize,
 }
@@ -61,8 +61,9 @@ impl Loader {
 
     /// The state, with everything that follows from the pages.
     pub(super) fn finish(mut self) -> TenantState {
-        let (version, set) = std::mem::take(&mut self.rules);
+        let (version, set, from_file) = std::mem::take(&mut self.rules);
         self.state.put_rules(version, set);
+        self.state.rules.from_file = from_file;
         self.state.verdicts = Verdicts::restore(self.verdicts, self.next_verdict);
         let state = &mut self.state;
         state.relink();

@@ -30,7 +30,7 @@ use key::{Key, Kind};
 use load::Loader;
 
 /// The version of the stored form; another one is rebuilt from the log.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// sled's page cache: enough for the documents in use, far below what the state itself takes.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// How often sled writes out what was committed; what is lost by a power cut is folded again.
@@ -313,7 +313,8 @@ impl Documents {
             page: user.number(),
         }
         .bytes();
-        let bytes = contain(|| tree.get(key).map_err(|e| failed("read", &e)))?;
+        let bytes = contain(|| tree.get(key).map_err(|e| failed("read", &e)))
+            .map_err(|_| mark_damaged(tree, "a document could not be read"))?;
         let bytes = bytes.ok_or_else(|| mark_damaged(tree, "a document is missing"))?;
         let (found, attributes) =
             decode_document(&bytes).ok_or_else(|| mark_damaged(tree, "a document is not readable"))?;

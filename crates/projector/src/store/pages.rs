@@ -25,7 +25,11 @@ pub(super) fn changed_pages(state: &mut TenantState, tenant: &TenantId) -> Vec<(
         pages.push((Kind::Catalog, 0, json(&state.catalog)));
     }
     if touched.rules {
-        pages.push((Kind::Rules, 0, json(&(&state.rules.version, &state.rules.set))));
+        pages.push((
+            Kind::Rules,
+            0,
+            json(&(&state.rules.version, &state.rules.set, &state.rules.from_file)),
+        ));
     }
     if touched.guard {
         pages.push((Kind::Guard, 0, guard(state)));

@@ -5,7 +5,7 @@ use rollcall_domain::{
     AccountKey, EventData, EventId, FluentStatus, Grant, ObservedUser, Sequence, Timestamp, seal,
 };
 
-use crate::ledger::{LastStatus, LedgerEntry, fingerprint};
+use crate::ledger::{LastStatus, LedgerEntry, on_record, print_of_holds};
 use crate::plan::{Plan, Step, Treatment};
 
 /// The intent of a plan.
@@ -85,16 +85,11 @@ pub(super) fn is_news(plan: &Plan, ledger: &LedgerEntry, observed: &ObservedUser
 
 /// The holds of a plan, when they are not those on record.
 pub(super) fn held(plan: &Plan, ledger: &LedgerEntry) -> Option<EventData> {
-    let print = if plan.holds.is_empty() {
-        0
-    } else {
-        fingerprint(&plan.holds)
-    };
-    (print != ledger.held).then(|| {
+    (print_of_holds(&plan.holds) != ledger.held).then(|| {
         EventData::OutcomeHeld(OutcomeHeld {
             account: plan.account,
             serves: plan.serves,
-            holds: plan.holds.clone(),
+            holds: on_record(&plan.holds).to_vec(),
         })
     })
 }

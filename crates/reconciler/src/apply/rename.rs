@@ -20,14 +20,18 @@ impl Visit<'_> {
             .shared
             .source
             .successor(self.account)
-            .filter(|_| desired.is_leaver() && entry.status == Some(LastStatus::Active))?;
+            .filter(|_| desired.is_leaver() && entry.status == Some(LastStatus::Active));
+        let Some(successor) = successor else {
+            self.shared.renames.lock().remove(&self.account);
+            return None;
+        };
         let wanted = self
             .shared
             .source
             .desired(successor)
             .ok()
             .flatten()
-            .is_some_and(|next| next.status == DesiredStatus::Active && next.gains == Gains::Allowed);
+            .is_some_and(|next| is_wanted(&next));
         let usable = self
             .shared
             .recorder
@@ -46,6 +50,13 @@ impl Visit<'_> {
         Some(rename.until)
     }
 
+    /// Nobody waits for an account that is not to be usable, whatever comes of the visit.
+    pub(super) fn release_predecessors(&self, desired: &DesiredUser) {
+        if !is_wanted(desired) {
+            self.wake_predecessors();
+        }
+    }
+
     pub(super) fn wake_predecessors(&self) {
         let waiting: Vec<AccountKey> = {
             let renames = self.shared.renames.lock();
@@ -58,4 +69,9 @@ impl Visit<'_> {
             self.shared.push(old, Lane::Leaver, None);
         }
     }
+}
+
+/// It is to be made usable, and nothing holds it.
+fn is_wanted(desired: &DesiredUser) -> bool {
+    desired.status == DesiredStatus::Active && desired.gains == Gains::Allowed
 }

@@ -100,6 +100,7 @@ impl Visit<'_> {
             }
         };
         self.urgent = desired.is_leaver();
+        self.release_predecessors(&desired);
         let entry = self.shared.recorder.entry(self.account);
         if desired.is_leaver() && !entry.is_ours(None) {
             return Turn::End(self.never_ours(&desired, &entry).await);

@@ -9,6 +9,11 @@ use rollcall_domain::{
 use super::step::{Email, NewUser, ProfileChange, Step};
 use super::{Facts, Plan, Treatment};
 
+/// Most pairs that one plan removes: its intent names them all and has to fit into a record of the log, or a
+/// leaver with very many could never be put on record and so never be closed. What is left over is the next
+/// plan's.
+pub(super) const REMOVED_PER_PLAN_MAX: usize = 2_000;
+
 /// The plan for an account. Equal facts give equal plans; the plan of facts that are as desired is empty.
 #[must_use]
 pub fn plan(facts: &Facts<'_>) -> Plan {
@@ -205,7 +210,8 @@ fn remove(facts: &Facts<'_>, plan: &mut Plan, mut owned: BTreeSet<Grant>, foreig
         ForeignGrants::Keep | ForeignGrants::Report => plan.foreign = foreign,
     }
     if !owned.is_empty() {
-        plan.steps.push(Step::RemoveGrants(owned));
+        let first = owned.into_iter().take(REMOVED_PER_PLAN_MAX).collect();
+        plan.steps.push(Step::RemoveGrants(first));
     }
 }
 

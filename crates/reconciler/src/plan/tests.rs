@@ -476,3 +476,39 @@ fn an_added_pair_takes_the_other_pairs_of_its_role_along_in_case_an_update_repla
     };
     assert_eq!((missing, beside), (&grants(&["PICK+"]), &grants(&["PICK"])));
 }
+
+#[test]
+fn a_leaver_with_very_many_grants_is_closed_first_and_cleared_in_steps_that_fit_a_record() {
+    let many: BTreeSet<Grant> = (0..5_000)
+        .map(|number| Grant::new("FULFILLMENT_ASSOCIATE", ContextType::Agent, number.to_string()))
+        .collect();
+    let desired = desired(LEFT, &[]);
+    let mut user = observed(FluentStatus::Active, &[]);
+    user.grants = many.clone();
+    let ledger = LedgerEntry {
+        owned: many,
+        ..ours(&[])
+    };
+    let policy = Policy::default();
+    let mut plans = 0;
+    loop {
+        let plan = plan(&Facts {
+            desired: &desired,
+            profile: None,
+            observed: Some(&user),
+            ledger: &ledger,
+            policy: &policy,
+            own_user: None,
+        });
+        if plan.is_empty() {
+            break;
+        }
+        plans += 1;
+        assert_eq!(plan.steps[0].deactivates(), plans == 1);
+        let removed = plan.removes();
+        assert!(removed.len() <= decide::REMOVED_PER_PLAN_MAX);
+        user.status = FluentStatus::Inactive;
+        user.grants.retain(|grant| !removed.contains(grant));
+    }
+    assert!(plans == 3 && user.grants.is_empty());
+}

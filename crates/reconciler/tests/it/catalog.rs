@@ -100,3 +100,30 @@ async fn a_loss_is_read_twice_before_it_is_said_and_said_once() {
         .await;
     assert_eq!(world.catalog_events().len(), 1);
 }
+
+#[tokio::test]
+async fn a_catalog_larger_than_a_record_becomes_parts_of_one_request() {
+    let world = World::new().await;
+    world.fluent.add_retailer("CHI").unwrap();
+    for number in 0..6_000 {
+        let reference = format!("{}-{number}", "L".repeat(200));
+        world.fluent.add_location(&reference, "CHI").unwrap();
+    }
+    let _reconciler = world.start().await;
+    world
+        .until("read", || {
+            let events = world.events(Stream::Events);
+            events
+                .last()
+                .and_then(|event| event.part)
+                .is_some_and(|part| part.index == part.count)
+        })
+        .await;
+    let events = world.events(Stream::Events);
+    assert!(
+        events
+            .iter()
+            .all(|event| event.request_id == events[0].request_id && event.part.is_some())
+    );
+    assert_eq!(world.take_in().locations.len(), 6_000);
+}

@@ -112,3 +112,54 @@ async fn one_account_that_fails_for_good_blocks_nobody() {
         "tried again at the next resync only"
     );
 }
+
+#[tokio::test]
+async fn a_removal_that_a_dead_process_left_overtakes_what_a_restart_finds_missing() {
+    let world = World::new().await;
+    let reconciler = world.start().await;
+    for number in 0..200 {
+        world.source.want(&format!("u{number:03}"), Active, &["PICK"]);
+    }
+    world.converge(&reconciler).await;
+    world.source.want("zoe", Active, &["PICK", "STORE"]);
+    world.converge(&reconciler).await;
+    reconciler.stop().await;
+    // The wakes of these are lost.
+    for number in 0..200 {
+        world
+            .source
+            .want(&format!("u{number:03}"), Active, &["PICK", "LEAD"]);
+    }
+    world.source.want("zoe", Active, &["PICK"]);
+    let from = world.fluent.journal_next();
+    let reconciler = world.start().await;
+    world.converge(&reconciler).await;
+    let journal = world.fluent.journal_since(from);
+    let place = journal
+        .iter()
+        .position(|entry| entry.username.as_deref() == Some("zoe"))
+        .unwrap();
+    assert!(place < 100, "{place} additions went before the removal");
+    world.expect("zoe", "ACTIVE", &["PICK"]);
+}
+
+#[tokio::test]
+async fn thousands_of_holds_do_not_keep_a_removal_from_being_made() {
+    let world = World::new().await;
+    let reconciler = world.start().await;
+    world.source.want("ida", Active, &["PICK", "STORE"]);
+    world.converge(&reconciler).await;
+    world.source.want_as("ida", Active, &["PICK"], |desired| {
+        desired.gains = Gains::Withheld;
+        desired.holds = (0..20_000)
+            .map(|number| Hold::UnknownContextType {
+                app_role: rollcall_domain::AppRole(format!("Store_Chicago-{number:05}_Manager")),
+            })
+            .collect();
+    });
+    world
+        .until("the removal", || {
+            world.holds("ida").is_some_and(|(_, roles)| roles == ["PICK"])
+        })
+        .await;
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rollcall_domain::{EventData, RuleSet, RulesActivated};
 use rollcall_eventlog::EventLog;
-use rollcall_projector::{Rejection, TenantHandle};
+use rollcall_projector::{RULES_FILE, Rejection, TenantHandle};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -49,26 +49,35 @@ pub(super) async fn activate(
         .map(Some)
 }
 
-/// Reads a rule file and activates it if it is new. A file that is refused changes nothing: the rules in force stay,
-/// and leavers flow; the mistake is logged whole.
-pub(super) async fn activate_file(log: &Arc<dyn EventLog>, directory: &TenantHandle, file: &Path) {
+/// Reads a rule file and activates it if it is not what the file activated last: rules that an operator put into force
+/// since then stay, over restarts too, until the file is edited. A file that is refused changes nothing: the rules in
+/// force stay, and leavers flow; the mistake is logged whole. False when trying again may help.
+pub(super) async fn activate_file(log: &Arc<dyn EventLog>, directory: &TenantHandle, file: &Path) -> bool {
     let tenant = directory.id();
     let read = match read_rules(file) {
         Ok(read) => read,
         Err(error) => {
             tracing::error!(%tenant, %error, "the rule file is not taken; the rules in force stay");
-            return;
+            return true;
         }
     };
-    match activate(log, directory, "file", "rules-file", read.version, read.rules).await {
+    if directory.rules_file_version().as_ref() == Some(&read.version) {
+        return true;
+    }
+    match activate(log, directory, RULES_FILE, "rules-file", read.version, read.rules).await {
         Ok(Some(placed)) => {
-            tracing::info!(%tenant, sequence = %placed.sequence, "the rule file was activated")
+            tracing::info!(%tenant, sequence = %placed.sequence, "the rule file was activated");
+            true
         }
-        Ok(None) => {}
+        Ok(None) => true,
         Err(OperatorError::Rejected(Rejection::RulesMoved)) => {
             tracing::warn!(%tenant, "other rules were activated meanwhile; the file is looked at again");
+            false
         }
-        Err(error) => tracing::error!(%tenant, %error, "the rule file could not be activated"),
+        Err(error) => {
+            tracing::error!(%tenant, %error, "the rule file could not be activated; it is looked at again");
+            false
+        }
     }
 }
 
@@ -87,23 +96,22 @@ pub(super) fn watch(config: &Config, core: &Arc<Core>, stop: &watch::Receiver<bo
     watched.collect()
 }
 
-/// Looks at the file's content, not at its time stamp: copies and restores keep those. Only a content that differs from
-/// what this file last held is activated, so an operator's own rules stay until the file is edited.
+/// Looks at the file's content, not at its time stamp: copies and restores keep those. The first look is at whatever
+/// is there, since it may have changed after the start read it.
 async fn look(
     log: Arc<dyn EventLog>,
     directory: TenantHandle,
     file: PathBuf,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut last = content(&file).await;
+    let mut last = None;
     loop {
         tokio::select! {
             _stopped = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         let now = content(&file).await;
-        if now != last {
-            activate_file(&log, &directory, &file).await;
+        if now != last && activate_file(&log, &directory, &file).await {
             last = now;
         }
     }
