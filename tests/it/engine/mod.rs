@@ -2,6 +2,7 @@
 //! that run commands. Every test waits for conditions; what it expects of Fluent it works out by itself.
 
 mod acts;
+mod fleet;
 mod harness;
 mod idp;
 mod journal;
@@ -9,3 +10,5 @@ mod model;
 mod process;
 
 mod day;
+mod killed;
+mod stopped;

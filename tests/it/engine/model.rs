@@ -16,7 +16,12 @@ pub(crate) const ROLES: [&str; 7] = [
     "Returns_Agent",
 ];
 /// Places by their reference, with their platform ids.
-pub(crate) const PLACES: [(&str, &str); 3] = [("MIDWEST", "1"), ("CHIC-01", "101"), ("MILW-01", "102")];
+pub(crate) const PLACES: [(&str, &str); 4] = [
+    ("0", "0"),
+    ("MIDWEST", "1"),
+    ("CHIC-01", "101"),
+    ("MILW-01", "102"),
+];
 
 /// A role, a kind of context and a platform id.
 pub(crate) type Pair = (String, String, String);
