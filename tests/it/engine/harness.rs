@@ -243,24 +243,20 @@ catalog_interval = "10s"
         .await;
     }
 
-    /// Starts the program, which must refuse; what it said.
-    #[track_caller]
-    pub(crate) fn refused_start(&mut self) -> impl Future<Output = String> {
-        let place = std::panic::Location::caller();
+    /// Starts the program on something that is `what`, which it must refuse; what it said.
+    pub(crate) async fn refused_start(&mut self, what: &str) -> String {
         let from = self.lines.len();
-        self.spawn();
+        let address = self.spawn().address().await;
         let process = self.process.take().expect("it was started");
-        let lines = self.lines.clone();
-        async move {
-            let status = process.ended().await;
-            let said = lines.since(from).join("\n");
-            assert!(
-                status.code().is_some_and(|code| code == 1),
-                "{place}: it must refuse with 1, not {status}:\n{said}"
-            );
-            assert!(!said.contains("panicked"), "{place}: {said}");
-            said
-        }
+        assert!(address.is_none(), "{what}: it serves:\n{}", self.lines.tail());
+        let status = process.ended().await;
+        let said = self.lines.since(from).join("\n");
+        assert!(
+            status.code() == Some(1),
+            "{what}: it must refuse with 1, not {status}:\n{said}"
+        );
+        assert!(!said.contains("panicked"), "{what}: {said}");
+        said
     }
 
     pub(crate) fn kill(&mut self) {

@@ -82,7 +82,7 @@ impl Idp {
         }
     }
 
-    fn base(&self) -> String {
+    pub(crate) fn base(&self) -> String {
         self.base.borrow().clone().unwrap_or_default()
     }
 

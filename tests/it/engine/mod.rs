@@ -9,6 +9,9 @@ mod journal;
 mod model;
 mod process;
 
+mod damaged;
 mod day;
+mod guard;
 mod killed;
+mod rules;
 mod stopped;
