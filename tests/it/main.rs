@@ -10,5 +10,6 @@
 
 mod commands;
 mod config;
+mod engine;
 mod schemas;
 mod tidy;

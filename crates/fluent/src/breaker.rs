@@ -130,8 +130,16 @@ fn read(file: &Path) -> Option<Refusal> {
     serde_json::from_slice(&std::fs::read(file).ok()?).ok()
 }
 
-/// Replaces the file in one step, so that a crash leaves the old or the new one.
+/// Replaces the file in one step, so that a crash leaves the old or the new one. The folder is made where it is not
+/// there: a check may be the first thing that is ever done with a configuration.
 fn write(file: &Path, refusal: &Refusal) -> std::io::Result<()> {
+    if let Some(folder) = file.parent() {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)?;
+    }
     let temporary = file.with_extension("tmp");
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -168,7 +176,7 @@ mod tests {
     #[test]
     fn a_refusal_outlives_the_process_but_not_the_secret() {
         let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("login.json");
+        let file = dir.path().join("data").join("login.json");
         let mut first = LoginBreaker::open(&config("old", &file));
         assert_eq!(first.blocked_until(at(0)), None);
         first.refused(at(0));

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rollcall_domain::{TenantId, Timestamp};
-use rollcall_eventlog::{EmbeddedLog, EmbeddedOptions, EventLog};
+use rollcall_eventlog::{EmbeddedLog, EmbeddedOptions, EventLog, OpenError};
 use rollcall_ingest::{Clock as _, SystemClock};
 use rollcall_projector::{Projector, TenantHandle, TenantSetup};
 use rollcall_reconciler::{Reconciler, ReconcilerConfig};
@@ -180,13 +180,32 @@ async fn open_state(
     let setups: Vec<TenantSetup> = setups.collect::<anyhow::Result<_>>()?;
     let (log_folder, state_folder) = (folder.join("log"), folder.join("state"));
     let opened = tokio::task::spawn_blocking(move || {
-        let log = EmbeddedLog::open(&log_folder, EmbeddedOptions::default()).context("opening the log")?;
-        let log = Arc::new(log);
+        let log = Arc::new(open_log(&log_folder, &state_folder)?);
         let shared: Arc<dyn EventLog> = Arc::<EmbeddedLog>::clone(&log);
         let projector = Projector::start(shared, &state_folder, setups).context("opening the state")?;
         anyhow::Ok((log, projector))
     });
     opened.await.context("opening the data folder")?
+}
+
+/// Opens the log, and makes one at the first start only: a state was computed from a log, so where one lies without the
+/// other the log was lost. A fresh one would forget everybody.
+fn open_log(log: &Path, state: &Path) -> anyhow::Result<EmbeddedLog> {
+    let begun = std::fs::read_dir(state).is_ok_and(|mut entries| entries.next().is_some());
+    let options = EmbeddedOptions {
+        create: !begun,
+        ..EmbeddedOptions::default()
+    };
+    let opened = EmbeddedLog::open(log, options);
+    if begun && matches!(opened, Err(OpenError::NoLog { .. })) {
+        anyhow::bail!(
+            "{} is missing or empty, but {} was computed from it; restore the log from a backup (to begin anew, move the \
+             whole data folder away)",
+            log.display(),
+            state.display()
+        );
+    }
+    opened.context("opening the log")
 }
 
 async fn start_tenant(

@@ -1,0 +1,17 @@
+//! The whole engine: the program as a process, a simulated Fluent, identity providers over real HTTP, and operators
+//! that run commands. Every test waits for conditions; what it expects of Fluent it works out by itself.
+
+mod acts;
+mod fleet;
+mod harness;
+mod idp;
+mod journal;
+mod model;
+mod process;
+
+mod damaged;
+mod day;
+mod guard;
+mod killed;
+mod rules;
+mod stopped;
