@@ -119,6 +119,26 @@ impl Engine {
         self.address
     }
 
+    /// The log that everything is written to.
+    #[must_use]
+    pub fn log(&self) -> Arc<dyn EventLog> {
+        Arc::clone(&self.core.log)
+    }
+
+    /// The directory and the desired users of a tenant; `None` when there is no such tenant.
+    #[must_use]
+    pub fn directory(&self, tenant: &TenantId) -> Option<TenantHandle> {
+        let tenant = self.core.tenants.iter().find(|known| known.id == *tenant)?;
+        Some(tenant.directory.clone())
+    }
+
+    /// How the reconciler of a tenant stands; `None` when there is no such tenant, or while it is stopped.
+    #[must_use]
+    pub fn reconciler(&self, tenant: &TenantId) -> Option<rollcall_reconciler::Status> {
+        let tenant = self.core.tenants.iter().find(|known| known.id == *tenant)?;
+        tenant.reconciler.read().as_ref().map(Reconciler::status)
+    }
+
     /// Takes nothing new, lets requests and writes in flight end, and closes the log.
     ///
     /// # Errors

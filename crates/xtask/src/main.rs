@@ -37,6 +37,9 @@ enum Task {
     Bench {
         /// Only those whose name holds this text.
         filter: Option<String>,
+        /// What is passed on to them.
+        #[arg(last = true)]
+        arguments: Vec<String>,
     },
 }
 
@@ -45,7 +48,7 @@ fn main() -> ExitCode {
         Task::Test { quick } => suite::run(quick),
         Task::Schemas => tools::write_golden(&["schemas::"]),
         Task::Golden => tools::write_golden(&[]),
-        Task::Bench { filter } => bench::run(filter.as_deref().unwrap_or_default()),
+        Task::Bench { filter, arguments } => bench::run(filter.as_deref().unwrap_or_default(), &arguments),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -4,7 +4,7 @@
 //! beside them, as in the running process. Baselines of the same run: an empty HTTP answer from the same listener,
 //! and appends of records of the same size by the log alone. The load generator shares the machine.
 //!
-//! `cargo bench -p rollcall-ingest --bench door -- [SECONDS]`
+//!     cargo run --release -p rollcall-ingest --example ingest_bench [SECONDS]
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -47,8 +47,9 @@ impl Client {
     async fn new(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
+        let (mut sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
+        sender.ready().await.unwrap();
         Self {
             sender,
             latencies: Vec::new(),
