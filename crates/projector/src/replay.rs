@@ -15,13 +15,19 @@ use crate::fold::{AccountIx, DocumentWrite, Index as _, Personal, TenantState, U
 use crate::{Explanation, OpenDecision, Progress, ProjectorError, TenantSetup, Until};
 
 /// A tenant's state as of some point of the log, from the log alone.
-#[derive(Debug)]
 pub struct Replayed {
     tenant: TenantId,
     state: TenantState,
     /// Sealed personal parts by user, oldest first; opened when somebody asks.
     personal: Vec<SmallVec<[Box<str>; 1]>>,
     done: bool,
+}
+
+/// Personal parts are not shown.
+impl std::fmt::Debug for Replayed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Replayed({} up to {})", self.tenant, self.sequence())
+    }
 }
 
 impl Replayed {

@@ -271,6 +271,16 @@ async fn a_restart_resumes_and_a_deleted_state_is_rebuilt_to_the_same_bytes() {
             .unwrap();
     assert_eq!(replayed[0].digest(), digest, "a replay comes to the same");
     assert_eq!(replayed[0].accounts().count(), 300);
+    let mut change = PersonalChange::default();
+    change
+        .set
+        .insert("userName".to_owned(), Value::from("user7@x.example"));
+    let sealed = serde_json::to_value(seal(&change)).unwrap();
+    let shown = format!("{replayed:?} {projector:?}");
+    assert!(
+        !shown.contains(sealed["bytes"].as_str().unwrap()),
+        "personal parts are shown"
+    );
     for account in replayed[0].accounts().take(5) {
         assert_eq!(replayed[0].desired(account), handle.desired(account).unwrap());
     }

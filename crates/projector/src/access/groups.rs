@@ -32,11 +32,8 @@ impl TenantState {
 
     fn collect_effective(&self, group: GroupIx) -> Vec<GroupRole> {
         let mut found = Vec::new();
-        for (carrier, path) in self.upwards(group) {
-            let mut hash = StableHash::new(5);
-            for id in &path {
-                hash = hash.bytes(id.0.as_bytes());
-            }
+        let onwards = |hash: &StableHash, id: GroupId| hash.bytes(id.0.as_bytes());
+        for (carrier, hash) in self.walk_upwards(group, &StableHash::new(5), onwards) {
             for (app_role, origin) in self.own_roles(carrier) {
                 let text = self.roles.app_roles.get(app_role).map_or(0, |entry| entry.hash);
                 let code = origin.map_or(9, |origin| origin as u64);
@@ -55,12 +52,27 @@ impl TenantState {
     /// The group and all groups above it, nearest first, each with the shortest path to it; of several
     /// shortest ones the first in order of ids.
     pub(crate) fn upwards(&self, group: GroupIx) -> Vec<(GroupIx, Vec<GroupId>)> {
+        self.walk_upwards(group, &Vec::new(), |path, id| {
+            let mut longer = path.clone();
+            longer.push(id);
+            longer
+        })
+    }
+
+    /// The same with whatever is made of a path step by step: a hash of it costs one step a group, where the paths
+    /// themselves cost the square of the depth.
+    fn walk_upwards<P>(
+        &self,
+        group: GroupIx,
+        start: &P,
+        onwards: impl Fn(&P, GroupId) -> P,
+    ) -> Vec<(GroupIx, P)> {
         let mut seen = FxHashSet::default();
         let mut queue = VecDeque::new();
         let mut found = Vec::new();
         if let Some(entry) = self.groups.get(group) {
             seen.insert(group);
-            queue.push_back((group, vec![entry.id]));
+            queue.push_back((group, onwards(start, entry.id)));
         }
         while let Some((ix, path)) = queue.pop_front() {
             if let Some(entry) = self.groups.get(ix) {
@@ -73,9 +85,7 @@ impl TenantState {
                 parents.sort_unstable();
                 for (id, parent) in parents {
                     seen.insert(parent);
-                    let mut longer = path.clone();
-                    longer.push(id);
-                    queue.push_back((parent, longer));
+                    queue.push_back((parent, onwards(&path, id)));
                 }
             }
             found.push((ix, path));

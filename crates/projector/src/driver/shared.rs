@@ -18,11 +18,23 @@ use crate::store::{Documents, decode_document};
 use crate::{ProjectorError, Wake};
 
 /// A tenant's state, and the documents of the turn that is not committed yet.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Live {
     pub(crate) state: TenantState,
     /// The newest bytes of documents that changed since the last commit; none for a deleted user.
     pub(crate) overlay: FxHashMap<UserIx, Option<Vec<u8>>>,
+}
+
+/// Documents are personal.
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Live({}, {} documents)",
+            self.state.sequence(),
+            self.overlay.len()
+        )
+    }
 }
 
 /// One tenant.

@@ -95,7 +95,7 @@ impl<'a> RoleRef<'a> {
 }
 
 /// The personal part, unopened.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) enum Personal<'a> {
     /// There is none.
     None,
@@ -103,6 +103,12 @@ pub(crate) enum Personal<'a> {
     Raw(&'a str),
     /// A [`Sealed`].
     Sealed(&'a Sealed),
+}
+
+impl std::fmt::Debug for Personal<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Personal(…)")
+    }
 }
 
 impl Personal<'_> {

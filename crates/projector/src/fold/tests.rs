@@ -122,3 +122,26 @@ fn one_person_deleted_and_hired_again_and_again_is_listed_once() {
         "another person is another matter"
     );
 }
+
+#[test]
+fn a_member_of_a_very_deep_nest_has_the_roles_of_all_groups_above() {
+    const DEPTH: usize = 1_000;
+    let group = |number: usize| GroupId(Uuid::from_u128(0x1_0000 + number as u128));
+    let mut state = TenantState::new();
+    for number in 0..DEPTH {
+        let data = EventData::GroupCreated(GroupCreated {
+            group: group(number),
+            display_name: format!("group {number}"),
+            external_id: None,
+            roles: vec![AssignedRole::plain(format!("Account_0_R{number}"))],
+            members: MemberSet {
+                users: Vec::new(),
+                groups: (number > 0).then(|| group(number - 1)).into_iter().collect(),
+            },
+        });
+        state.apply(&event(1 + number as u128, entra(), data));
+    }
+    for (ix, number) in state.groups.iter().map(|(ix, _)| ix).zip(0..) {
+        assert_eq!(state.effective(ix).len(), DEPTH - number);
+    }
+}
