@@ -19,6 +19,7 @@ pub struct HealthAnswer {
 #[derive(Debug, Default)]
 pub struct Health {
     not_ready: Mutex<BTreeMap<&'static str, String>>,
+    ended: Mutex<BTreeMap<&'static str, String>>,
 }
 
 impl Health {
@@ -32,42 +33,50 @@ impl Health {
         self.not_ready.lock().remove(part);
     }
 
+    /// A part has ended and only a restart brings it back: the instance is neither ready nor alive any more.
+    pub fn ended(&self, part: &'static str, why: impl Into<String>) {
+        let why = why.into();
+        self.ended.lock().insert(part, why.clone());
+        self.not_ready(part, why);
+    }
+
     /// Every part that is not ready, with its reason.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
-        self.not_ready
-            .lock()
-            .iter()
-            .map(|(part, why)| format!("{part}: {why}"))
-            .collect()
+        lines(&self.not_ready.lock())
     }
 
-    /// `/livez`: the process answers. It says nothing about the world outside, so that no supervisor restarts
-    /// it for a fault that a restart cannot mend.
+    /// `/livez`: 200 while no part has ended. It says nothing about the world outside, so that no supervisor
+    /// restarts the process for a fault that a restart cannot mend; what only a restart mends must not wait for
+    /// a person, since no leaver is served until then.
     #[must_use]
     pub fn livez(&self) -> HealthAnswer {
-        HealthAnswer {
-            status: 200,
-            body: "ok\n".to_owned(),
-        }
+        answer(&lines(&self.ended.lock()))
     }
 
     /// `/readyz`: 200 when requests can be served, else 503 and why not.
     #[must_use]
     pub fn readyz(&self) -> HealthAnswer {
-        let reasons = self.reasons();
-        if reasons.is_empty() {
-            return HealthAnswer {
-                status: 200,
-                body: "ok\n".to_owned(),
-            };
-        }
-        let mut body = String::new();
-        for reason in reasons {
-            let _ = writeln!(body, "{reason}"); // a String takes everything
-        }
-        HealthAnswer { status: 503, body }
+        answer(&self.reasons())
     }
+}
+
+fn lines(parts: &BTreeMap<&'static str, String>) -> Vec<String> {
+    parts.iter().map(|(part, why)| format!("{part}: {why}")).collect()
+}
+
+fn answer(reasons: &[String]) -> HealthAnswer {
+    if reasons.is_empty() {
+        return HealthAnswer {
+            status: 200,
+            body: "ok\n".to_owned(),
+        };
+    }
+    let mut body = String::new();
+    for reason in reasons {
+        let _ = writeln!(body, "{reason}"); // a String takes everything
+    }
+    HealthAnswer { status: 503, body }
 }
 
 #[cfg(test)]
@@ -87,5 +96,17 @@ mod tests {
         health.ready("log");
         health.ready("projector");
         assert_eq!(health.readyz().status, 200);
+    }
+
+    #[test]
+    fn what_only_a_restart_mends_is_told_to_the_supervisor() {
+        let health = Health::default();
+        health.ended("log", "a sync failed");
+        for answer in [health.livez(), health.readyz()] {
+            assert_eq!(
+                (answer.status, answer.body.as_str()),
+                (503, "log: a sync failed\n")
+            );
+        }
     }
 }

@@ -90,7 +90,10 @@ fn beside(core: &Arc<Core>) -> rollcall_ingest::Router {
     let text = "text/plain; charset=utf-8";
     let health = |answer: HealthAnswer| (answer.status, answer.body);
     rollcall_ingest::beside([
-        page("/livez", text, move || health(live.health.livez())),
+        page("/livez", text, move || {
+            live.look_at_health();
+            health(live.health.livez())
+        }),
         page("/readyz", text, move || {
             ready.look_at_health();
             health(ready.health.readyz())

@@ -28,7 +28,7 @@ impl Core {
     pub(super) fn look_at_health(&self) {
         for tenant in &self.tenants {
             if let Some(reason) = tenant.directory.stopped() {
-                self.health.not_ready("projector", reason);
+                self.health.ended("projector", reason);
             }
             let halted = tenant
                 .reconciler
@@ -36,7 +36,7 @@ impl Core {
                 .as_ref()
                 .and_then(|reconciler| reconciler.status().halted);
             if let Some(reason) = halted {
-                self.health.not_ready("log", reason);
+                self.health.ended("log", reason);
             }
         }
     }
