@@ -1,7 +1,7 @@
 //! The command line, what it prints, and that its documentation is whole.
 
 use rollcall::admin::api::{
-    EventRef, ExplainedGrant, Explanation, FluentStatusReport, HeldAccount, InstanceStatus, LedgerEntry,
+    Did, EventRef, ExplainedGrant, Explanation, FluentStatusReport, HeldAccount, InstanceStatus, LedgerEntry,
     Reason, ReplayedUser, TenantStatus, WaitingDecision,
 };
 use rollcall::output::{Checked, checks, explanation, holds, replayed, status};
@@ -40,7 +40,41 @@ fn unknown_role() -> Hold {
 }
 
 fn explained() -> Explanation {
-    let reason = |source, expansion, groups: &[&str]| Reason {
+    let event = |did, sequence, actor: &str| EventRef {
+        did,
+        id: EventId(Uuid::from_u128(9)),
+        sequence: Sequence(sequence),
+        time: time(),
+        source: "scim/entra".to_owned(),
+        actor: actor.to_owned(),
+    };
+    let group = |name: &str| name.to_owned();
+    let chain = vec![
+        event(
+            Did::AddedTo {
+                group: group("Seasonal CHIC-01"),
+            },
+            305,
+            "connection/entra",
+        ),
+        event(
+            Did::NestedIn {
+                group: group("All seasonal"),
+            },
+            12,
+            "connection/entra",
+        ),
+        event(
+            Did::Named {
+                group: group("All seasonal"),
+            },
+            11,
+            "connection/entra",
+        ),
+        event(Did::RulesActivated, 7, "uid-1000"),
+    ];
+    let assigned = vec![event(Did::Assigned, 1198, "connection/entra")];
+    let reason = |source, expansion, groups: &[&str], events| Reason {
         derivation: Derivation {
             id: DerivationId(1),
             user: UserId(Uuid::from_u128(1)),
@@ -50,12 +84,7 @@ fn explained() -> Explanation {
             grant: picker(),
         },
         groups: groups.iter().map(|name| (*name).to_owned()).collect(),
-        event: Some(EventRef {
-            id: EventId(Uuid::from_u128(9)),
-            sequence: Sequence(1198),
-            time: time(),
-            actor: "entra".to_owned(),
-        }),
+        events,
     };
     let group = RoleSource::Group {
         path: vec![GroupId(Uuid::from_u128(2)), GroupId(Uuid::from_u128(3))],
@@ -75,8 +104,8 @@ fn explained() -> Explanation {
             grant: picker(),
             place: Some("CHIC-01".to_owned()),
             because: vec![
-                reason(RoleSource::Personal, Expansion::Direct, &[]),
-                reason(group, rule, &["Seasonal CHIC-01", "All seasonal"]),
+                reason(RoleSource::Personal, Expansion::Direct, &[], assigned),
+                reason(group, rule, &["Seasonal CHIC-01", "All seasonal"], chain),
             ],
         }],
         retained: vec![Grant::new("STORE", ContextType::Retailer, "5")],

@@ -11,7 +11,7 @@ use rollcall_eventlog::{Position, Stream};
 
 use crate::access::user_name;
 use crate::driver::{Core, Live, Publisher, Tenant};
-use crate::fold::{AccountIx, GroupIx, Index as _, UserIx};
+use crate::fold::{AccountIx, GroupIx, Index as _, UserIx, targets};
 use crate::limits::{PAGE_MAX, SETTLE_WAIT_MAX};
 use crate::{
     Explanation, GroupResource, HeldAccount, HoldsPage, OpenDecision, Page, ProjectorError, Settled,
@@ -116,7 +116,7 @@ impl TenantHandle {
             return Ok(None);
         };
         let groups = state
-            .group_ids(&entry.groups)
+            .group_ids(targets(&entry.groups))
             .into_iter()
             .filter_map(|id| state.group_ref(id));
         Ok(Some(UserResource {
@@ -318,7 +318,7 @@ impl TenantHandle {
             return false;
         };
         let user = state.user_ix(user).and_then(|ix| state.users.get(ix));
-        user.is_some_and(|user| user.groups.binary_search(group).is_ok())
+        user.is_some_and(|user| user.groups.binary_search_by_key(group, |link| link.to).is_ok())
     }
 
     /// Whether the group `member` is directly nested in `group`.
@@ -342,7 +342,8 @@ impl TenantHandle {
         let live = self.tenant.live.read();
         let state = &live.state;
         let user = state.user_ix(user).and_then(|ix| state.users.get(ix));
-        user.map(|user| state.group_ids(&user.groups)).unwrap_or_default()
+        user.map(|user| state.group_ids(targets(&user.groups)))
+            .unwrap_or_default()
     }
 
     /// The groups that the group is nested in directly, by id.
@@ -352,7 +353,7 @@ impl TenantHandle {
         let state = &live.state;
         let group = state.group_index.get(&group).and_then(|ix| state.groups.get(*ix));
         group
-            .map(|group| state.group_ids(&group.parents))
+            .map(|group| state.group_ids(group.parents.keys()))
             .unwrap_or_default()
     }
 

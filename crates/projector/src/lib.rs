@@ -25,9 +25,9 @@ mod replay;
 mod store;
 
 pub use api::{
-    Explanation, GroupRef, GroupResource, HeldAccount, HoldsPage, Lane, OpenDecision, Page, Progress,
-    ProjectorError, RULES_FILE, Rejection, Settled, TenantSetup, TenantStatus, Until, UserResource, Verdict,
-    Wake, WakeReceiver,
+    Act, Evidence, Explanation, GroupRef, GroupResource, HeldAccount, HoldsPage, Lane, OpenDecision, Page,
+    Progress, ProjectorError, RULES_FILE, Rejection, Settled, TenantSetup, TenantStatus, Until, UserResource,
+    Verdict, Wake, WakeReceiver,
 };
 pub use fold::{Applied, TenantState};
 pub use handle::{Subject, TenantHandle};

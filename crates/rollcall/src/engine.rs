@@ -5,6 +5,7 @@
 
 mod admin;
 mod door;
+mod evidence;
 mod explain;
 mod fluent;
 mod offline;

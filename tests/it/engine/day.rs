@@ -202,12 +202,36 @@ async fn every_grant_is_explained_and_every_hold() {
         "{lead}"
     );
 
+    let nested = reasons
+        .iter()
+        .find(|reason| reason["groups"] == json!(["Chicago Floor", "Outer"]));
+    let events = nested.unwrap()["events"].as_array().unwrap();
+    let did: Vec<&str> = events
+        .iter()
+        .map(|event| event["did"].as_str().unwrap())
+        .collect();
+    assert_eq!(did, ["added-to", "nested-in", "role-given-to"]);
+    for event in events {
+        assert_eq!(event["actor"], "connection/entra");
+        assert_eq!(event["source"], "scim/entra");
+    }
+    let sequences: Vec<u64> = events
+        .iter()
+        .map(|event| event["sequence"].as_u64().unwrap())
+        .collect();
+    assert!(
+        sequences[2] < sequences[0] && sequences[0] < sequences[1],
+        "the outer group was made first, then ida came, then the groups were nested: {sequences:?}"
+    );
+
     let told = world.command(&["explain", &named("ida"), "Lead"]).await;
     assert_eq!(told.code, 0);
     for words in [
         "ACTIVE",
         "assigned to the user",
         "expanded by the rule for Supervisor",
+        "role given to “Outer” by connection/entra at ",
+        "rules activated by ",
         "granted by us",
     ] {
         assert!(told.out.contains(words), "{words}: {}", told.out);

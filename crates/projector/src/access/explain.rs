@@ -1,16 +1,17 @@
 //! Why: every derivation as text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_domain::{
-    AccountKey, AssignedRole, Derivation, Expansion, GroupId, Note, RoleName, RoleSource, UserId,
+    AccountKey, AssignedRole, Derivation, DerivationId, Expansion, GroupId, Note, RoleName, RoleSource,
+    UserId,
 };
 use serde_json::{Map, Value};
 
 use super::outline::{Assignment, Derived};
 use super::resolve::By;
-use crate::fold::{AccountIx, AssignedIx, GroupIx, TenantState};
-use crate::{Explanation, GroupRef};
+use crate::fold::{AccountIx, AssignedIx, GroupIx, Link, TenantState, targets};
+use crate::{Evidence, Explanation, GroupRef};
 
 impl TenantState {
     /// The desired user with the text of every derivation.
@@ -21,8 +22,22 @@ impl TenantState {
     ) -> Option<Explanation> {
         let outline = self.outline(account);
         let desired = self.expand(account, &outline, attributes)?;
-        let mut derivations: Vec<Derivation> =
-            outline.grants.iter().filter_map(|d| self.derivation(d)).collect();
+        let mut derivations: Vec<Derivation> = Vec::new();
+        let mut evidence: BTreeMap<DerivationId, Vec<Evidence>> = BTreeMap::new();
+        for (derived, derivation) in outline
+            .grants
+            .iter()
+            .filter_map(|d| Some((d, self.derivation(d)?)))
+        {
+            let path: &[GroupId] = match &derivation.source {
+                RoleSource::Personal => &[],
+                RoleSource::Group { path, .. } => path,
+            };
+            evidence
+                .entry(derived.id)
+                .or_insert_with(|| self.evidence(derived, path));
+            derivations.push(derivation);
+        }
         derivations.sort_unstable_by_key(|d| (d.id, d.grant.clone()));
         let mut groups: BTreeSet<GroupId> = BTreeSet::new();
         for derivation in &derivations {
@@ -36,12 +51,13 @@ impl TenantState {
         }));
         let users = || self.claimants(account).filter_map(|ix| self.users.get(ix));
         let member_of: Vec<(UserId, Vec<GroupId>)> = users()
-            .map(|user| (user.id, self.group_ids(&user.groups)))
+            .map(|user| (user.id, self.group_ids(targets(&user.groups))))
             .collect();
         groups.extend(member_of.iter().flat_map(|(_, groups)| groups));
         Some(Explanation {
             desired,
             derivations,
+            evidence,
             groups: groups.into_iter().filter_map(|id| self.group_ref(id)).collect(),
             personal_roles: users()
                 .map(|user| (user.id, self.assigned_list(&user.roles)))
@@ -116,9 +132,8 @@ impl TenantState {
         })
     }
 
-    pub(crate) fn assigned_list(&self, roles: &[AssignedIx]) -> Vec<AssignedRole> {
-        roles
-            .iter()
+    pub(crate) fn assigned_list(&self, roles: &[Link<AssignedIx>]) -> Vec<AssignedRole> {
+        targets(roles)
             .filter_map(|ix| self.roles.assigned.get(*ix))
             .map(|a| a.role.clone())
             .collect()

@@ -78,7 +78,7 @@ impl TenantState {
             if let Some(entry) = self.groups.get(ix) {
                 let mut parents: Vec<(GroupId, GroupIx)> = entry
                     .parents
-                    .iter()
+                    .keys()
                     .filter(|parent| !seen.contains(*parent))
                     .filter_map(|parent| self.groups.get(*parent).map(|entry| (entry.id, *parent)))
                     .collect();
@@ -98,7 +98,10 @@ impl TenantState {
         let Some(entry) = self.groups.get(group) else {
             return Vec::new();
         };
-        let own = entry.roles.iter().filter_map(|ix| self.roles.assigned.get(*ix));
+        let own = entry
+            .roles
+            .iter()
+            .filter_map(|role| self.roles.assigned.get(role.to));
         let mut roles: Vec<_> = own
             .map(|a| (a.app_role, Some(GroupRoleOrigin::Extension)))
             .collect();

@@ -2,9 +2,10 @@
 //!
 //! `resolve` reads one app role against rules and catalog; `groups` collects what a member of a group gets;
 //! `outline` puts an account together from indexes and hashes; `desired` and `explain` turn that into values
-//! with texts.
+//! with texts, `evidence` names the events.
 
 mod desired;
+mod evidence;
 mod explain;
 mod groups;
 mod near;

@@ -83,7 +83,7 @@ impl TenantState {
                 continue;
             };
             for assigned in &entry.roles {
-                let Some(app_role) = self.roles.assigned.get(*assigned).map(|a| a.app_role) else {
+                let Some(app_role) = self.roles.assigned.get(assigned.to).map(|a| a.app_role) else {
                     continue;
                 };
                 let text = self.roles.app_roles.get(app_role).map_or(0, |entry| entry.hash);
@@ -96,12 +96,12 @@ impl TenantState {
                 });
             }
             for group in &entry.groups {
-                for role in self.effective(*group) {
+                for role in self.effective(group.to) {
                     match role.origin {
                         Some(origin) => found.push(Assignment {
                             user,
                             app_role: role.app_role,
-                            through: Some((*group, role.carrier, origin)),
+                            through: Some((group.to, role.carrier, origin)),
                             source_hash: role.source_hash,
                         }),
                         None => names_only.push(role.carrier),
@@ -276,10 +276,16 @@ impl TenantState {
             }
         };
         for user in self.live_claimants(account).filter_map(|ix| self.users.get(ix)) {
-            let own = user.roles.iter().filter_map(|ix| self.roles.assigned.get(*ix));
+            let own = user
+                .roles
+                .iter()
+                .filter_map(|role| self.roles.assigned.get(role.to));
             own.for_each(|assigned| look_at(assigned.app_role));
             for group in &user.groups {
-                let roles = self.effective(*group).iter().filter(|role| role.origin.is_some());
+                let roles = self
+                    .effective(group.to)
+                    .iter()
+                    .filter(|role| role.origin.is_some());
                 roles.for_each(|role| look_at(role.app_role));
             }
         }

@@ -10,7 +10,7 @@ use rollcall_domain::*;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::{Rejection, TenantState, Verdict};
+use crate::{Act, Rejection, TenantState, Verdict};
 
 /// A tenant told in a few words.
 #[derive(Default)]
@@ -412,6 +412,65 @@ fn leavers_are_neither_held_nor_counted_and_few_losses_pass() {
     }
     story.change(35, |change| change.roles = Some(vec![]));
     assert!(matches!(story.desired(35).holds[..], [Hold::Guard { .. }]));
+}
+
+#[test]
+fn every_derivation_names_the_events_of_its_chain_and_keeps_the_first_of_each_link() {
+    let mut story = Story::chicago(); // 1
+    story.user(1, &["Agent_CHIC-01_STORE"]); // 2
+    story.group(1, "Team", &[], [1]); // 3
+    story.group(2, "Region", &["Agent_CHIC-02_Lead"], []); // 4
+    let nest = |group, users: &[u8], groups: &[u8]| {
+        EventData::GroupChanged(GroupChanged {
+            group: group_id(group),
+            base: None,
+            display_name: None,
+            external_id: Set::Keep,
+            roles: None,
+            removed: MemberSet::default(),
+            added: MemberSet {
+                users: users.iter().copied().map(user_id).collect(),
+                groups: groups.iter().copied().map(group_id).collect(),
+            },
+            member_base: None,
+        })
+    };
+    story.event(nest(2, &[], &[1])); // 5
+    story.rules(
+        r#"{"rules":[{"condition":{"type":"HAS_APP_ROLE","appRole":"Lead"},"action":
+            {"type":"MAPPING_ROLE_ASSIGNMENT","sourceAppRole":"Lead","targetRoles":["VIEW"]}}]}"#,
+    ); // 6
+    story.event(nest(2, &[], &[1])); // 7: it is there already
+    story.event(nest(1, &[1], &[])); // 8: likewise
+    story.change(1, |change| {
+        change.name_key = Some(account(2)); // 9: a rename, and a longer list
+        change.roles = Some(roles(&["Agent_CHIC-02_STORE", "Agent_CHIC-01_STORE"]));
+    });
+    let ix = story.state.account_ix(account(2)).unwrap();
+    let explained = story.state.explanation(ix, None).unwrap();
+    let mut told: Vec<(&str, Vec<(Act, u64)>)> = explained
+        .derivations
+        .iter()
+        .map(|d| {
+            let events = explained.evidence[&d.id].iter().map(|e| (e.act, e.sequence.0));
+            (d.app_role.as_str(), events.collect())
+        })
+        .collect();
+    told.sort_unstable();
+    let chain = vec![
+        (Act::AddedTo(group_id(1)), 3),
+        (Act::NestedIn(group_id(2)), 5),
+        (Act::RoleGivenTo(group_id(2)), 4),
+        (Act::RulesActivated, 6),
+    ];
+    assert_eq!(
+        told,
+        [
+            ("Agent_CHIC-01_STORE", vec![(Act::Assigned, 2)]),
+            ("Agent_CHIC-02_Lead", chain),
+            ("Agent_CHIC-02_STORE", vec![(Act::Assigned, 9)]),
+        ]
+    );
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Why things are as they are, for people.
 
+use std::collections::BTreeMap;
+
 use rollcall_domain::{
-    AccountKey, AssignedRole, Derivation, DesiredUser, GroupId, Hold, HoldId, Sequence, Timestamp, UserId,
+    AccountKey, AssignedRole, Derivation, DerivationId, DesiredUser, GroupId, Hold, HoldId, Sequence,
+    Timestamp, UserId,
 };
 use rollcall_eventlog::Position;
 
@@ -15,6 +18,8 @@ pub struct Explanation {
     /// Every derivation that its grants name, and those of held and retained app roles, in order of their
     /// ids.
     pub derivations: Vec<Derivation>,
+    /// The events behind every derivation, by its id: in the order of the chain, from the user to the grant.
+    pub evidence: BTreeMap<DerivationId, Vec<Evidence>>,
     /// The names of all groups that the derivations and notes mention, by id.
     pub groups: Vec<GroupRef>,
     /// The claimants' personal roles as assigned.
@@ -23,6 +28,35 @@ pub struct Explanation {
     pub member_of: Vec<(UserId, Vec<GroupId>)>,
     /// The account that the claimant of this one was renamed to; the old one follows it.
     pub successor: Option<AccountKey>,
+}
+
+/// An accepted event that a derivation rests on. What was done again later without an end in between (a role
+/// that stays in a new list) counts from its first event on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Evidence {
+    /// What it did for the derivation.
+    pub act: Act,
+    /// Where it stands in the tenant's history.
+    pub sequence: Sequence,
+}
+
+/// What an event did for a derivation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Act {
+    /// It assigned the app role to the user.
+    Assigned,
+    /// It added the user to this group.
+    AddedTo(GroupId),
+    /// It nested the group before it on the path in this one.
+    NestedIn(GroupId),
+    /// It gave the app role to this group.
+    RoleGivenTo(GroupId),
+    /// It gave this group the display name that carries the app role.
+    Named(GroupId),
+    /// It gave this group the external id that a rule carries the app role for.
+    Identified(GroupId),
+    /// It activated the rule set that carries or expands the app role.
+    RulesActivated,
 }
 
 /// An account that something is held for.

@@ -8,7 +8,7 @@ mod verdict;
 mod wake;
 
 pub use error::ProjectorError;
-pub use explanation::{Explanation, HeldAccount, HoldsPage, OpenDecision, TenantStatus};
+pub use explanation::{Act, Evidence, Explanation, HeldAccount, HoldsPage, OpenDecision, TenantStatus};
 pub use resource::{GroupRef, GroupResource, Page, UserResource};
 pub use setup::{Progress, RULES_FILE, TenantSetup, Until};
 pub use verdict::{Rejection, Settled, Verdict};

@@ -1,9 +1,11 @@
 //! A fingerprint of a state: equal for equal histories, whoever folded them, whatever was stored between.
 
+use rollcall_domain::GroupId;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::slab::UserIx;
+use super::link::{Link, Since};
+use super::slab::{GroupIx, UserIx};
 use super::state::TenantState;
 
 struct Hasher(Sha256);
@@ -48,6 +50,7 @@ impl TenantState {
             &self.rules.set,
             &self.rules.from_file,
         ));
+        h.number(self.rules_since.0);
         self.digest_groups(&mut h);
         self.digest_users(&mut h, document);
         self.digest_accounts(&mut h);
@@ -87,8 +90,10 @@ impl TenantState {
                 group.created,
                 group.changed,
             ));
+            h.json(&(group.named.0, group.identified.0));
             h.json(&self.assigned_list(&group.roles));
-            h.json(&self.group_ids(&group.parents));
+            h.json(&sinces(&group.roles));
+            h.json(&self.group_links(group.parents.iter().map(|(ix, since)| (*ix, *since))));
             h.json(&self.group_ids(&group.children));
             let mut users: Vec<UserIx> = group.users.iter().copied().collect();
             users.sort_unstable();
@@ -108,11 +113,20 @@ impl TenantState {
             h.json(&(user.id, user.external, user.created, user.changed, user.revision));
             h.json(&(user.connection, user.active, user.deleted, account));
             h.json(&self.assigned_list(&user.roles));
-            h.json(&self.group_ids(&user.groups));
+            h.json(&sinces(&user.roles));
+            h.json(&self.group_links(user.groups.iter().map(|link| (link.to, link.since))));
             if !user.deleted {
                 h.json(&document(ix));
             }
         }
+    }
+
+    fn group_links(&self, groups: impl Iterator<Item = (GroupIx, Since)>) -> Vec<(GroupId, u32)> {
+        let mut links: Vec<_> = groups
+            .filter_map(|(ix, since)| Some((self.groups.get(ix)?.id, since.0)))
+            .collect();
+        links.sort_unstable();
+        links
     }
 
     fn digest_accounts(&self, h: &mut Hasher) {
@@ -134,4 +148,8 @@ impl TenantState {
             }
         }
     }
+}
+
+fn sinces<I>(links: &[Link<I>]) -> Vec<u32> {
+    links.iter().map(|link| link.since.0).collect()
 }

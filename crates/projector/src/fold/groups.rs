@@ -4,9 +4,10 @@ use rollcall_domain::{
     AppRole, EventId, GroupChanged, GroupCreated, GroupDeleted, MemberSet, Revision, Shape, fold_case,
 };
 use rustc_hash::FxHashSet;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::input::RoleRef;
+use super::link::{Link, Since, targets};
 use super::slab::{AccountIx, ConnectionIx, GroupIx, UserIx};
 use super::state::{Group, TenantState};
 use crate::Rejection;
@@ -35,9 +36,9 @@ impl TenantState {
         if self.groups.is_full() {
             return Err(Rejection::TooMany);
         }
-        let roles = self
-            .assigned_roles(event.roles.iter().map(RoleRef::of))
-            .into_vec();
+        let roles = self.assigned_roles(event.roles.iter().map(RoleRef::of));
+        let roles = self.role_links(&roles, &[]).into_vec();
+        let since = Since::of(self.sequence);
         let name_role = self.name_role(&event.display_name);
         let now = self.event_time;
         let ix = self.groups.push(Group {
@@ -45,6 +46,8 @@ impl TenantState {
             connection,
             display_name: event.display_name.as_str().into(),
             external_id: event.external_id.as_deref().map(Into::into),
+            named: since,
+            identified: since,
             roles,
             name_role,
             revision: Revision::FIRST,
@@ -54,7 +57,7 @@ impl TenantState {
             deleted: false,
             users: FxHashSet::default(),
             children: BTreeSet::new(),
-            parents: BTreeSet::new(),
+            parents: BTreeMap::new(),
             effective: std::sync::OnceLock::new(),
         });
         self.group_index.insert(event.group, ix);
@@ -187,7 +190,7 @@ impl TenantState {
         );
         for user in users {
             if let Some(entry) = self.users.get_mut(user) {
-                entry.groups.retain(|group| *group != ix);
+                entry.groups.retain(|group| group.to != ix);
             }
             self.touched.users.push(user);
         }
@@ -197,7 +200,7 @@ impl TenantState {
             }
             self.touched.groups.push(child);
         }
-        for parent in parents {
+        for parent in parents.into_keys() {
             if let Some(entry) = self.groups.get_mut(parent) {
                 entry.children.remove(&ix);
                 entry.member_revision = entry.member_revision.next();
@@ -212,8 +215,11 @@ impl TenantState {
     }
 
     fn put_attributes(&mut self, ix: GroupIx, connection: ConnectionIx, event: &GroupChanged) {
+        let since = Since::of(self.sequence);
         if let Some(roles) = &event.roles {
-            let roles = self.assigned_roles(roles.iter().map(RoleRef::of)).into_vec();
+            let roles = self.assigned_roles(roles.iter().map(RoleRef::of));
+            let before = self.groups.get(ix).map(|group| group.roles.as_slice());
+            let roles = self.role_links(&roles, before.unwrap_or_default()).into_vec();
             if let Some(group) = self.groups.get_mut(ix) {
                 group.roles = roles;
             }
@@ -222,6 +228,9 @@ impl TenantState {
             let name_role = self.name_role(name);
             if let Some(group) = self.groups.get_mut(ix) {
                 let old = fold_case(&group.display_name).into_boxed_str();
+                if *group.display_name != **name {
+                    group.named = since;
+                }
                 group.display_name = name.as_str().into();
                 group.name_role = name_role;
                 self.group_names.remove(&(connection, old));
@@ -232,7 +241,11 @@ impl TenantState {
         if !event.external_id.is_kept() {
             self.unindex_group_external(ix);
             if let Some(group) = self.groups.get_mut(ix) {
+                let old = group.external_id.clone();
                 event.external_id.clone().apply_boxed(&mut group.external_id);
+                if group.external_id != old {
+                    group.identified = since;
+                }
             }
             self.index_group_external(ix);
         }
@@ -245,7 +258,8 @@ impl TenantState {
             return false;
         };
         let (old_name, old_external) = (group.display_name.clone(), group.external_id.clone());
-        let (old_roles, old_name_role) = (group.roles.clone(), group.name_role);
+        let old_roles: Vec<_> = targets(&group.roles).copied().collect();
+        let old_name_role = group.name_role;
         let roles = match &event.roles {
             Some(roles) => self.assigned_roles(roles.iter().map(RoleRef::of)).into_vec(),
             None => old_roles.clone(),
@@ -336,9 +350,10 @@ impl TenantState {
     }
 
     fn add_members(&mut self, ix: GroupIx, connection: ConnectionIx, members: &MemberSet) {
+        let since = Since::of(self.sequence);
         for id in &members.users {
             match self.live_user(connection, *id) {
-                Some(user) => self.add_user(ix, user),
+                Some(user) => self.add_user(ix, user, since),
                 None => self.counts.dropped_members += 1,
             }
         }
@@ -351,7 +366,7 @@ impl TenantState {
                 group.children.insert(child);
             }
             if let Some(group) = self.groups.get_mut(child) {
-                group.parents.insert(ix);
+                group.parents.entry(ix).or_insert(since);
             }
             self.touched.groups.push(child);
             self.forget_effective([child]);
@@ -359,14 +374,14 @@ impl TenantState {
         }
     }
 
-    fn add_user(&mut self, ix: GroupIx, user: UserIx) {
+    fn add_user(&mut self, ix: GroupIx, user: UserIx, since: Since) {
         let Some(entry) = self.users.get_mut(user) else {
             return;
         };
-        let Err(at) = entry.groups.binary_search(&ix) else {
+        let Err(at) = entry.groups.binary_search_by_key(&ix, |group| group.to) else {
             return;
         };
-        entry.groups.insert(at, ix);
+        entry.groups.insert(at, Link { to: ix, since });
         let account = entry.account;
         if let Some(group) = self.groups.get_mut(ix) {
             group.users.insert(user);
@@ -384,7 +399,7 @@ impl TenantState {
             let Some(entry) = self.users.get_mut(user) else {
                 continue;
             };
-            if let Ok(at) = entry.groups.binary_search(&ix) {
+            if let Ok(at) = entry.groups.binary_search_by_key(&ix, |group| group.to) {
                 entry.groups.remove(at);
                 if let Some(group) = self.groups.get_mut(ix) {
                     group.users.remove(&user);

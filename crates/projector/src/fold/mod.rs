@@ -2,7 +2,7 @@
 //! the event's version and never change: an old log folds to the same verdicts for ever.
 //!
 //! One file an event family: `users`, `groups`, `rules`, `policy`, `catalog`, `decisions`; beside them the
-//! tables (`state`, `slab`, `roles`, `roster`), the memory of verdicts, the safety catch (`guard`) and what
+//! tables (`state`, `slab`, `link`, `roles`, `roster`), the memory of verdicts, the safety catch (`guard`) and what
 //! is left to do for stage 2 (`dirty`).
 
 mod catalog;
@@ -13,6 +13,7 @@ mod groups;
 mod guard;
 mod hash;
 mod input;
+mod link;
 mod parts;
 mod policy;
 mod relink;
@@ -34,6 +35,7 @@ pub(crate) use dirty::PublishedAs;
 pub(crate) use guard::{Kept, Trip};
 pub(crate) use hash::{StableHash, mix};
 pub(crate) use input::{Data, Input, Personal, RoleRef, Roles};
+pub(crate) use link::{Link, Since, targets};
 pub(crate) use parts::{Request, RequestKey, part_event};
 pub(crate) use roles::{GrantBook, World};
 pub(crate) use slab::{AccountIx, AppRoleIx, AssignedIx, ConnectionIx, GrantIx, GroupIx, Index, UserIx};

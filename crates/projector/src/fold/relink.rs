@@ -27,7 +27,7 @@ impl TenantState {
             let connection = group.connection;
             let name = (connection, fold_case(&group.display_name).into_boxed_str());
             self.group_names.insert(name, ix);
-            let parents: Vec<GroupIx> = group.parents.iter().copied().collect();
+            let parents: Vec<GroupIx> = group.parents.keys().copied().collect();
             self.index_group_external(ix);
             if let Some(connection) = self.connections.get_mut(connection) {
                 connection.groups.insert(ix.0);
@@ -66,7 +66,7 @@ impl TenantState {
                 connection.users.insert(ix.0);
             }
             for group in &user.groups {
-                if let Some(group) = self.groups.get_mut(*group) {
+                if let Some(group) = self.groups.get_mut(group.to) {
                     group.users.insert(ix);
                 }
             }

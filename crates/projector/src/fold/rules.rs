@@ -84,6 +84,7 @@ impl TenantState {
         if operator == Some(RULES_FILE) {
             self.rules.from_file = Some(event.version.clone());
         }
+        self.rules_since = self.sequence;
         self.touched.rules = true;
         Verdict::Accepted {
             revision: Revision(0),

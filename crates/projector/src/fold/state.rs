@@ -16,6 +16,7 @@ use super::dirty::{Dirty, PublishedAs};
 use super::guard::{Guard, Kept};
 use super::hash::of_key;
 use super::input::{Data, Input};
+use super::link::{GroupLinks, Link, RoleLinks, Since};
 use super::parts::Parts;
 use super::roles::RoleBook;
 use super::roster::Roster;
@@ -33,9 +34,9 @@ pub(crate) struct User {
     pub(crate) created: Timestamp,
     pub(crate) changed: Timestamp,
     /// Personal roles, as sent.
-    pub(crate) roles: SmallVec<[AssignedIx; 4]>,
+    pub(crate) roles: RoleLinks,
     /// Direct groups, ascending.
-    pub(crate) groups: SmallVec<[GroupIx; 4]>,
+    pub(crate) groups: GroupLinks,
     /// The account that its name leads to; after deletion the last one.
     pub(crate) account: AccountIx,
     pub(crate) revision: Revision,
@@ -58,7 +59,11 @@ pub(crate) struct Group {
     pub(crate) connection: ConnectionIx,
     pub(crate) display_name: Box<str>,
     pub(crate) external_id: Option<Box<str>>,
-    pub(crate) roles: Vec<AssignedIx>,
+    /// The event that gave it its display name.
+    pub(crate) named: Since,
+    /// The event that gave it its external id, or took it.
+    pub(crate) identified: Since,
+    pub(crate) roles: Vec<Link<AssignedIx>>,
     /// The app role that the display name looks like.
     pub(crate) name_role: Option<super::slab::AppRoleIx>,
     pub(crate) revision: Revision,
@@ -71,7 +76,7 @@ pub(crate) struct Group {
     /// Nested groups.
     pub(crate) children: BTreeSet<GroupIx>,
     /// The groups that it is nested in.
-    pub(crate) parents: BTreeSet<GroupIx>,
+    pub(crate) parents: BTreeMap<GroupIx, Since>,
     /// What a member gets here and above; made when first asked for.
     pub(crate) effective: OnceLock<Box<[GroupRole]>>,
 }
@@ -123,6 +128,8 @@ pub struct TenantState {
     pub(crate) group_externals: FxHashMap<(ConnectionIx, Box<str>), BTreeSet<GroupIx>>,
     pub(crate) roles: RoleBook,
     pub(crate) rules: Rules,
+    /// The sequence of the event that activated the rule set.
+    pub(crate) rules_since: Sequence,
     pub(crate) policy: Policy,
     /// The sequence of the event that set the policy.
     pub(crate) policy_since: Sequence,

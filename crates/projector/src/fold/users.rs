@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::DocumentWrite;
 use super::input::{Data, Roles};
+use super::link::RoleLinks;
 use super::slab::{AccountIx, ConnectionIx, UserIx};
 use super::state::{TenantState, User};
 use crate::{Lane, Rejection};
@@ -80,6 +81,7 @@ impl TenantState {
         }
         let account = self.account_or_new(name);
         let roles = self.assigned_roles(roles.iter().cloned());
+        let roles = self.role_links(&roles, &[]);
         let now = self.event_time;
         let ix = self.users.push(User {
             id,
@@ -142,7 +144,9 @@ impl TenantState {
         match change.roles {
             Some(roles) if !leaves && name.is_none() => {
                 let roles = self.assigned_roles(roles.iter().cloned());
-                let ends = entry_roles(self, ix).iter().any(|role| !roles.contains(role));
+                let before = entry_roles(self, ix);
+                let ends = before.iter().any(|role| !roles.contains(&role.to));
+                let roles = self.role_links(&roles, &before);
                 let put = |state: &mut Self| {
                     if let Some(entry) = state.users.get_mut(ix) {
                         entry.roles = roles;
@@ -156,6 +160,7 @@ impl TenantState {
             }
             Some(roles) => {
                 let roles = self.assigned_roles(roles.iter().cloned());
+                let roles = self.role_links(&roles, &entry_roles(self, ix));
                 if let Some(entry) = self.users.get_mut(ix) {
                     entry.roles = roles;
                 }
@@ -202,12 +207,12 @@ impl TenantState {
         entry.revision = entry.revision.next();
         let (revision, active) = (entry.revision, entry.active);
         for group in groups {
-            if let Some(group) = self.groups.get_mut(group) {
+            if let Some(group) = self.groups.get_mut(group.to) {
                 group.users.remove(&ix);
                 group.member_revision = group.member_revision.next();
                 group.changed = now;
             }
-            self.touched.groups.push(group);
+            self.touched.groups.push(group.to);
         }
         if let Some(connection) = self.connections.get_mut(connection) {
             connection.users.remove(ix.0);
@@ -286,7 +291,7 @@ impl TenantState {
     }
 }
 
-fn entry_roles(state: &TenantState, ix: UserIx) -> SmallVec<[super::slab::AssignedIx; 4]> {
+fn entry_roles(state: &TenantState, ix: UserIx) -> RoleLinks {
     state
         .users
         .get(ix)

@@ -7,12 +7,12 @@ use rollcall_domain::*;
 use rollcall_eventlog::LogId;
 use serde_json::{Map, Value};
 
-use super::World;
 use super::generate::{Op, events, name_key, ops};
 use super::meaning::Why;
-use crate::TenantState;
+use super::{Fact, World};
 use crate::fold::DocumentWrite;
 use crate::store::{self, Commit, DocumentChanges, encode_document};
+use crate::{Act, Evidence, TenantState};
 
 fn way(source: &RoleSource) -> Option<(Vec<GroupId>, GroupRoleOrigin)> {
     match source {
@@ -28,6 +28,20 @@ fn why(d: &Derivation) -> Why {
         Expansion::AlsoRetailer { logical_role } => format!("also {logical_role}"),
     };
     (d.user, way(&d.source), d.app_role.0.clone(), by, d.grant.clone())
+}
+
+/// Whether evidence says that a fact holds since then.
+fn says(evidence: &Evidence, (fact, since): &(Fact, u64)) -> bool {
+    let same = match (evidence.act, fact) {
+        (Act::Assigned, Fact::Assigned(..)) | (Act::RulesActivated, Fact::Rules) => true,
+        (Act::AddedTo(group), Fact::Member(_, of))
+        | (Act::NestedIn(group), Fact::Nested(_, of))
+        | (Act::RoleGivenTo(group), Fact::Carries(of, _))
+        | (Act::Named(group), Fact::Named(of, _))
+        | (Act::Identified(group), Fact::Identified(of, _)) => group == *of,
+        _ => false,
+    };
+    same && evidence.sequence.0 == *since
 }
 
 /// A hold without its near miss, which the model does not look for.
@@ -68,6 +82,16 @@ fn check_account(state: &TenantState, world: &World, account: AccountKey) -> Res
     let whys: BTreeSet<Why> = explained.derivations.iter().map(why).collect();
     prop_assert_eq!(&whys, &meaning.whys);
     prop_assert_eq!(explained.derivations.len(), whys.len(), "every derivation once");
+    for derivation in &explained.derivations {
+        let chain = world.chain(&why(derivation));
+        let evidence = &explained.evidence[&derivation.id];
+        prop_assert!(
+            evidence.len() == chain.len() && evidence.iter().zip(&chain).all(|(e, f)| says(e, f)),
+            "{:?} for {:?}",
+            evidence,
+            chain
+        );
+    }
     let mut ids: BTreeMap<Grant, Vec<DerivationId>> = BTreeMap::new();
     for derivation in &explained.derivations {
         ids.entry(derivation.grant.clone())
@@ -365,7 +389,13 @@ fn the_generated_events_meet_what_matters() {
                 if state.successor(ix).is_some() {
                     met.names.insert("a successor".to_owned());
                 }
-                for derivation in state.explanation(ix, None).unwrap().derivations {
+                let explained = state.explanation(ix, None).unwrap();
+                met.names
+                    .extend(explained.evidence.values().flatten().map(|evidence| {
+                        let act = format!("{:?}", evidence.act);
+                        act.chars().take_while(|c| c.is_alphabetic()).collect()
+                    }));
+                for derivation in explained.derivations {
                     met.names.insert(match derivation.source {
                         RoleSource::Personal => "personal".to_owned(),
                         RoleSource::Group { path, origin } => format!("{origin:?} {}", path.len().min(3)),
@@ -417,6 +447,12 @@ fn the_generated_events_meet_what_matters() {
         "Direct",
         "Rule",
         "AlsoRetailer",
+        "AddedTo",
+        "NestedIn",
+        "RoleGivenTo",
+        "Named",
+        "Identified",
+        "RulesActivated",
     ] {
         assert!(met.names.contains(name), "{name} was never met");
     }

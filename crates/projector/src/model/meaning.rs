@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rollcall_domain::*;
 
-use super::World;
+use super::{Fact, World};
 
 /// The groups from the direct one to the carrier; none for a personal role.
 type Way = Option<(Vec<GroupId>, GroupRoleOrigin)>;
@@ -46,6 +46,37 @@ struct Read {
 }
 
 impl World {
+    /// The facts that a derivation rests on, in order, and since when each holds.
+    pub(super) fn chain(&self, (user, way, app_role, by, _): &Why) -> Vec<(Fact, u64)> {
+        let mut facts = Vec::new();
+        if let Some((path, origin)) = way {
+            facts.push(Fact::Member(*user, path[0]));
+            facts.extend(path.windows(2).map(|pair| Fact::Nested(pair[0], pair[1])));
+            let (id, group) = self.groups.get_key_value(path.last().unwrap()).unwrap();
+            let named = self.rules.groups.iter().any(|rule| {
+                rule.group == GroupSelector::DisplayName(group.name.clone())
+                    && rule.app_roles.contains(&AppRole(app_role.clone()))
+            });
+            facts.push(match origin {
+                GroupRoleOrigin::Extension => Fact::Carries(*id, app_role.clone()),
+                GroupRoleOrigin::RuleSet if !named => Fact::Identified(*id, group.external.clone().unwrap()),
+                GroupRoleOrigin::RuleSet | GroupRoleOrigin::DisplayName => {
+                    Fact::Named(*id, group.name.clone())
+                }
+            });
+        } else {
+            facts.push(Fact::Assigned(*user, app_role.clone()));
+        }
+        let from_rules = matches!(way, Some((_, GroupRoleOrigin::RuleSet)));
+        if from_rules || by != "direct" {
+            facts.push(Fact::Rules);
+        }
+        facts
+            .into_iter()
+            .map(|fact| (fact.clone(), self.since[&fact]))
+            .collect()
+    }
+
     /// Every (user, way, app role) of the live claimants.
     fn assigned(&self, account: AccountKey, notes: &mut BTreeSet<Note>) -> Vec<(UserId, Way, String)> {
         let mut all = Vec::new();

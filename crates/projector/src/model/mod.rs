@@ -55,6 +55,18 @@ struct MKept {
 
 type Entry = (u8, String);
 
+/// Something that holds between events: what evidence is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Fact {
+    Assigned(UserId, String),
+    Member(UserId, GroupId),
+    Nested(GroupId, GroupId),
+    Carries(GroupId, String),
+    Named(GroupId, String),
+    Identified(GroupId, String),
+    Rules,
+}
+
 /// The world after some events.
 #[derive(Debug, Default)]
 struct World {
@@ -81,6 +93,8 @@ struct World {
     withheld: BTreeMap<EventId, BTreeSet<Entry>>,
     verdicts: BTreeMap<EventId, Verdict>,
     parts: BTreeMap<String, BTreeMap<u16, EventData>>,
+    /// Since which event every fact has held without an end.
+    since: BTreeMap<Fact, u64>,
 }
 
 impl World {
@@ -124,6 +138,11 @@ impl World {
         };
         let result = self.decide(event, whole.unwrap());
         self.release_desired();
+        let facts = self.facts();
+        self.since.retain(|fact, _| facts.contains(fact));
+        for fact in facts {
+            self.since.entry(fact).or_insert(self.sequence);
+        }
         let verdict = match result {
             Ok(revision) => Verdict::Accepted {
                 revision: Revision(revision),
@@ -131,6 +150,27 @@ impl World {
             Err(rejection) => Verdict::Rejected { rejection },
         };
         self.verdicts.insert(event.id, verdict);
+    }
+
+    /// All that holds now.
+    fn facts(&self) -> BTreeSet<Fact> {
+        let mut facts = BTreeSet::from([Fact::Rules]);
+        for (id, user) in &self.users {
+            facts.extend(user.roles.iter().map(|role| Fact::Assigned(*id, role.clone())));
+        }
+        for (id, group) in &self.groups {
+            facts.extend(group.roles.iter().map(|role| Fact::Carries(*id, role.clone())));
+            facts.extend(group.users.iter().map(|user| Fact::Member(*user, *id)));
+            facts.extend(group.groups.iter().map(|inner| Fact::Nested(*inner, *id)));
+            facts.insert(Fact::Named(*id, group.name.clone()));
+            facts.extend(
+                group
+                    .external
+                    .iter()
+                    .map(|external| Fact::Identified(*id, external.clone())),
+            );
+        }
+        facts
     }
 
     fn decide(&mut self, event: &Event, data: EventData) -> Result<u32, Rejection> {
@@ -241,9 +281,11 @@ impl World {
                     }
                     for user in &d.removed.users {
                         group.users.remove(user);
+                        world.since.remove(&Fact::Member(*user, d.group));
                     }
                     for child in &d.removed.groups {
                         group.groups.remove(child);
+                        world.since.remove(&Fact::Nested(*child, d.group));
                     }
                     world.add(d.group, &connection, &d.added);
                 });
@@ -287,6 +329,7 @@ impl World {
                 self.guarded(event.id, |world| {
                     world.rules = d.rules.clone();
                     world.rules_version = Some(d.version.clone());
+                    world.since.remove(&Fact::Rules);
                 });
                 Ok(0)
             }

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::codec::{BadValue, Reader};
 use super::key::Kind;
 use crate::fold::{
-    Account, AccountIx, AssignedIx, CatalogBook, ConnectionIx, Group, GroupIx, Kept, PublishedAs, Remembered,
-    Request, RequestKey, TenantState, Trip, User, UserIx, Verdicts,
+    Account, AccountIx, AssignedIx, CatalogBook, ConnectionIx, Group, GroupIx, Kept, Link, PublishedAs,
+    Remembered, Request, RequestKey, Since, TenantState, Trip, User, UserIx, Verdicts,
 };
 use crate::{Lane, Verdict};
 
@@ -89,6 +89,7 @@ impl Loader {
             *count = r.u64()?;
         }
         state.policy_since = Sequence(r.u64()?);
+        state.rules_since = Sequence(r.u64()?);
         self.next_verdict = r.u32()? as usize;
         Ok(())
     }
@@ -123,8 +124,9 @@ impl Loader {
         let external_id = r.option()?.map(Into::into);
         let (revision, member_revision) = (Revision(r.u32()?), Revision(r.u32()?));
         let (created, changed) = (Timestamp::from_millis(r.i64()?), Timestamp::from_millis(r.i64()?));
-        let roles = list(r, AssignedIx)?.into_vec();
-        let parents: SmallVec<[GroupIx; 4]> = list(r, GroupIx)?;
+        let (named, identified) = (Since(r.u32()?), Since(r.u32()?));
+        let roles = links(r, AssignedIx)?;
+        let parents: Vec<Link<GroupIx>> = links(r, GroupIx)?;
         let name_role = if deleted {
             None
         } else {
@@ -135,6 +137,8 @@ impl Loader {
             connection,
             display_name,
             external_id,
+            named,
+            identified,
             roles,
             name_role,
             revision,
@@ -144,7 +148,7 @@ impl Loader {
             deleted,
             users: rustc_hash::FxHashSet::default(),
             children: std::collections::BTreeSet::new(),
-            parents: parents.into_iter().collect(),
+            parents: parents.into_iter().map(|link| (link.to, link.since)).collect(),
             effective: std::sync::OnceLock::new(),
         });
         Ok(())
@@ -169,8 +173,8 @@ impl Loader {
                 connection: r.u16()?,
                 active: flags & 1 != 0,
                 deleted: flags & 2 != 0,
-                roles: list(r, AssignedIx)?,
-                groups: list(r, GroupIx)?,
+                roles: links(r, AssignedIx)?,
+                groups: links(r, GroupIx)?,
             });
         }
         Ok(())
@@ -307,6 +311,16 @@ impl Reader<'_> {
 fn list<T>(r: &mut Reader<'_>, index: impl Fn(u32) -> T) -> Result<SmallVec<[T; 4]>, BadValue> {
     let count = r.count()?;
     (0..count).map(|_| r.u32().map(&index)).collect()
+}
+
+fn links<T, L: FromIterator<Link<T>>>(r: &mut Reader<'_>, index: impl Fn(u32) -> T) -> Result<L, BadValue> {
+    let count = r.count()?;
+    let mut link = || {
+        let to = index(r.u32()?);
+        let since = Since(r.u32()?);
+        Ok(Link { to, since })
+    };
+    (0..count).map(|_| link()).collect()
 }
 
 fn json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, BadValue> {

@@ -6,7 +6,7 @@ use rollcall_domain::TenantId;
 use super::codec::Writer;
 use super::key::Kind;
 use crate::Verdict;
-use crate::fold::{Account, Group, Index as _, TenantState, User, part_event};
+use crate::fold::{Account, Group, Index, Link, TenantState, User, part_event};
 
 /// Entries of one page of users, accounts, roles or verdicts.
 pub(super) const PAGE: usize = 32;
@@ -111,6 +111,7 @@ fn header(state: &TenantState) -> Vec<u8> {
         w.u64(count);
     }
     w.u64(state.policy_since.0);
+    w.u64(state.rules_since.0);
     w.count(state.verdicts.next());
     w.0
 }
@@ -135,13 +136,15 @@ fn put_user(w: &mut Writer, user: &User) {
     w.u32(user.account.number());
     w.u32(user.revision.0);
     w.u16(user.connection);
-    w.count(user.roles.len());
-    for role in &user.roles {
-        w.u32(role.number());
-    }
-    w.count(user.groups.len());
-    for group in &user.groups {
-        w.u32(group.number());
+    put_links(w, &user.roles);
+    put_links(w, &user.groups);
+}
+
+fn put_links<I: Index>(w: &mut Writer, links: &[Link<I>]) {
+    w.count(links.len());
+    for link in links {
+        w.u32(link.to.number());
+        w.u32(link.since.0);
     }
 }
 
@@ -180,15 +183,15 @@ fn put_group(w: &mut Writer, group: &Group) {
     w.u32(group.member_revision.0);
     w.i64(group.created.as_millis());
     w.i64(group.changed.as_millis());
-    w.count(group.roles.len());
-    for role in &group.roles {
-        w.u32(role.number());
-    }
+    w.u32(group.named.0);
+    w.u32(group.identified.0);
+    put_links(w, &group.roles);
     // Parents only: a group's own page then changes with its own place, and users name their groups
     // themselves.
     w.count(group.parents.len());
-    for parent in &group.parents {
+    for (parent, since) in &group.parents {
         w.u32(parent.number());
+        w.u32(since.0);
     }
 }
 

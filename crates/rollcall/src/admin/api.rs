@@ -191,20 +191,60 @@ pub struct Reason {
     /// The display names of the groups on its path, in the same order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
-    /// The event that made the assignment, where it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event: Option<EventRef>,
+    /// The events that it rests on, in the order of the chain: from the user to the grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventRef>,
+}
+
+/// What an event did for a reason. Groups go by their present display name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "did", rename_all = "kebab-case")]
+pub enum Did {
+    /// Assigned the app role to the user.
+    Assigned,
+    /// Added the user to the group.
+    AddedTo {
+        /// The first on the path.
+        group: String,
+    },
+    /// Nested the group before it on the path in this one.
+    NestedIn {
+        /// The outer one.
+        group: String,
+    },
+    /// Gave the app role to the group.
+    RoleGivenTo {
+        /// The last on the path.
+        group: String,
+    },
+    /// Gave the group the display name that carries the app role.
+    Named {
+        /// The last on the path.
+        group: String,
+    },
+    /// Gave the group the external id that a rule carries the app role for.
+    Identified {
+        /// The last on the path.
+        group: String,
+    },
+    /// Activated the rule set that carries or expands the app role.
+    RulesActivated,
 }
 
 /// An event, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRef {
+    /// What it did.
+    #[serde(flatten)]
+    pub did: Did,
     /// Its id.
     pub id: EventId,
     /// Its place in the tenant's history.
     pub sequence: Sequence,
     /// When it was received.
     pub time: Timestamp,
+    /// Where it came from, such as `scim/entra`.
+    pub source: String,
     /// By which credential.
     pub actor: String,
 }

@@ -147,7 +147,7 @@ async fn twin_role_survives(world: &mut World, season: &Season) -> anyhow::Resul
         ),
         began.elapsed(),
     );
-    world.explain(&first.user_name)?;
+    world.explain(&first.user_name).await?;
     Ok(())
 }
 
@@ -170,7 +170,7 @@ async fn supervisor_expands(world: &mut World) -> anyhow::Result<(Person, String
         "Okta sent one app role, Retailer_MIDWEST_Regional_Supervisor; Fluent holds three roles at the retailer.",
         began.elapsed(),
     );
-    world.explain(&person.user_name)?;
+    world.explain(&person.user_name).await?;
     Ok((person, id))
 }
 

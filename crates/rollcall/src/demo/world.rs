@@ -74,8 +74,8 @@ impl World {
     }
 
     /// Prints why the person holds what it holds.
-    pub(crate) fn explain(&mut self, user_name: &str) -> anyhow::Result<()> {
-        let lines = self.engine.explain_lines(&self.tenant, user_name)?;
+    pub(crate) async fn explain(&mut self, user_name: &str) -> anyhow::Result<()> {
+        let lines = self.engine.explain_lines(&self.tenant, user_name).await?;
         self.teller.lines(&lines);
         Ok(())
     }

@@ -60,7 +60,8 @@ impl AdminService for Service {
     }
 
     async fn explain(&self, ask: ExplainAsk) -> Result<Explanation, AdminError> {
-        self.tenant(ask.tenant.as_ref())?.explain(&ask.user)
+        let tenant = self.tenant(ask.tenant.as_ref())?;
+        tenant.explain(&self.0.log, &ask.user).await
     }
 
     async fn holds(&self, ask: HoldsAsk) -> Result<HoldsPage, AdminError> {

@@ -1,14 +1,17 @@
 //! Who is meant, and why an account holds what it holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rollcall_domain::{
-    AccountKey, Catalog, Context, ContextType, Derivation, GroupId, RoleSource, TenantId, UserId,
+    AccountKey, Catalog, Context, ContextType, Derivation, GroupId, RoleSource, Sequence, TenantId, UserId,
 };
-use rollcall_projector::Subject;
+use rollcall_eventlog::{EventLog, ReadLog};
+use rollcall_projector::{Act, Evidence, Subject};
 
 use super::Tenant;
-use crate::admin::api::{ExplainedGrant, Explanation, LedgerEntry, Reason};
+use super::evidence::{self, Deeds};
+use crate::admin::api::{Did, EventRef, ExplainedGrant, Explanation, LedgerEntry, Reason};
 use crate::admin::{AdminError, ErrorCode};
 
 impl Tenant {
@@ -29,7 +32,11 @@ impl Tenant {
     }
 
     /// The explanation of an account, with what the ledger knows of it.
-    pub(super) fn explain(&self, user: &str) -> Result<Explanation, AdminError> {
+    pub(super) async fn explain(
+        &self,
+        log: &Arc<dyn EventLog>,
+        user: &str,
+    ) -> Result<Explanation, AdminError> {
         let unknown = || {
             AdminError::new(
                 ErrorCode::NotFound,
@@ -49,7 +56,7 @@ impl Tenant {
             fluent: self.ledger(account),
             explained,
         };
-        Ok(explained.for_people())
+        explained.for_people(Arc::<dyn EventLog>::clone(log)).await
     }
 
     /// What our outcomes say of an account; none when we never wrote it.
@@ -83,8 +90,15 @@ pub(super) struct Explained {
 }
 
 impl Explained {
-    /// With the names of groups and places.
-    pub(super) fn for_people(self) -> Explanation {
+    /// With the names of groups and places, and the events from the log.
+    pub(super) async fn for_people(self, log: Arc<dyn ReadLog>) -> Result<Explanation, AdminError> {
+        let evidence = self.explained.evidence.values().flatten();
+        let wanted: BTreeSet<Sequence> = evidence.map(|evidence| evidence.sequence).collect();
+        let deeds = evidence::find(log, self.tenant.clone(), wanted).await?;
+        Ok(self.told(&deeds))
+    }
+
+    fn told(self, deeds: &Deeds) -> Explanation {
         let groups = self.explained.groups.into_iter();
         let names: BTreeMap<GroupId, String> = groups.map(|group| (group.id, group.display_name)).collect();
         let desired = self.explained.desired;
@@ -96,7 +110,13 @@ impl Explained {
                 .filter(|d| d.grant == wanted.grant);
             ExplainedGrant {
                 place: place(&self.catalog, &wanted.grant.context),
-                because: because.map(|derivation| reason(derivation, &names)).collect(),
+                because: because
+                    .map(|derivation| {
+                        let evidence = self.explained.evidence.get(&derivation.id);
+                        let evidence = evidence.map(Vec::as_slice).unwrap_or_default();
+                        reason(derivation, evidence, deeds, &names)
+                    })
+                    .collect(),
                 grant: wanted.grant,
             }
         });
@@ -126,17 +146,40 @@ fn place(catalog: &Catalog, context: &Context) -> Option<String> {
     places.get(&context.id).map(|place| place.reference.clone())
 }
 
-fn reason(derivation: &Derivation, names: &BTreeMap<GroupId, String>) -> Reason {
+fn reason(
+    derivation: &Derivation,
+    evidence: &[Evidence],
+    deeds: &Deeds,
+    names: &BTreeMap<GroupId, String>,
+) -> Reason {
+    let name = |group: &GroupId| names.get(group).cloned().unwrap_or_else(|| group.to_string());
     let groups = match &derivation.source {
         RoleSource::Personal => Vec::new(),
-        RoleSource::Group { path, .. } => path
-            .iter()
-            .map(|group| names.get(group).cloned().unwrap_or_else(|| group.to_string()))
-            .collect(),
+        RoleSource::Group { path, .. } => path.iter().map(name).collect(),
     };
+    let did = |act: Act| match act {
+        Act::Assigned => Did::Assigned,
+        Act::AddedTo(group) => Did::AddedTo { group: name(&group) },
+        Act::NestedIn(group) => Did::NestedIn { group: name(&group) },
+        Act::RoleGivenTo(group) => Did::RoleGivenTo { group: name(&group) },
+        Act::Named(group) => Did::Named { group: name(&group) },
+        Act::Identified(group) => Did::Identified { group: name(&group) },
+        Act::RulesActivated => Did::RulesActivated,
+    };
+    let events = evidence.iter().filter_map(|one| {
+        let deed = deeds.get(&one.sequence)?.clone();
+        Some(EventRef {
+            did: did(one.act),
+            id: deed.id,
+            sequence: one.sequence,
+            time: deed.time,
+            source: deed.source,
+            actor: deed.actor,
+        })
+    });
     Reason {
         derivation: derivation.clone(),
         groups,
-        event: None,
+        events: events.collect(),
     }
 }

@@ -153,14 +153,14 @@ impl AdminService for Files {
         let ledger = rollcall_reconciler::read_ledger(self.log.as_ref(), &tenant).await;
         let ledger = ledger.map_err(|error| AdminError::new(ErrorCode::Unavailable, error.to_string()))?;
         let fluent = super::explain::ledger_entry(ledger.entry(account));
-        Ok(Explained {
+        let explained = Explained {
             tenant,
             username,
             catalog,
             fluent,
             explained,
-        }
-        .for_people())
+        };
+        explained.for_people(Arc::clone(&self.log)).await
     }
 
     async fn holds(&self, ask: HoldsAsk) -> Result<HoldsPage, AdminError> {

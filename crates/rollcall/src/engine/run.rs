@@ -127,8 +127,8 @@ impl Engine {
     }
 
     /// The explanation of a user as `rollcall explain` prints it.
-    pub(crate) fn explain_lines(&self, tenant: &TenantId, user: &str) -> anyhow::Result<Vec<String>> {
-        let explanation = self.tenant(tenant)?.explain(user)?;
+    pub(crate) async fn explain_lines(&self, tenant: &TenantId, user: &str) -> anyhow::Result<Vec<String>> {
+        let explanation = self.tenant(tenant)?.explain(&self.core.log, user).await?;
         Ok(output::explanation(&explanation, None)
             .lines()
             .map(str::to_owned)

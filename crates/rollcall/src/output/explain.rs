@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use rollcall_domain::{DesiredStatus, Expansion, Gains, Grant, GroupRoleOrigin, InactiveReason, RoleSource};
 
 use super::table::clean;
-use crate::admin::api::{ExplainedGrant, Explanation, LedgerEntry, Reason};
+use crate::admin::api::{Did, EventRef, ExplainedGrant, Explanation, LedgerEntry, Reason};
 
 /// The explanation for people; with `role` only what concerns that role or app role.
 #[must_use]
@@ -43,6 +43,9 @@ pub fn explanation(explanation: &Explanation, role: Option<&str>) -> String {
         let _ = writeln!(text, "\n{}", grant_line(grant, explanation.fluent.as_ref()));
         for reason in &grant.because {
             let _ = writeln!(text, "  because {}", reason_line(reason));
+            for event in &reason.events {
+                let _ = writeln!(text, "    {}", event_line(event));
+            }
         }
     }
     list(
@@ -149,16 +152,23 @@ fn reason_line(reason: &Reason) -> String {
             format!(", expanded to its retailer by the rule for {logical_role}")
         }
     };
-    let event = reason.event.as_ref().map(|event| {
-        format!(
-            "; event {} at {} by {}",
-            event.sequence,
-            event.time,
-            clean(&event.actor)
-        )
-    });
     let app_role = clean(derivation.app_role.as_str());
-    format!("{app_role} is {source}{expansion}{}", event.unwrap_or_default())
+    format!("{app_role} is {source}{expansion}")
+}
+
+/// What was done, by whom and when.
+fn event_line(event: &EventRef) -> String {
+    let did = match &event.did {
+        Did::Assigned => "assigned".to_owned(),
+        Did::AddedTo { group } => format!("added to “{}”", clean(group)),
+        Did::NestedIn { group } => format!("nested in “{}”", clean(group)),
+        Did::RoleGivenTo { group } => format!("role given to “{}”", clean(group)),
+        Did::Named { group } => format!("named “{}”", clean(group)),
+        Did::Identified { group } => format!("external id given to “{}”", clean(group)),
+        Did::RulesActivated => "rules activated".to_owned(),
+    };
+    let actor = clean(&event.actor);
+    format!("{did} by {actor} at {} (sequence {})", event.time, event.sequence)
 }
 
 fn ledger(ledger: Option<&LedgerEntry>) -> String {
