@@ -1,6 +1,7 @@
 //! Settings, each with its default and reason.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub struct ReconcilerConfig {
     pub rename_wait_max: Duration,
     /// The time-out of one request to Fluent, as its client has it: what a lease must still cover.
     pub request_timeout: Duration,
+    /// Where the ledger's checkpoint lies; without one every start reads all outcomes there ever were.
+    pub checkpoint: Option<PathBuf>,
     /// Says whether this process may still write.
     pub lease: Arc<dyn Lease>,
     /// The time.
@@ -67,6 +70,7 @@ impl ReconcilerConfig {
             resync_every: RESYNC_EVERY,
             rename_wait_max: RENAME_WAIT_MAX,
             request_timeout: Duration::from_secs(30),
+            checkpoint: None,
             lease: Arc::new(Forever),
             clock: Arc::new(SystemClock::new()),
             crash: None,

@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::pace::Pause;
 use crate::plan::OwnUser;
 use crate::queue::{Counts, Lane, Queue};
-use crate::record::{LoadError, Recorder, read_ledger};
+use crate::record::{LoadError, Recorder, load};
 use crate::shared::Shared;
 use crate::source::DesiredSource;
 use crate::{catalog, dispatch, resync};
@@ -84,13 +84,20 @@ impl Reconciler {
         client: FluentClient,
     ) -> Result<Self, LoadError> {
         let clock = Arc::clone(&config.clock);
-        let mut ledger = read_ledger(log.as_ref(), &config.tenant).await?;
-        ledger.recover(clock.now().plus_millis(millis(config.late_write_window)));
+        let mut loaded = load(log.as_ref(), &config.tenant, config.checkpoint.as_deref()).await?;
+        loaded
+            .ledger
+            .recover(clock.now().plus_millis(millis(config.late_write_window)));
         let metrics = Arc::new(Metrics::default());
         let pacer = Pacer::new(config.concurrency_max, Arc::clone(&clock));
         let shared = Arc::new(Shared {
             gate: Gate::new(client, pacer, Arc::clone(&clock), Arc::clone(&metrics)),
-            recorder: Recorder::new(log, config.tenant.clone(), Arc::clone(&clock), ledger),
+            recorder: Arc::new(Recorder::new(
+                log,
+                config.tenant.clone(),
+                Arc::clone(&clock),
+                loaded,
+            )),
             clock,
             metrics,
             own_user: watch::Sender::new(None),
@@ -113,6 +120,7 @@ impl Reconciler {
             tokio::spawn(learn_own_user(Arc::clone(&shared))),
             tokio::spawn(catalog::run(Arc::clone(&shared))),
             tokio::spawn(resync::run(Arc::clone(&shared))),
+            tokio::spawn(keep_checkpoints(Arc::clone(&shared))),
         ];
         let dispatcher = Some(tokio::spawn(dispatch::run(Arc::clone(&shared), wakes)));
         Ok(Self {
@@ -197,6 +205,9 @@ impl Reconciler {
             // An error means that it had ended by itself, which is what is waited for.
             let _ended = dispatcher.await;
         }
+        if self.shared.recorder.checkpoint_at_stop() {
+            write_checkpoint(&self.shared, || true).await;
+        }
     }
 }
 
@@ -205,6 +216,30 @@ impl Drop for Reconciler {
         for task in self.tasks.iter().chain(&self.dispatcher) {
             task.abort();
         }
+    }
+}
+
+/// Writes a checkpoint of the ledger whenever one is due.
+async fn keep_checkpoints(shared: Arc<Shared>) {
+    if shared.config.checkpoint.is_none() {
+        return;
+    }
+    loop {
+        tokio::select! {
+            () = shared.recorder.checkpoint_due() => {}
+            () = shared.stopped() => return,
+        }
+        let stopping = shared.stopping.subscribe();
+        write_checkpoint(&shared, move || !*stopping.borrow()).await;
+    }
+}
+
+async fn write_checkpoint(shared: &Shared, go_on: impl Fn() -> bool + Send + 'static) {
+    let Some(path) = shared.config.checkpoint.clone() else {
+        return;
+    };
+    if let Err(error) = Arc::clone(&shared.recorder).checkpoint(path, go_on).await {
+        tracing::warn!(tenant = %shared.config.tenant, %error, "no checkpoint of the ledger was written");
     }
 }
 

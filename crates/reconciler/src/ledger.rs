@@ -4,6 +4,7 @@
 //! Pure and deterministic: the same outcomes give the same ledger. It is kept compact (grants are interned)
 //! because it holds an entry for every account that was ever written.
 
+pub(crate) mod codec;
 mod compact;
 
 use std::collections::BTreeSet;

@@ -17,6 +17,7 @@
 
 mod apply;
 mod catalog;
+mod checkpoint;
 mod clock;
 mod config;
 mod dispatch;

@@ -1,12 +1,18 @@
 //! Putting outcomes on record: durable first, then in the ledger.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use rollcall_domain::{AccountKey, Event, EventData, EventId, Part, Source, TenantId, Timestamp};
-use rollcall_eventlog::{AppendError, BatchLimits, EventLog, ReadError, ReadLog, Record, Retry, Stream};
+use rollcall_eventlog::{
+    AppendError, BatchLimits, EventLog, Position, ReadBatch, ReadError, ReadLog, Record, Retry, Stream,
+};
+use tokio::sync::{Notify, RwLock};
 
+use crate::checkpoint::{self, Header, Positions, WriteError};
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerEntry};
 
@@ -15,6 +21,13 @@ const PARTS_PER_APPEND: usize = 8;
 
 /// Who speaks in outcomes.
 const ACTOR: &str = "reconciler";
+
+/// Outcomes from one checkpoint of the ledger to the next, at least: half a second of reading at a start.
+const CHECKPOINT_AFTER: usize = 50_000;
+/// A checkpoint costs what the ledger holds, so there is one for every eighth of it.
+const CHECKPOINT_SHARE: usize = 8;
+/// A stop writes one when so many outcomes came since the last: fewer are read faster than it is written.
+const CHECKPOINT_AT_STOP: usize = 5_000;
 
 /// Why nothing was put on record.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -38,6 +51,35 @@ pub(crate) struct Recorder {
     tenant: TenantId,
     clock: Arc<dyn Clock>,
     ledger: Mutex<Ledger>,
+    /// Held for reading while outcomes are appended and taken in; who gets it for writing knows that all that were
+    /// under way before are in.
+    recording: RwLock<()>,
+    /// Outcomes since the last checkpoint.
+    since: AtomicUsize,
+    /// Outcomes may be in the log that are not in the ledger: it is no base for a checkpoint any more.
+    unsure: AtomicBool,
+    checkpoint_due: Notify,
+    /// One checkpoint is written at a time.
+    writing: tokio::sync::Mutex<()>,
+}
+
+/// A ledger and how many outcomes were read to make it, beyond a checkpoint.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) ledger: Ledger,
+    pub(crate) read: usize,
+}
+
+/// Outcomes that are being put on record. When this is dropped before they are in the ledger, they may be in the log
+/// alone.
+struct Unfinished<'a>(Option<&'a AtomicBool>);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(unsure) = self.0 {
+            unsure.store(true, Ordering::Release);
+        }
+    }
 }
 
 impl fmt::Debug for Recorder {
@@ -58,14 +100,78 @@ impl Recorder {
         log: Arc<dyn EventLog>,
         tenant: TenantId,
         clock: Arc<dyn Clock>,
-        ledger: Ledger,
+        loaded: Loaded,
     ) -> Self {
-        Self {
+        let recorder = Self {
             log,
             tenant,
             clock,
-            ledger: Mutex::new(ledger),
+            ledger: Mutex::new(loaded.ledger),
+            recording: RwLock::new(()),
+            since: AtomicUsize::new(0),
+            unsure: AtomicBool::new(false),
+            checkpoint_due: Notify::new(),
+            writing: tokio::sync::Mutex::new(()),
+        };
+        recorder.recorded(loaded.read);
+        recorder
+    }
+
+    fn recorded(&self, outcomes: usize) {
+        let since = self
+            .since
+            .fetch_add(outcomes, Ordering::AcqRel)
+            .saturating_add(outcomes);
+        let enough = |known: usize| (known / CHECKPOINT_SHARE).max(CHECKPOINT_AFTER);
+        if since >= CHECKPOINT_AFTER && since >= enough(self.ledger.lock().len()) {
+            self.checkpoint_due.notify_one();
         }
+    }
+
+    /// Ends when so many outcomes came since the last checkpoint that the next one is due.
+    pub(crate) async fn checkpoint_due(&self) {
+        self.checkpoint_due.notified().await;
+    }
+
+    /// Whether a checkpoint is worth its time at a stop.
+    pub(crate) fn checkpoint_at_stop(&self) -> bool {
+        self.since.load(Ordering::Acquire) >= CHECKPOINT_AT_STOP
+    }
+
+    /// Writes a checkpoint of the ledger; nothing when it cannot be one. `go_on` is asked now and then. The writing is
+    /// done on a thread that may block; recording goes on meanwhile.
+    ///
+    /// # Errors
+    /// [`WriteError`]: the one before, if any, is still good.
+    pub(crate) async fn checkpoint(
+        self: Arc<Self>,
+        path: PathBuf,
+        go_on: impl Fn() -> bool + Send + 'static,
+    ) -> Result<(), WriteError> {
+        let _alone = self.writing.lock().await;
+        let since = self.since.load(Ordering::Acquire);
+        let io = |source| WriteError::Io {
+            path: path.clone(),
+            source,
+        };
+        let positions = positions(self.log.as_ref())
+            .await
+            .map_err(|error| io(std::io::Error::other(error)))?;
+        // What was appended up to these positions is in the ledger once all that were under way are.
+        drop(self.recording.write().await);
+        if self.unsure.load(Ordering::Acquire) {
+            self.since.fetch_sub(since, Ordering::AcqRel);
+            return Ok(());
+        }
+        let header = Header::new(self.log.log_id(), &self.tenant, &positions);
+        let (recorder, to) = (Arc::clone(&self), path.clone());
+        let written =
+            tokio::task::spawn_blocking(move || checkpoint::write(&to, header, &recorder.ledger, &go_on));
+        written
+            .await
+            .map_err(|error| io(std::io::Error::other(error)))??;
+        self.since.fetch_sub(since, Ordering::AcqRel);
+        Ok(())
     }
 
     /// A new event id: UUIDv7 of the given time.
@@ -106,9 +212,20 @@ impl Recorder {
             .iter()
             .map(|event| Record::new(key.clone(), event.encode()))
             .collect();
-        self.log.append(Stream::Outcomes, records).await?;
-        let mut ledger = self.ledger.lock();
-        events.iter().for_each(|event| ledger.apply(event));
+        let _recording = self.recording.read().await;
+        let mut unfinished = Unfinished(Some(&self.unsure));
+        if let Err(error) = self.log.append(Stream::Outcomes, records).await {
+            if !error.may_have_been_written() {
+                unfinished.0 = None;
+            }
+            return Err(error.into());
+        }
+        {
+            let mut ledger = self.ledger.lock();
+            events.iter().for_each(|event| ledger.apply(event));
+        }
+        unfinished.0 = None;
+        self.recorded(events.len());
         Ok(())
     }
 
@@ -156,38 +273,84 @@ fn event_id(now: Timestamp) -> Option<EventId> {
     ))
 }
 
-/// Rebuilds the ledger of a tenant from the outcome stream, to its end as it is now. Records that this
-/// version cannot read are an error: a ledger with a hole would take what is ours for foreign.
+/// The end of every partition of the outcome stream.
+async fn positions(log: &dyn ReadLog) -> Result<Positions, ReadError> {
+    let mut positions = Positions::new();
+    for partition in log.partitions(Stream::Outcomes) {
+        let end = log.end(Stream::Outcomes, partition).await?;
+        positions.push((partition, Position::to_stored(end)));
+    }
+    Ok(positions)
+}
+
+/// Rebuilds the ledger of a tenant from the outcome stream alone, to its end as it is now.
 ///
 /// # Errors
 /// [`LoadError`]; trying again helps when the log's error says so.
 pub async fn read_ledger(log: &dyn ReadLog, tenant: &TenantId) -> Result<Ledger, LoadError> {
-    let mut ledger = Ledger::default();
-    for partition in log.partitions(Stream::Outcomes) {
-        let Some(end) = log.end(Stream::Outcomes, partition).await? else {
-            continue;
-        };
-        let mut reader = log.reader(Stream::Outcomes, partition, None)?;
-        while reader.position().is_none_or(|at| at < end) {
+    Ok(load(log, tenant, None).await?.ledger)
+}
+
+/// Rebuilds the ledger of a tenant: from its checkpoint, when there is a good one, and the outcome stream after it, to
+/// its end as it is now. Records that this version cannot read are an error: a ledger with a hole would take what is
+/// ours for foreign.
+pub(crate) async fn load(
+    log: &dyn ReadLog,
+    tenant: &TenantId,
+    checkpoint: Option<&Path>,
+) -> Result<Loaded, LoadError> {
+    let (header, ledger) = match from_checkpoint(log, tenant, checkpoint).await {
+        Some((header, ledger)) => (Some(header), ledger),
+        None => (None, Ledger::default()),
+    };
+    let mut loaded = Loaded { ledger, read: 0 };
+    for (partition, end) in positions(log).await? {
+        let from = header.as_ref().map_or(0, |header| header.position(partition));
+        if from > end {
+            return Err(LoadError::AheadOfLog {
+                path: checkpoint.map(Path::to_owned).unwrap_or_default(),
+                checkpoint: from,
+                log: end,
+            });
+        }
+        let mut reader = log.reader(Stream::Outcomes, partition, Position::new(from))?;
+        while Position::to_stored(reader.position()) < end {
             let batch = reader.next_batch(BatchLimits::REPLAY).await?;
             if batch.is_empty() {
                 break;
             }
-            let prefix = format!("{tenant}/");
-            for record in batch
-                .iter()
-                .filter(|record| record.key.starts_with(prefix.as_bytes()))
-            {
-                let event = Event::decode(record.value).map_err(|error| LoadError::Unreadable {
-                    position: record.position.get(),
-                    reason: error.to_string(),
-                })?;
-                ledger.apply(&event);
-            }
+            take_in(&mut loaded, tenant, &batch)?;
             tokio::task::yield_now().await;
         }
     }
-    Ok(ledger)
+    Ok(loaded)
+}
+
+async fn from_checkpoint(
+    log: &dyn ReadLog,
+    tenant: &TenantId,
+    path: Option<&Path>,
+) -> Option<(Header, Ledger)> {
+    let (path, log, tenant) = (path?.to_owned(), log.log_id(), tenant.clone());
+    let read = tokio::task::spawn_blocking(move || checkpoint::read(&path, log, &tenant));
+    // A panic in there is a defect of ours, and the log is still whole.
+    read.await.ok().flatten()
+}
+
+fn take_in(loaded: &mut Loaded, tenant: &TenantId, batch: &ReadBatch) -> Result<(), LoadError> {
+    let prefix = format!("{tenant}/");
+    for record in batch
+        .iter()
+        .filter(|record| record.key.starts_with(prefix.as_bytes()))
+    {
+        let event = Event::decode(record.value).map_err(|error| LoadError::Unreadable {
+            position: record.position.get(),
+            reason: error.to_string(),
+        })?;
+        loaded.ledger.apply(&event);
+        loaded.read = loaded.read.saturating_add(1);
+    }
+    Ok(())
 }
 
 /// Why the ledger could not be rebuilt.
@@ -196,6 +359,20 @@ pub enum LoadError {
     /// The log could not be read.
     #[error(transparent)]
     Log(#[from] ReadError),
+    /// The ledger's checkpoint has taken in more than the log holds: the log has lost its end, or an older copy of it
+    /// was put in place. In the latter case the checkpoint may be deleted.
+    #[error(
+        "the checkpoint {} stands at outcome {checkpoint}, the log ends at {log}: the log has lost its end; if an older \
+         copy of it was restored on purpose, delete the checkpoint", path.display()
+    )]
+    AheadOfLog {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Where it stands.
+        checkpoint: u64,
+        /// Where the log ends.
+        log: u64,
+    },
     /// A record is not of a form that this version knows.
     #[error("the outcome at position {position} is not readable: {reason}")]
     Unreadable {
@@ -205,3 +382,6 @@ pub enum LoadError {
         reason: String,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) source: Arc<dyn DesiredSource>,
     pub(crate) gate: Gate,
-    pub(crate) recorder: Recorder,
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) metrics: Arc<Metrics>,
     /// Who we are in Fluent; nothing is written before that is known.
     pub(crate) own_user: watch::Sender<Option<OwnUser>>,

@@ -201,9 +201,14 @@ async fn open_state(
     let setups: Vec<TenantSetup> = setups.collect::<anyhow::Result<_>>()?;
     let (log_folder, state_folder) = (folder.join("log"), folder.join("state"));
     let opened = tokio::task::spawn_blocking(move || {
+        let began = SystemClock.now();
         let log = Arc::new(open_log(&log_folder, &state_folder)?);
+        let open = SystemClock.now();
         let shared: Arc<dyn EventLog> = Arc::<EmbeddedLog>::clone(&log);
         let projector = Projector::start(shared, &state_folder, setups).context("opening the state")?;
+        let log_ms = open.millis_since(began);
+        let state_ms = SystemClock.now().millis_since(open);
+        tracing::info!(log_ms, state_ms, "log and state are open");
         anyhow::Ok((log, projector))
     });
     opened.await.context("opening the data folder")?
@@ -250,11 +255,15 @@ async fn start_tenant(
         catalog_every: config.fluent.catalog_interval,
         resync_every: config.fluent.resync_interval,
         request_timeout: config.fluent.request_timeout,
+        checkpoint: Some(folder.join(format!("ledger-{}.checkpoint", config.id))),
         ..ReconcilerConfig::new(config.id.clone())
     };
+    let began = SystemClock.now();
     let reconciler = Reconciler::start(settings, Arc::clone(log), Arc::new(directory.clone()), client)
         .await
         .with_context(|| format!("starting the reconciler of {}", config.id))?;
+    let ledger_ms = SystemClock.now().millis_since(began);
+    tracing::info!(tenant = %config.id, ledger_ms, "what is ours in Fluent is known");
     Ok(Tenant {
         id: config.id.clone(),
         directory,

@@ -36,6 +36,11 @@ impl<T: Clone + Eq + Hash> Interner<T> {
         id
     }
 
+    /// All of them, in order of their numbers.
+    pub(super) fn values(&self) -> &[T] {
+        &self.values
+    }
+
     pub(super) fn get(&self, id: u32) -> Option<&T> {
         self.values.get(usize::try_from(id).ok()?)
     }
@@ -43,14 +48,14 @@ impl<T: Clone + Eq + Hash> Interner<T> {
 
 /// A Fluent id: a number today (8 bytes), any text by the schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum UserId {
+pub(super) enum UserId {
     Number(u64),
     Text(Box<str>),
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Compact {
-    user: Option<UserId>,
+    pub(super) user: Option<UserId>,
     pub(super) created: bool,
     pub(super) status: Option<LastStatus>,
     pub(super) owned: SmallVec<[u32; 4]>,

@@ -31,6 +31,9 @@ const STARTS: usize = 3;
 pub(crate) fn serve(config: &str, resync: &str) {
     let began = Instant::now();
     let config = load(Path::new(config));
+    if std::env::var("PHASES").is_ok() {
+        rollcall::logging::start(&config.logging).unwrap();
+    }
     let wait_for_resync = resync == "resync";
     Rooms::new().run(|handles| async move {
         let engine = handles

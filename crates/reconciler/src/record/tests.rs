@@ -1,0 +1,110 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends where it cannot go on"
+)]
+
+use rollcall_domain::outcome::OutcomeApplied;
+use rollcall_domain::{ContextType, FluentStatus, FluentUserId, Grant, NameKey, Sequence};
+use rollcall_eventlog::{LogId, MemoryLog};
+
+use super::*;
+use crate::clock::ManualClock;
+
+const LOG: LogId = LogId([3; 16]);
+
+fn tenant() -> TenantId {
+    TenantId::new("acme").unwrap()
+}
+
+fn account(number: u8) -> AccountKey {
+    NameKey([number; 16])
+}
+
+async fn recorder(log: &Arc<MemoryLog>, checkpoint: Option<&Path>) -> Result<Arc<Recorder>, LoadError> {
+    let loaded = load(log.as_ref(), &tenant(), checkpoint).await?;
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000)));
+    Ok(Arc::new(Recorder::new(
+        Arc::clone(log) as _,
+        tenant(),
+        clock,
+        loaded,
+    )))
+}
+
+async fn applied(recorder: &Recorder, number: u8, role: &str) {
+    let outcome = EventData::OutcomeApplied(OutcomeApplied {
+        account: account(number),
+        intent: None,
+        serves: Sequence(1),
+        fluent_user: Some(FluentUserId(number.to_string())),
+        created: true,
+        status: Some(FluentStatus::Active),
+        owned: vec![Grant::new(role, ContextType::Agent, "7")],
+        added: Vec::new(),
+        removed: Vec::new(),
+        claimant: None,
+    });
+    let id = recorder.new_id().unwrap();
+    recorder
+        .outcomes(account(number), vec![(id, outcome)])
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_start_reads_only_the_outcomes_after_the_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger-acme.checkpoint");
+    let log = Arc::new(MemoryLog::new(LOG));
+    let first = recorder(&log, None).await.unwrap();
+    for number in 0..10 {
+        applied(&first, number, "before").await;
+    }
+    Arc::clone(&first)
+        .checkpoint(path.clone(), || true)
+        .await
+        .unwrap();
+    applied(&first, 3, "after").await;
+    applied(&first, 11, "after").await;
+
+    let loaded = load(log.as_ref(), &tenant(), Some(&path)).await.unwrap();
+    let whole = load(log.as_ref(), &tenant(), None).await.unwrap();
+    assert_eq!((loaded.read, whole.read), (2, 12));
+    for number in 0..12 {
+        let entry = |ledger: &Ledger| ledger.entry(account(number));
+        assert_eq!(entry(&loaded.ledger), entry(&whole.ledger));
+        assert_eq!(entry(&loaded.ledger), first.entry(account(number)));
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_ahead_of_the_log_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger-acme.checkpoint");
+    let log = Arc::new(MemoryLog::new(LOG));
+    let first = recorder(&log, None).await.unwrap();
+    applied(&first, 1, "lost").await;
+    first.checkpoint(path.clone(), || true).await.unwrap();
+
+    let shorter = Arc::new(MemoryLog::new(LOG));
+    match recorder(&shorter, Some(&path)).await {
+        Err(LoadError::AheadOfLog {
+            checkpoint: 1,
+            log: 0,
+            ..
+        }) => {}
+        other => panic!("the start went on: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn outcomes_that_were_given_up_half_way_end_the_checkpoints_of_this_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger-acme.checkpoint");
+    let log = Arc::new(MemoryLog::new(LOG));
+    let recorder = recorder(&log, None).await.unwrap();
+    drop(Unfinished(Some(&recorder.unsure)));
+    recorder.checkpoint(path.clone(), || true).await.unwrap();
+    assert!(!path.exists());
+}
