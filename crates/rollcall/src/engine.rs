@@ -225,8 +225,8 @@ fn open_log(log: &Path, state: &Path) -> anyhow::Result<EmbeddedLog> {
     let opened = EmbeddedLog::open(log, options);
     if begun && matches!(opened, Err(OpenError::NoLog { .. })) {
         anyhow::bail!(
-            "{} is missing or empty, but {} was computed from it; restore the log from a backup (to begin anew, move the \
-             whole data folder away)",
+            "{} is missing or empty, but {} was computed from it; restore the log from a backup (to begin anew, \
+             move the whole data folder away)",
             log.display(),
             state.display()
         );

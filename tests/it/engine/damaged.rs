@@ -8,6 +8,11 @@ use super::acts::names;
 use super::harness::{Settings, World, files_below};
 use super::idp::{Dialect::*, named};
 
+/// Damage done to a folder.
+type ToFolder = Box<dyn Fn(&Path) + Send>;
+/// Damage done to a world's files.
+type ToWorld = fn(&World);
+
 /// A world that ran for a while and was stopped.
 async fn ended() -> (World, Vec<Value>) {
     let mut world = World::running(Settings::default()).await;
@@ -70,7 +75,7 @@ async fn a_damaged_state_is_rebuilt_and_says_the_same() {
     let state = world.data().join("state");
     let each =
         |damage: fn(&Path)| move |state: &Path| files_below(state).iter().for_each(|file| damage(file));
-    let damages: [(&str, Box<dyn Fn(&Path) + Send>); 6] = [
+    let damages: [(&str, ToFolder); 6] = [
         (
             "deleted",
             Box::new(|state| std::fs::remove_dir_all(state).unwrap()),
@@ -140,7 +145,7 @@ async fn a_damaged_log_refuses_to_start_and_names_the_place() {
     let (mut world, told) = ended().await;
     let whole = world.file("whole");
     copy(&world.data(), &whole);
-    let damages: [(&str, fn(&World)); 6] = [
+    let damages: [(&str, ToWorld); 6] = [
         ("cut", |world| cut(&log_file(world))),
         ("emptied", |world| empty(&log_file(world))),
         ("flipped in its events", |world| flip_events(&log_file(world))),

@@ -270,6 +270,25 @@ async fn every_grant_is_explained_and_every_hold() {
     world.stop().await;
 }
 
+/// Who the replay names, and what each is to be, with the sequence it ends at.
+async fn replay(world: &World, until: &str) -> (Vec<(String, String)>, serde_json::Value) {
+    let told = world.command(&["--json", "replay", "--until", until]).await;
+    assert_eq!(told.code, 0, "{told:?}");
+    let mut lines = told.lines();
+    let end = lines.pop().unwrap();
+    let mut users: Vec<(String, String)> = lines
+        .iter()
+        .filter(|line| line["line"] == "user")
+        .map(|line| {
+            let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            (text(&line["username"]), text(&line["desired"]["status"]["want"]))
+        })
+        .collect();
+    users.sort();
+    assert_eq!(end["users"], users.len());
+    (users, end["sequence"].clone())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_history_can_be_replayed_to_any_point() {
     let mut world = world().await;
@@ -282,46 +301,39 @@ async fn the_history_can_be_replayed_to_any_point() {
     world.set_active(Entra, &ida, false).await;
     world.converged().await;
 
-    let replay = async |until: &str| {
-        let told = world.command(&["--json", "replay", "--until", until]).await;
-        assert_eq!(told.code, 0, "{told:?}");
-        let mut lines = told.lines();
-        let end = lines.pop().unwrap();
-        let mut users: Vec<(String, String)> = lines
-            .iter()
-            .filter(|line| line["line"] == "user")
-            .map(|line| {
-                let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-                (text(&line["username"]), text(&line["desired"]["status"]["want"]))
-            })
-            .collect();
-        users.sort();
-        assert_eq!(end["users"], users.len());
-        (users, end["sequence"].clone())
-    };
     let pair = |name: &str, want: &str| (named(name), want.to_owned());
     let now = (
         vec![pair("bo", "active"), pair("ida", "inactive")],
         world.json(&["status"]).await["tenants"][0]["sequence"].clone(),
     );
-    assert_eq!(replay("end").await, now);
+    assert_eq!(replay(&world, "end").await, now);
     assert_eq!(
-        replay(&hired.to_string()).await,
+        replay(&world, &hired.to_string()).await,
         (vec![pair("ida", "active")], hired.clone())
     );
-    assert_eq!(replay("2020-01-01T00:00:00Z").await.0, Vec::new());
+    assert_eq!(replay(&world, "2020-01-01T00:00:00Z").await.0, Vec::new());
     assert!(
-        replay(&between).await.0 == [pair("ida", "active")],
+        replay(&world, &between).await.0 == [pair("ida", "active")],
         "as of when ida was hired"
     );
-    assert_eq!(replay("2999-01-01T00:00:00Z").await.0, now.0);
+    assert_eq!(replay(&world, "2999-01-01T00:00:00Z").await.0, now.0);
     let told = world.command(&["replay", "--until", "end"]).await;
     assert!(
         told.out.contains("2 users as of sequence") && told.out.contains(DOMAIN),
         "{told:?}"
     );
     assert_eq!(world.command(&["replay", "--until", "yesterday"]).await.code, 2);
+    let explained = world.json(&["explain", &named("bo")]).await;
     world.stop().await;
+    assert_eq!(
+        replay(&world, "end").await,
+        now,
+        "from the files, when nobody runs"
+    );
+    assert_eq!(
+        world.json(&["explain", &named("bo")]).await["grants"],
+        explained["grants"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -64,8 +64,8 @@ impl Fleet {
     /// Three clients of Entra and one of Okta begin to work. The program must be running.
     pub(crate) async fn start(world: &mut World, seed: u64) -> Self {
         let mut groups: BTreeMap<bool, Vec<String>> = BTreeMap::new();
-        for number in 0..4 {
-            let (name, role) = (format!("Fleet {number}"), APP_ROLES[number]);
+        for (number, role) in APP_ROLES.iter().take(4).enumerate() {
+            let name = format!("Fleet {number}");
             for dialect in [Dialect::Entra, Dialect::Okta] {
                 let id = world.make_group(dialect, &name, &[role]).await;
                 groups.entry(dialect == Dialect::Okta).or_default().push(id);

@@ -9,9 +9,12 @@ mod journal;
 mod model;
 mod process;
 
+mod corners;
 mod damaged;
 mod day;
+mod faults;
 mod guard;
 mod killed;
 mod rules;
+mod secrecy;
 mod stopped;

@@ -174,3 +174,26 @@ async fn another_policy_at_the_next_start_changes_what_is_wanted() {
     assert_eq!(world.json(&["status"]).await["tenants"][0]["sequence"], sequence);
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_operator_activated_stays_until_the_file_is_edited() {
+    let mut world = world(&["Lead"]).await;
+    world.hire(Entra, "rita", &["Agent_CHIC-01_Supervisor"]).await;
+    world.converged().await;
+    world.write("mine.json", &rules(&["Clerk"]));
+    assert_eq!(world.command(&["rules", "activate", "mine.json"]).await.code, 0);
+    note(&mut world, &["Clerk"]);
+    world.converged().await;
+    let mine = version(&world).await;
+    world.stop().await;
+    world.start().await;
+    assert_eq!(version(&world).await, mine, "the file says what it said before");
+    world.converged().await;
+    world.stop().await;
+    // Edited while nobody ran: now it counts.
+    world.write("rules.json", &rules(&["Viewer"]));
+    note(&mut world, &["Viewer"]);
+    world.start().await;
+    world.converged().await;
+    world.stop().await;
+}
