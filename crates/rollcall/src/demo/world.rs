@@ -75,6 +75,7 @@ impl World {
 
     /// Prints why the person holds what it holds.
     pub(crate) async fn explain(&mut self, user_name: &str) -> anyhow::Result<()> {
+        self.until_settled().await?; // so that it is on record
         let lines = self.engine.explain_lines(&self.tenant, user_name).await?;
         self.teller.lines(&lines);
         Ok(())
