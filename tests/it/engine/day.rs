@@ -224,6 +224,18 @@ async fn every_grant_is_explained_and_every_hold() {
         "the outer group was made first, then ida came, then the groups were nested: {sequences:?}"
     );
 
+    for reason in reasons {
+        let events = reason["events"].as_array().filter(|events| !events.is_empty());
+        for event in events.unwrap_or_else(|| panic!("a reason without an event: {reason}")) {
+            let known = event["id"].is_string() && event["sequence"].is_u64() && event["time"].is_string();
+            let by = event["actor"].as_str().unwrap_or_default();
+            assert!(
+                known && ["connection/entra", "rules-file"].contains(&by),
+                "{reason}"
+            );
+        }
+    }
+
     let told = world.command(&["explain", &named("ida"), "Lead"]).await;
     assert_eq!(told.code, 0);
     for words in [
