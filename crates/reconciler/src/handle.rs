@@ -176,6 +176,16 @@ impl Reconciler {
         self.shared.recorder.entry(account)
     }
 
+    /// The accounts that were held when last looked at, with the fingerprint of their holds
+    /// ([`print_of_holds`](crate::ledger::print_of_holds)), in order of their keys.
+    #[must_use]
+    pub fn held_accounts(&self) -> Vec<(AccountKey, u64)> {
+        let recorder = &self.shared.recorder;
+        let mut held: Vec<_> = recorder.with_ledger(|ledger| ledger.held_accounts().collect());
+        held.sort_unstable();
+        held
+    }
+
     /// Looks at an account now.
     pub fn look_at(&self, account: AccountKey) {
         self.shared.push(account, Lane::Rest, None);

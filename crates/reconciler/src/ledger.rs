@@ -276,6 +276,12 @@ impl Ledger {
         self.accounts.values().filter(|account| account.held != 0).count()
     }
 
+    /// The accounts with holds on record, and the fingerprint of these.
+    pub fn held_accounts(&self) -> impl Iterator<Item = (AccountKey, u64)> + '_ {
+        let held = self.accounts.iter().filter(|(_, account)| account.held != 0);
+        held.map(|(key, account)| (*key, account.held))
+    }
+
     /// Accounts on record.
     #[must_use]
     pub fn len(&self) -> usize {

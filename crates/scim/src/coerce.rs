@@ -197,14 +197,21 @@ impl Coercer<'_> {
     }
 }
 
+/// A list of roles whose elements cannot be read is refused, never taken for an empty one: that would take away all
+/// that the user has. Blank elements beside readable ones are left out.
 fn roles_of(path: &str, list: &[Value]) -> Result<Vec<Value>, ScimError> {
-    if list
-        .iter()
-        .any(|value| matches!(value, Value::Bool(_) | Value::Array(_)))
-    {
-        return Err(wrong(path, "must hold objects or strings"));
+    let mut read = Vec::with_capacity(list.len());
+    for value in list {
+        match roles::read_element(value) {
+            Some(element) if element.contains_key("value") => read.push(element),
+            None if is_blank(Some(value)) => {}
+            _ => return Err(wrong(path, "must hold roles: strings, or objects with a value")),
+        }
     }
-    let elements = roles::merged(list.iter().filter_map(roles::read_element).collect());
+    if read.is_empty() && !list.is_empty() {
+        return Err(wrong(path, "must hold roles: strings, or objects with a value"));
+    }
+    let elements = roles::merged(read);
     let mut elements: Vec<Value> = elements.into_iter().map(Value::Object).collect();
     one_primary(&mut elements, None);
     Ok(elements)

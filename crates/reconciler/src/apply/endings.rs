@@ -51,12 +51,12 @@ impl Visit<'_> {
     }
 
     /// Refused for good: tried again at the next change or resync; a missing permission also by itself, and
-    /// a leaver.
+    /// a leaver, and a user that somebody else made meanwhile: it is read again, and adopted.
     pub(super) fn refused(&self, error: &FluentError) -> Stop {
         tracing::warn!(account = %self.account, %error, "refused");
         let finish = if error.concerns_all() {
             Finish::Failed(self.shared.now().plus_millis(millis(PERMISSION_PAUSE)))
-        } else if self.urgent {
+        } else if self.urgent || error.is_duplicate() {
             self.back_off(None)
         } else {
             Finish::Done

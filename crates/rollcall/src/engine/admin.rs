@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use rollcall_domain::{DecisionRecorded, EventData, HoldId, TenantId};
+use rollcall_domain::{AccountKey, DecisionRecorded, EventData, Hold, HoldId, TenantId};
 use rollcall_eventlog::{EventLog, ReadLog};
 use rollcall_projector::{OpenDecision, Progress, ProjectorError, Rejection, TenantSetup};
+use rollcall_reconciler::Reconciler;
+use rollcall_reconciler::ledger::print_of_holds;
 
 use super::operator::{self, OperatorError, Placed};
 use super::{Core, Tenant, rules};
 use crate::admin::api::{
-    ActivateAsk, DecideAsk, ExplainAsk, Explanation, HeldAccount, HoldsAsk, HoldsPage, InstanceStatus,
-    Recorded, ReplayAsk, ReplayLine, ReplayedUser, RulesAsk, RulesInForce, Until, WaitingDecision,
+    ActivateAsk, DecideAsk, ExplainAsk, Explanation, HOLDS_PAGE_MAX, HeldAccount, HoldsAsk, HoldsPage,
+    InstanceStatus, Recorded, ReplayAsk, ReplayLine, ReplayedUser, RulesAsk, RulesInForce, Until,
+    WaitingDecision,
 };
 use crate::admin::{AdminError, AdminService, Caller, ErrorCode, ReplaySink};
 
@@ -53,6 +56,31 @@ impl Service {
     }
 }
 
+impl Tenant {
+    /// Accounts whose plan has a hold that the directory knows nothing of: a reused name, a protected one. The ledger has
+    /// only the fingerprint of all holds of an account, so each such hold is tried. At most [`HOLDS_PAGE_MAX`].
+    fn held_by_plan(&self) -> Vec<(AccountKey, Vec<Hold>)> {
+        let held = self
+            .reconciler
+            .read()
+            .as_ref()
+            .map(Reconciler::held_accounts)
+            .unwrap_or_default();
+        let with = held.into_iter().filter_map(|(account, print)| {
+            let holds = self.directory.desired(account).ok()??.holds;
+            [Hold::NameReused, Hold::Protected].into_iter().find_map(|hold| {
+                let mut holds = holds.clone();
+                if !holds.contains(&hold) {
+                    holds.push(hold);
+                    holds.sort();
+                }
+                (print_of_holds(&holds) == print).then_some((account, holds))
+            })
+        });
+        with.take(HOLDS_PAGE_MAX as usize).collect()
+    }
+}
+
 impl AdminService for Service {
     async fn status(&self) -> InstanceStatus {
         self.0.look_at_health();
@@ -69,6 +97,12 @@ impl AdminService for Service {
         let page = tenant.directory.holds_page(ask.after).map_err(unavailable)?;
         let status = tenant.directory.status();
         let decisions = tenant.directory.open_decisions();
+        // What the plan holds is not in the directory; it comes with the first page.
+        let by_plan = if ask.after.is_none() {
+            tenant.held_by_plan()
+        } else {
+            Vec::new()
+        };
         Ok(HoldsPage {
             tenant: tenant.id.clone(),
             sequence: status.sequence,
@@ -76,10 +110,13 @@ impl AdminService for Service {
             accounts: page
                 .held
                 .into_iter()
-                .map(|held| HeldAccount {
-                    account: held.account,
-                    username: tenant.directory.user_name(held.account),
-                    holds: held.holds,
+                .map(|held| (held.account, held.holds))
+                .filter(|(account, _)| by_plan.iter().all(|(other, _)| other != account))
+                .chain(by_plan.iter().cloned())
+                .map(|(account, holds)| HeldAccount {
+                    account,
+                    username: tenant.directory.user_name(account),
+                    holds,
                 })
                 .collect(),
             next: page.next,

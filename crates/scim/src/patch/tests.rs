@@ -331,6 +331,21 @@ fn roles_go_in_every_form() {
 }
 
 #[test]
+fn roles_that_cannot_be_read_are_refused_and_take_nothing_away() {
+    for value in [
+        json!([{"value": {"a": 1}}]),
+        json!([{"display": "x"}]),
+        json!({"a": 1}),
+        json!([null]),
+        json!([{"value": ROLE}, {"display": "x"}]),
+    ] {
+        let operations = json!([{"op": "replace", "path": "roles", "value": value}]);
+        let scim_type = refused(Dialect::Tolerant, ResourceKind::User, &body(&operations));
+        assert_eq!(scim_type, ScimType::InvalidValue, "{operations}");
+    }
+}
+
+#[test]
 fn the_single_role_assignment_replaces_the_primary_role() {
     let start = ida().with(
         "roles",
