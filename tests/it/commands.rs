@@ -124,7 +124,6 @@ fn explained() -> Explanation {
             owned: vec![picker()],
             served: Some(Sequence(1198)),
             unsettled: true,
-            failing: Some("C0011E".to_owned()),
         }),
     }
 }
@@ -154,7 +153,7 @@ fn the_status_reads_as_a_table() {
         held: 1,
         dirty: 17,
         queued: 2,
-        failing: 0,
+        waiting: 0,
         rules: Some("9f86d081884c7d659a2feaa0c55ad015".to_owned()),
         fluent,
     };

@@ -242,6 +242,8 @@ async fn a_name_that_passes_to_another_person_waits_while_the_account_holds_what
     .await;
     let explained = world.json(&["explain", &named("veteran")]).await;
     let hold = format!("name-reused:{}", explained["account"].as_str().unwrap());
+    let listed = world.command(&["holds"]).await;
+    assert!(listed.stdout.contains("name-reused"), "{listed:?}");
     world.converged().await; // still out
     let told = world
         .command(&["approve", &hold, "--reason", "the same person, another contract"])

@@ -98,8 +98,8 @@ pub struct TenantStatus {
     pub dirty: u64,
     /// Accounts that wait to be compared with Fluent, or are being compared.
     pub queued: u64,
-    /// Accounts that Fluent refused and that are tried again.
-    pub failing: u64,
+    /// Of these, accounts that wait: for another try after a failure, or for the end of a late-write window.
+    pub waiting: u64,
     /// The version of the rule set in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<String>,
@@ -263,9 +263,6 @@ pub struct LedgerEntry {
     pub served: Option<Sequence>,
     /// A write may still arrive.
     pub unsettled: bool,
-    /// The code of the last failure, while it lasts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failing: Option<String>,
 }
 
 /// Most holds on one page: an answer stays far below its bound.
@@ -532,7 +529,7 @@ pub(crate) fn sample_status() -> InstanceStatus {
             held: 1,
             dirty: 0,
             queued: 2,
-            failing: 0,
+            waiting: 0,
             rules: Some("9f86d081884c7d65".to_owned()),
             fluent: FluentStatusReport {
                 reachable: true,

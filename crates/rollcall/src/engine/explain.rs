@@ -76,7 +76,6 @@ pub(super) fn ledger_entry(entry: rollcall_reconciler::ledger::LedgerEntry) -> O
         owned: entry.owned.into_iter().collect(),
         served: Some(entry.serves),
         unsettled: !entry.open.is_empty(),
-        failing: None,
     })
 }
 

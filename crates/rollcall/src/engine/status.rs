@@ -106,7 +106,7 @@ impl Tenant {
             held: reconciler.as_ref().map_or(0, |status| status.held as u64),
             dirty: directory.dirty,
             queued: queued as u64,
-            failing: accounts.waiting as u64,
+            waiting: accounts.waiting as u64,
             rules: self.directory.rules_version(),
             fluent: reconciler.map(|status| fluent(&status)).unwrap_or_default(),
         }

@@ -189,9 +189,6 @@ fn ledger(ledger: Option<&LedgerEntry>) -> String {
     if ledger.unsettled {
         text.push_str("; a write may still arrive");
     }
-    if let Some(code) = &ledger.failing {
-        let _ = write!(text, "; the last write failed with {}", clean(code));
-    }
     text.push('\n');
     text
 }

@@ -25,7 +25,7 @@ pub fn status(status: &InstanceStatus) -> String {
     text.push('\n');
     let header = [
         "tenant", "sequence", "lag", "users", "active", "groups", "accounts", "held", "dirty", "queued",
-        "failing", "rules", "fluent",
+        "waiting", "rules", "fluent",
     ];
     let rows = status.tenants.iter().map(|tenant| {
         let rules = tenant.rules.as_deref().unwrap_or("none");
@@ -40,7 +40,7 @@ pub fn status(status: &InstanceStatus) -> String {
             tenant.held.to_string(),
             tenant.dirty.to_string(),
             tenant.queued.to_string(),
-            tenant.failing.to_string(),
+            tenant.waiting.to_string(),
             rules.chars().take(VERSION_SHOWN).collect(),
             fluent(&tenant.fluent),
         ]
