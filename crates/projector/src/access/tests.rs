@@ -6,6 +6,8 @@
     clippy::panic
 )]
 
+mod catalog;
+
 use rollcall_domain::*;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;

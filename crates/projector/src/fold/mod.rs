@@ -136,7 +136,7 @@ impl TenantState {
             EventData::TimerFired(_) => Verdict::Accepted {
                 revision: Revision(0),
             },
-            EventData::DecisionRecorded(d) => verdict_of(self.decision_recorded(d)),
+            EventData::DecisionRecorded(d) => verdict_of(self.decision_recorded(input.id, d)),
             EventData::UserCreated(_) | EventData::UserChanged(_) | EventData::UserDeleted(_) => {
                 rejected(Rejection::PartsUnfit) // only as parts do they come here, and users have none
             }

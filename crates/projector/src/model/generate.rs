@@ -111,7 +111,7 @@ pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
         13 => group_ops(roles, members, connection),
         2 => (0u8..6, prop::bool::weighted(0.1)).prop_map(|(set, stale)| Op::Rules { set, stale }),
         1 => (0u8..6).prop_map(Op::Policy),
-        5 => (prop::bool::weighted(0.4), 0u8..13).prop_map(|(gone, what)| Op::Catalog { gone, what }),
+        5 => (prop::bool::weighted(0.4), 0u8..17).prop_map(|(gone, what)| Op::Catalog { gone, what }),
         1 => (0u8..20).prop_map(Op::Timer),
         2 => (any::<u8>(), any::<bool>()).prop_map(|(which, approve)| Op::Decide { which, approve }),
         1 => any::<u8>().prop_map(Op::Repeat),
@@ -762,6 +762,46 @@ fn catalog(gone: bool, what: u8) -> CatalogDifference {
         }
         (10, true) => {
             d.locations_removed = BTreeSet::from(["4".to_owned(), "2".to_owned()]);
+        }
+        // So much that it waits for an approval.
+        (11, true) => {
+            d.roles_removed = (0..20).map(|n| RoleName(format!("filler-{n}"))).collect();
+            d.locations_removed = BTreeSet::from(["4".to_owned()]);
+        }
+        // Two places swap their refs, or a ref comes to a place that had another.
+        (13, false) => {
+            d.locations_set = BTreeMap::from([
+                ("1".to_owned(), place("A_B", true)),
+                ("2".to_owned(), place("A", true)),
+            ]);
+        }
+        (13, true) => {
+            d.locations_set = BTreeMap::from([
+                ("1".to_owned(), place("Z", true)),
+                ("4".to_owned(), place("A", true)),
+            ]);
+        }
+        // Another retailer, and a location that passes to it.
+        (14, _) => {
+            let second = Place {
+                retailer: None,
+                ..place(if gone { "R" } else { "R8" }, true)
+            };
+            d.retailers_set = BTreeMap::from([("8".to_owned(), second)]);
+        }
+        (15, _) => {
+            let passed = Place {
+                retailer: (!gone).then(|| "8".to_owned()),
+                ..place("A", true)
+            };
+            d.locations_set = BTreeMap::from([("1".to_owned(), passed)]);
+        }
+        // Of two that share a ref one goes or is renamed.
+        (16, false) => {
+            d.locations_set = BTreeMap::from([("4".to_owned(), place("Q", true))]);
+        }
+        (16, true) => {
+            d.locations_removed = BTreeSet::from(["4".to_owned()]);
         }
         _ => {
             d.roles_added = (0..300)
