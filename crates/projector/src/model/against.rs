@@ -426,6 +426,7 @@ fn the_generated_events_meet_what_matters() {
         "MemberRevisionMoved",
         "RulesMoved",
         "NoSuchHold",
+        "WrongSource",
         "buffered",
         "rollcall.decision.recorded.v1",
         "rollcall.group.deleted.v1",

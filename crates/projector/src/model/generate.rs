@@ -94,6 +94,8 @@ pub(crate) enum Op {
         approve: bool,
     },
     Repeat(u8),
+    /// What another source should have said.
+    Stray(u8),
     Restart,
 }
 
@@ -115,6 +117,7 @@ pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => (0u8..20).prop_map(Op::Timer),
         2 => (any::<u8>(), any::<bool>()).prop_map(|(which, approve)| Op::Decide { which, approve }),
         1 => any::<u8>().prop_map(Op::Repeat),
+        1 => any::<u8>().prop_map(Op::Stray),
         1 => Just(Op::Restart),
     ];
     // Most histories begin with a world in which something can be lost.
@@ -607,6 +610,28 @@ pub(crate) fn events(op: &Op, state: &TenantState, history: &[Event]) -> Vec<Eve
                 .into_iter()
                 .collect();
         }
+        Op::Stray(number) => {
+            let op = match number % 5 {
+                0 => Op::Rules { set: 0, stale: false },
+                1 => Op::Policy(3),
+                2 => Op::Catalog { gone: true, what: 6 },
+                3 => Op::Decide {
+                    which: number / 5,
+                    approve: true,
+                },
+                _ => Op::Timer(60),
+            };
+            let mut stray = events(&op, state, history);
+            for event in &mut stray {
+                event.source = match (&event.source, number / 5 % 2) {
+                    (_, 0) => Source::Scim(ConnectionName::new("entra").unwrap()),
+                    (Source::Fluent(_), _) => Source::Rollcall("timer".to_owned()),
+                    (Source::Rollcall(_), _) => Source::Operator("cli".to_owned()),
+                    _ => Source::Fluent("catalog".to_owned()),
+                };
+            }
+            return stray;
+        }
         Op::Restart => return Vec::new(),
     };
     vec![event(data, connection, number, state)]
@@ -615,7 +640,11 @@ pub(crate) fn events(op: &Op, state: &TenantState, history: &[Event]) -> Vec<Eve
 fn event(data: EventData, connection: Option<bool>, number: u128, state: &TenantState) -> Event {
     let source = match connection {
         Some(second) => Source::Scim(ConnectionName::new(if second { "okta" } else { "entra" }).unwrap()),
-        None => Source::Operator("cli".to_owned()),
+        None => match &data {
+            EventData::CatalogChanged(_) => Source::Fluent("catalog".to_owned()),
+            EventData::TimerFired(_) => Source::Rollcall("timer".to_owned()),
+            _ => Source::Operator("cli".to_owned()),
+        },
     };
     Event {
         id: EventId(Uuid::from_u128(number)),

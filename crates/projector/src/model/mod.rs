@@ -175,6 +175,16 @@ impl World {
 
     fn decide(&mut self, event: &Event, data: EventData) -> Result<u32, Rejection> {
         let connection = event.source.connection().cloned();
+        let from = event.source.to_string();
+        let needs = match event.data.kind().split('.').nth(1) {
+            Some("rules" | "policy" | "decision") => "operator/",
+            Some("catalog") => "fluent/",
+            Some("timer") => "rollcall/",
+            _ => "",
+        };
+        if !from.starts_with(needs) {
+            return Err(Rejection::WrongSource);
+        }
         match data {
             EventData::UserCreated(d) => {
                 let connection = connection.ok_or(Rejection::WrongSource)?;
