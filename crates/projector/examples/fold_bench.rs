@@ -57,9 +57,14 @@ fn group_id(group: u64) -> GroupId {
 impl Source {
     fn event(&mut self, data: EventData) -> Vec<u8> {
         self.events += 1;
+        let source = match &data {
+            EventData::CatalogChanged(_) => rollcall_domain::Source::Fluent("catalog".to_owned()),
+            EventData::RulesActivated(_) => rollcall_domain::Source::Operator("file".to_owned()),
+            _ => rollcall_domain::Source::Scim(ConnectionName::new("entra").unwrap()),
+        };
         Event {
             id: EventId(spread(self.events + (1 << 50))),
-            source: rollcall_domain::Source::Scim(ConnectionName::new("entra").unwrap()),
+            source,
             time: Timestamp::from_millis(1_790_000_000_000 + i64::try_from(self.events).unwrap() * 1000),
             tenant: TenantId::new("acme").unwrap(),
             actor: "entra-token".to_owned(),

@@ -59,9 +59,13 @@ struct Source {
 impl Source {
     fn event(&mut self, data: EventData) -> Vec<u8> {
         self.events += 1;
+        let source = match &data {
+            EventData::CatalogChanged(_) => rollcall_domain::Source::Fluent("catalog".to_owned()),
+            _ => rollcall_domain::Source::Scim(ConnectionName::new("entra").unwrap()),
+        };
         Event {
             id: EventId(Uuid::now_v7()),
-            source: rollcall_domain::Source::Scim(ConnectionName::new("entra").unwrap()),
+            source,
             time: Timestamp::from_millis(1_790_000_000_000 + self.events),
             tenant: tenant(),
             actor: "entra-token".to_owned(),

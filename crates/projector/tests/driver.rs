@@ -62,9 +62,13 @@ impl Writer {
 
     fn event(&mut self, data: EventData) -> Event {
         self.next += 1;
+        let source = match &data {
+            EventData::CatalogChanged(_) => Source::Fluent("catalog".to_owned()),
+            _ => Source::Scim(entra()),
+        };
         Event {
             id: EventId(Uuid::from_u128(self.next)),
-            source: Source::Scim(entra()),
+            source,
             time: Timestamp::from_millis(1_700_000_000_000 + i64::try_from(self.next).unwrap()),
             tenant: tenant(),
             actor: "token".to_owned(),

@@ -75,6 +75,30 @@ impl Resolution {
 }
 
 impl Resolution {
+    /// Whether somebody may hold less when this meaning gives way to `new`. Where rules ask for other roles
+    /// (`conditional`), what this app role's last part is decides about others' too.
+    pub(crate) fn may_take(&self, new: &Self, conditional: bool) -> bool {
+        if self.place_known && !new.place_known {
+            return true; // a display name that is no app role any more
+        }
+        if !conditional {
+            let (mut before, mut after) = (Vec::new(), Vec::new());
+            self.plain_outcomes(&mut |outcome| before.extend(outcome.held()));
+            new.plain_outcomes(&mut |outcome| after.extend(outcome.held()));
+            return lacks(&before, after);
+        }
+        self.last_part != new.last_part
+            || self.place_known != new.place_known
+            || self.rules.len() != new.rules.len()
+            || lacks(
+                &self.direct.held().collect::<Vec<_>>(),
+                new.direct.held().collect(),
+            )
+            || self.rules.iter().zip(&new.rules).any(|(old, new)| {
+                old.0 != new.0 || lacks(&old.1.held().collect::<Vec<_>>(), new.1.held().collect())
+            })
+    }
+
     /// The outcomes when no rule asks for another role.
     pub(crate) fn plain_outcomes<'s>(&'s self, look: &mut impl FnMut(&'s Outcome)) {
         if self.rules.is_empty() {
@@ -397,7 +421,19 @@ impl Resolver<'_> {
     }
 }
 
+/// Whether something of `before` is not in `after`.
+fn lacks(before: &[GrantIx], mut after: Vec<GrantIx>) -> bool {
+    after.sort_unstable();
+    before.iter().any(|grant| after.binary_search(grant).is_err())
+}
+
 impl Outcome {
+    /// All that somebody may go on having by it.
+    fn held(&self) -> impl Iterator<Item = GrantIx> + '_ {
+        let grants = self.grants.iter().map(|expanded| expanded.grant);
+        grants.chain(self.retained.iter().copied())
+    }
+
     /// Adds a hold once.
     fn hold(&mut self, hold: Hold) {
         if !self.holds.iter().any(|held| held.hold == hold) {

@@ -6,6 +6,8 @@
     clippy::panic
 )]
 
+mod catalog;
+
 use rollcall_domain::*;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -66,10 +68,17 @@ impl Story {
     }
 
     fn event(&mut self, data: EventData) -> Verdict {
+        let source = match &data {
+            EventData::CatalogChanged(_) => Source::Fluent("catalog".to_owned()),
+            EventData::RulesActivated(_) | EventData::PolicyActivated(_) | EventData::DecisionRecorded(_) => {
+                Source::Operator("cli".to_owned())
+            }
+            _ => Source::Scim(ConnectionName::new("entra").unwrap()),
+        };
         self.events += 1;
         let event = Event {
             id: EventId(Uuid::from_u128(self.events)),
-            source: Source::Scim(ConnectionName::new("entra").unwrap()),
+            source,
             time: Timestamp::from_millis(i64::try_from(self.events).unwrap() * 1000),
             tenant: TenantId::new("acme").unwrap(),
             actor: "token".to_owned(),

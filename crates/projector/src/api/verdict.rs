@@ -64,7 +64,8 @@ pub enum Rejection {
     /// There is no open hold of that name.
     #[error("there is no such hold")]
     NoSuchHold,
-    /// The event's source may not say that: users and groups need a connection.
+    /// The event's source may not say that: users and groups come from a connection, rules, policies and
+    /// decisions from an operator, the catalog from Fluent, timers from Rollcall itself.
     #[error("the source may not send this")]
     WrongSource,
     /// The parts do not make one request: other groups, attributes outside the first, or kinds that have no

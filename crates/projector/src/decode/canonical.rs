@@ -13,7 +13,7 @@ use rollcall_domain::{
 use uuid::Uuid;
 
 use super::Decoded;
-use crate::fold::{Data, Input, Personal, RoleRef, Roles};
+use crate::fold::{Data, Input, Personal, RoleRef, Roles, Sender};
 
 /// Reads a record of the expected layout.
 pub(super) fn read(bytes: &[u8]) -> Option<Decoded<'_>> {
@@ -57,6 +57,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Decoded<'_>> {
     let input = Input {
         id,
         connection: Some(connection),
+        sender: Sender::Connection,
         operator: None,
         time,
         request_id,

@@ -12,7 +12,7 @@ use rollcall_domain::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::fold::{Data, Input, Personal, RoleRef};
+use crate::fold::{Data, Input, Personal, RoleRef, Sender};
 
 /// A text that borrows where JSON lets it (serde borrows a bare `Cow`, but not one in an `Option`).
 #[derive(Deserialize)]
@@ -148,11 +148,13 @@ fn decode_any(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
         }
         _ => return Err(DecodeError::Envelope("part and parts do not fit".to_owned())),
     };
+    let (connection, sender) = sender(&wire.source)?;
     Ok(Decoded {
         tenant: wire.tenant,
         input: Input {
             id: wire.id,
-            connection: connection(&wire.source)?,
+            connection,
+            sender,
             operator: operator(&wire.source),
             time: wire.time,
             request_id: wire.requestid.map(|t| t.0),
@@ -170,8 +172,8 @@ fn operator<'a>(source: &Cow<'a, str>) -> Option<&'a str> {
     }
 }
 
-/// The connection of a source, checked as [`Source`] checks it.
-fn connection<'a>(source: &Cow<'a, str>) -> Result<Option<&'a str>, DecodeError> {
+/// The connection of a source, when it is one, and its kind; checked as [`Source`] checks it.
+fn sender<'a>(source: &Cow<'a, str>) -> Result<(Option<&'a str>, Sender), DecodeError> {
     let bad = || DecodeError::Envelope("not a source".to_owned());
     let Cow::Borrowed(text) = source else {
         return Err(bad()); // an escape in it: no valid source holds a character that needs one
@@ -179,10 +181,11 @@ fn connection<'a>(source: &Cow<'a, str>) -> Result<Option<&'a str>, DecodeError>
     let (kind, name) = text.split_once('/').ok_or_else(bad)?;
     if matches!(kind, "scim" | "webhook") {
         return rollcall_domain::ConnectionName::new(name)
-            .map(|_| Some(name))
+            .map(|_| (Some(name), Sender::Connection))
             .map_err(|_| bad());
     }
-    text.parse::<Source>().map(|_| None).map_err(|_| bad())
+    let source = text.parse::<Source>().map_err(|_| bad())?;
+    Ok((None, Sender::from(&source)))
 }
 
 fn data<'a>(kind: &str, raw: &'a RawValue) -> Result<Data<'a>, DecodeError> {

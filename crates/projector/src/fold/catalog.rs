@@ -258,7 +258,6 @@ fn difference_of(entries: &BTreeSet<Entry>) -> CatalogDifference {
 
 impl TenantState {
     pub(super) fn catalog_changed(&mut self, id: EventId, difference: &CatalogDifference) -> Verdict {
-        self.release_all_desired();
         let losses = self.catalog.losses(difference);
         let withhold = self.catalog.catalog.needs_approval(losses.len());
         self.catalog.gain(difference);
@@ -274,7 +273,7 @@ impl TenantState {
         } else {
             self.catalog.lose(losses);
         }
-        self.catalog_moved();
+        self.catalog_moved(id);
         Verdict::Accepted {
             revision: Revision(0),
         }
@@ -282,6 +281,7 @@ impl TenantState {
 
     pub(super) fn decide_catalog_loss(
         &mut self,
+        id: EventId,
         cause: EventId,
         decision: Decision,
     ) -> Result<(), Rejection> {
@@ -293,16 +293,24 @@ impl TenantState {
         if decision == Decision::Approve {
             self.catalog.lose(withheld.entries);
         }
-        self.catalog_moved();
+        self.catalog_moved(id);
         Ok(())
     }
 
-    /// Reads everything again against the catalog. Nothing is lost by that (DESIGN 7.6), so the catch is not
-    /// asked.
-    fn catalog_moved(&mut self) {
+    /// Reads everything again against the catalog. A ref that moves to another place, another owner of a
+    /// location or the end of an ambiguity leads elsewhere than before; whatever would be lost by that is kept
+    /// (DESIGN 7.6, ADR 0007). What only adds costs no look at anybody.
+    fn catalog_moved(&mut self, cause: EventId) {
+        self.release_all_desired();
         self.catalog.reindex();
-        self.reread_roles();
         self.touched.catalog = true;
-        self.mark_everybody();
+        let meanings = self.read_roles();
+        if self.roles.may_take(&meanings, self.rules.conditional) {
+            let everybody = self.accounts.iter().map(|(ix, _)| ix).collect();
+            self.lossless(cause, everybody, |state| state.put_meanings(meanings));
+        } else {
+            self.put_meanings(meanings);
+            self.mark_everybody();
+        }
     }
 }

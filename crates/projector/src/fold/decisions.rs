@@ -27,10 +27,14 @@ impl TenantState {
         open
     }
 
-    pub(super) fn decision_recorded(&mut self, event: &DecisionRecorded) -> Result<Revision, Rejection> {
+    pub(super) fn decision_recorded(
+        &mut self,
+        id: EventId,
+        event: &DecisionRecorded,
+    ) -> Result<Revision, Rejection> {
         match &event.hold {
             HoldId::Guard { cause } => self.decide_guard(*cause, event.decision)?,
-            HoldId::CatalogLoss { cause } => self.decide_catalog_loss(*cause, event.decision)?,
+            HoldId::CatalogLoss { cause } => self.decide_catalog_loss(id, *cause, event.decision)?,
             HoldId::NameReused { account } => self.decide_name_reused(*account, event.decision)?,
         }
         Ok(Revision(0))

@@ -83,15 +83,50 @@ impl TenantState {
     pub(super) fn guarded(
         &mut self,
         cause: EventId,
-        mut accounts: Vec<AccountIx>,
+        accounts: Vec<AccountIx>,
         change: impl FnOnce(&mut Self),
     ) {
+        let limit = self.policy.guard.limit(self.counts.active);
+        let losses = self.losses(accounts, change);
+        if losses.is_empty() {
+            return;
+        }
+        let count = losses.len() as u64;
+        self.touched.guard = true;
+        let now = self.event_time.as_millis();
+        match limit {
+            Some(limit) if self.guard.lost_lately(now) + count > limit => self.stop(cause, losses),
+            _ => self.guard.lost(now, count),
+        }
+    }
+
+    /// Carries out a change that must take access from nobody, and stops every loss by it, however few and
+    /// whatever the policy's limit; the window does not count them (ADR 0007). Marks as
+    /// [`TenantState::guarded`] does.
+    pub(super) fn lossless(
+        &mut self,
+        cause: EventId,
+        accounts: Vec<AccountIx>,
+        change: impl FnOnce(&mut Self),
+    ) {
+        let losses = self.losses(accounts, change);
+        if !losses.is_empty() {
+            self.touched.guard = true;
+            self.stop(cause, losses);
+        }
+    }
+
+    /// Carries out a change, marks these accounts, and says what each of them lost by it.
+    fn losses(
+        &mut self,
+        mut accounts: Vec<AccountIx>,
+        change: impl FnOnce(&mut Self),
+    ) -> Vec<(AccountIx, Vec<GrantIx>)> {
         accounts.sort_unstable();
         accounts.dedup();
         for account in &accounts {
             self.release_desired(*account);
         }
-        let limit = self.policy.guard.limit(self.counts.active);
         let before: SmallVec<[GrantList; 1]> = accounts.iter().map(|account| self.held(*account)).collect();
         change(self);
         let mut losses: Vec<(AccountIx, Vec<GrantIx>)> = Vec::new();
@@ -108,16 +143,7 @@ impl TenantState {
                 losses.push((*account, lost));
             }
         }
-        if losses.is_empty() {
-            return;
-        }
-        let count = losses.len() as u64;
-        self.touched.guard = true;
-        let now = self.event_time.as_millis();
-        match limit {
-            Some(limit) if self.guard.lost_lately(now) + count > limit => self.stop(cause, losses),
-            _ => self.guard.lost(now, count),
-        }
+        losses
     }
 
     fn stop(&mut self, cause: EventId, losses: Vec<(AccountIx, Vec<GrantIx>)>) {

@@ -14,12 +14,49 @@ pub(crate) struct Input<'a> {
     pub(crate) id: EventId,
     /// The connection that it came through, when it was one.
     pub(crate) connection: Option<&'a str>,
+    pub(crate) sender: Sender,
     /// The operators' surface that it came through, when it was one.
     pub(crate) operator: Option<&'a str>,
     pub(crate) time: Timestamp,
     pub(crate) request_id: Option<Cow<'a, str>>,
     pub(crate) part: Option<Part>,
     pub(crate) data: Data<'a>,
+}
+
+/// Which kind of source an event came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sender {
+    Connection,
+    Operator,
+    Fluent,
+    Rollcall,
+}
+
+impl From<&Source> for Sender {
+    fn from(source: &Source) -> Self {
+        match source {
+            Source::Scim(_) | Source::Webhook(_) => Self::Connection,
+            Source::Operator(_) => Self::Operator,
+            Source::Fluent(_) => Self::Fluent,
+            Source::Rollcall(_) => Self::Rollcall,
+        }
+    }
+}
+
+impl Sender {
+    /// Whether it may say such a thing. Users and groups are asked for their connection where they are
+    /// decided; kinds of other streams are refused for that.
+    pub(super) fn may_send(self, data: &Data<'_>) -> bool {
+        let Data::Other(data) = data else { return true };
+        match &**data {
+            EventData::RulesActivated(_) | EventData::PolicyActivated(_) | EventData::DecisionRecorded(_) => {
+                self == Self::Operator
+            }
+            EventData::CatalogChanged(_) => self == Self::Fluent,
+            EventData::TimerFired(_) => self == Self::Rollcall,
+            _ => true,
+        }
+    }
 }
 
 /// What it says. The frequent kinds are borrowed member by member, the others are as they stand in the
@@ -138,6 +175,7 @@ impl<'a> From<&'a Event> for Input<'a> {
         Self {
             id: event.id,
             connection,
+            sender: Sender::from(&event.source),
             operator,
             time: event.time,
             request_id: event.request_id.as_deref().map(Cow::Borrowed),

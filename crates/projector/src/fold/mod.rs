@@ -34,7 +34,7 @@ pub(crate) use catalog::CatalogBook;
 pub(crate) use dirty::PublishedAs;
 pub(crate) use guard::{Kept, Trip};
 pub(crate) use hash::{StableHash, mix};
-pub(crate) use input::{Data, Input, Personal, RoleRef, Roles};
+pub(crate) use input::{Data, Input, Personal, RoleRef, Roles, Sender};
 pub(crate) use link::{Link, Since, targets};
 pub(crate) use parts::{Request, RequestKey, part_event};
 pub(crate) use roles::{GrantBook, World};
@@ -89,6 +89,10 @@ impl TenantState {
             };
         }
         let (verdict, document) = match input.part {
+            _ if !input.sender.may_send(&input.data) => {
+                let rejection = Rejection::WrongSource;
+                (Verdict::Rejected { rejection }, None)
+            }
             None => self.decide(input, &input.data),
             Some(part) => (self.apply_part(input, part), None),
         };
@@ -136,7 +140,7 @@ impl TenantState {
             EventData::TimerFired(_) => Verdict::Accepted {
                 revision: Revision(0),
             },
-            EventData::DecisionRecorded(d) => verdict_of(self.decision_recorded(d)),
+            EventData::DecisionRecorded(d) => verdict_of(self.decision_recorded(input.id, d)),
             EventData::UserCreated(_) | EventData::UserChanged(_) | EventData::UserDeleted(_) => {
                 rejected(Rejection::PartsUnfit) // only as parts do they come here, and users have none
             }

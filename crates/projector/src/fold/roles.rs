@@ -101,9 +101,24 @@ impl RoleBook {
         ix
     }
 
-    pub(crate) fn reread(&mut self, world: &World<'_>) {
-        for (_, entry) in self.app_roles.iter_mut() {
-            entry.resolution = resolve(&entry.text, world, &mut self.grants);
+    /// What every app role means in this world, in their order; nothing is put into force by that.
+    pub(crate) fn read_all(&mut self, world: &World<'_>) -> Vec<Resolution> {
+        let entries = self.app_roles.iter();
+        entries
+            .map(|(_, entry)| resolve(&entry.text, world, &mut self.grants))
+            .collect()
+    }
+
+    /// Whether somebody may hold less when these meanings are put into force.
+    pub(crate) fn may_take(&self, meanings: &[Resolution], conditional: bool) -> bool {
+        let mut pairs = self.app_roles.iter().zip(meanings);
+        pairs.any(|((_, old), new)| old.resolution.may_take(new, conditional))
+    }
+
+    /// Puts what [`RoleBook::read_all`] gave into force.
+    pub(crate) fn put(&mut self, meanings: Vec<Resolution>) {
+        for ((_, entry), resolution) in self.app_roles.iter_mut().zip(meanings) {
+            entry.resolution = resolution;
         }
     }
 

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use super::roles::World;
 use super::slab::AppRoleIx;
 use super::state::TenantState;
+use crate::access::Resolution;
 use crate::{RULES_FILE, Rejection, Verdict};
 
 /// A rule that translates some logical role.
@@ -125,12 +126,23 @@ impl TenantState {
 
     /// Reads every app role again, after the rules, the catalog or the account's name changed.
     pub(crate) fn reread_roles(&mut self) {
+        let meanings = self.read_roles();
+        self.put_meanings(meanings);
+    }
+
+    /// What every app role means by the rules, the catalog and the account's name as they are now.
+    pub(super) fn read_roles(&mut self) -> Vec<Resolution> {
         let world = World {
             rules: &self.rules,
             catalog: &self.catalog,
             account_name: self.policy.account_name.as_deref(),
         };
-        self.roles.reread(&world);
+        self.roles.read_all(&world)
+    }
+
+    /// Puts what [`TenantState::read_roles`] gave into force.
+    pub(super) fn put_meanings(&mut self, meanings: Vec<Resolution>) {
+        self.roles.put(meanings);
         for (_, group) in self.groups.iter_mut() {
             group.effective = std::sync::OnceLock::new();
         }

@@ -145,3 +145,57 @@ fn a_member_of_a_very_deep_nest_has_the_roles_of_all_groups_above() {
         assert_eq!(state.effective(ix).len(), DEPTH - number);
     }
 }
+
+#[test]
+fn each_kind_is_taken_from_its_own_source_alone() {
+    let sources = [
+        entra(),
+        Source::Operator("file".to_owned()),
+        Source::Fluent("catalog".to_owned()),
+        Source::Rollcall("timer".to_owned()),
+    ];
+    let kinds = [
+        (created(1, 1), 0),
+        (
+            EventData::RulesActivated(RulesActivated {
+                version: "v1".to_owned(),
+                replaces: None,
+                rules: RuleSet::default(),
+            }),
+            1,
+        ),
+        (
+            EventData::PolicyActivated(PolicyActivated {
+                policy: Policy::default(),
+            }),
+            1,
+        ),
+        (
+            EventData::CatalogChanged(CatalogChanged {
+                difference: CatalogDifference::default(),
+            }),
+            2,
+        ),
+        (
+            EventData::TimerFired(TimerFired {
+                timer: "tick".to_owned(),
+            }),
+            3,
+        ),
+    ];
+    let mut number = 0;
+    for (data, own) in kinds {
+        for (at, source) in sources.iter().enumerate() {
+            number += 1;
+            let mut state = TenantState::new();
+            let verdict = state
+                .apply(&event(number, source.clone(), data.clone()))
+                .settled
+                .verdict;
+            let refused = crate::Verdict::Rejected {
+                rejection: crate::Rejection::WrongSource,
+            };
+            assert_eq!(verdict != refused, at == own, "{source} {}", data.kind());
+        }
+    }
+}

@@ -375,6 +375,13 @@ fn the_generated_events_meet_what_matters() {
                 });
                 history.push(event);
             }
+            for cause in state.guard.trips.keys() {
+                let event = history.iter().find(|event| event.id == *cause).unwrap();
+                met.names.insert(format!("held by {}", event.data.kind()));
+                if state.policy.guard.limit(state.counts.active).is_none() {
+                    met.names.insert("held without a limit".to_owned());
+                }
+            }
             for (ix, account) in state.accounts.iter() {
                 let desired = state.desired_user(ix, None).unwrap();
                 met.names
@@ -419,6 +426,7 @@ fn the_generated_events_meet_what_matters() {
         "MemberRevisionMoved",
         "RulesMoved",
         "NoSuchHold",
+        "WrongSource",
         "buffered",
         "rollcall.decision.recorded.v1",
         "rollcall.group.deleted.v1",
@@ -429,6 +437,9 @@ fn the_generated_events_meet_what_matters() {
         "vanished",
         "several-connections",
         "guard",
+        "held by rollcall.group.changed.v1",
+        "held by rollcall.catalog.changed.v1",
+        "held without a limit",
         "Active",
         "Keep",
         "Inactive { reason: Deactivated }",

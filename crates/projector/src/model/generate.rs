@@ -94,6 +94,8 @@ pub(crate) enum Op {
         approve: bool,
     },
     Repeat(u8),
+    /// What another source should have said.
+    Stray(u8),
     Restart,
 }
 
@@ -111,10 +113,11 @@ pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
         13 => group_ops(roles, members, connection),
         2 => (0u8..6, prop::bool::weighted(0.1)).prop_map(|(set, stale)| Op::Rules { set, stale }),
         1 => (0u8..6).prop_map(Op::Policy),
-        5 => (prop::bool::weighted(0.4), 0u8..13).prop_map(|(gone, what)| Op::Catalog { gone, what }),
+        5 => (prop::bool::weighted(0.4), 0u8..17).prop_map(|(gone, what)| Op::Catalog { gone, what }),
         1 => (0u8..20).prop_map(Op::Timer),
         2 => (any::<u8>(), any::<bool>()).prop_map(|(which, approve)| Op::Decide { which, approve }),
         1 => any::<u8>().prop_map(Op::Repeat),
+        1 => any::<u8>().prop_map(Op::Stray),
         1 => Just(Op::Restart),
     ];
     // Most histories begin with a world in which something can be lost.
@@ -607,6 +610,28 @@ pub(crate) fn events(op: &Op, state: &TenantState, history: &[Event]) -> Vec<Eve
                 .into_iter()
                 .collect();
         }
+        Op::Stray(number) => {
+            let op = match number % 5 {
+                0 => Op::Rules { set: 0, stale: false },
+                1 => Op::Policy(3),
+                2 => Op::Catalog { gone: true, what: 6 },
+                3 => Op::Decide {
+                    which: number / 5,
+                    approve: true,
+                },
+                _ => Op::Timer(60),
+            };
+            let mut stray = events(&op, state, history);
+            for event in &mut stray {
+                event.source = match (&event.source, number / 5 % 2) {
+                    (_, 0) => Source::Scim(ConnectionName::new("entra").unwrap()),
+                    (Source::Fluent(_), _) => Source::Rollcall("timer".to_owned()),
+                    (Source::Rollcall(_), _) => Source::Operator("cli".to_owned()),
+                    _ => Source::Fluent("catalog".to_owned()),
+                };
+            }
+            return stray;
+        }
         Op::Restart => return Vec::new(),
     };
     vec![event(data, connection, number, state)]
@@ -615,7 +640,11 @@ pub(crate) fn events(op: &Op, state: &TenantState, history: &[Event]) -> Vec<Eve
 fn event(data: EventData, connection: Option<bool>, number: u128, state: &TenantState) -> Event {
     let source = match connection {
         Some(second) => Source::Scim(ConnectionName::new(if second { "okta" } else { "entra" }).unwrap()),
-        None => Source::Operator("cli".to_owned()),
+        None => match &data {
+            EventData::CatalogChanged(_) => Source::Fluent("catalog".to_owned()),
+            EventData::TimerFired(_) => Source::Rollcall("timer".to_owned()),
+            _ => Source::Operator("cli".to_owned()),
+        },
     };
     Event {
         id: EventId(Uuid::from_u128(number)),
@@ -762,6 +791,46 @@ fn catalog(gone: bool, what: u8) -> CatalogDifference {
         }
         (10, true) => {
             d.locations_removed = BTreeSet::from(["4".to_owned(), "2".to_owned()]);
+        }
+        // So much that it waits for an approval.
+        (11, true) => {
+            d.roles_removed = (0..20).map(|n| RoleName(format!("filler-{n}"))).collect();
+            d.locations_removed = BTreeSet::from(["4".to_owned()]);
+        }
+        // Two places swap their refs, or a ref comes to a place that had another.
+        (13, false) => {
+            d.locations_set = BTreeMap::from([
+                ("1".to_owned(), place("A_B", true)),
+                ("2".to_owned(), place("A", true)),
+            ]);
+        }
+        (13, true) => {
+            d.locations_set = BTreeMap::from([
+                ("1".to_owned(), place("Z", true)),
+                ("4".to_owned(), place("A", true)),
+            ]);
+        }
+        // Another retailer, and a location that passes to it.
+        (14, _) => {
+            let second = Place {
+                retailer: None,
+                ..place(if gone { "R" } else { "R8" }, true)
+            };
+            d.retailers_set = BTreeMap::from([("8".to_owned(), second)]);
+        }
+        (15, _) => {
+            let passed = Place {
+                retailer: (!gone).then(|| "8".to_owned()),
+                ..place("A", true)
+            };
+            d.locations_set = BTreeMap::from([("1".to_owned(), passed)]);
+        }
+        // Of two that share a ref one goes or is renamed.
+        (16, false) => {
+            d.locations_set = BTreeMap::from([("4".to_owned(), place("Q", true))]);
+        }
+        (16, true) => {
+            d.locations_removed = BTreeSet::from(["4".to_owned()]);
         }
         _ => {
             d.roles_added = (0..300)

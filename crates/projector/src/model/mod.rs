@@ -175,6 +175,16 @@ impl World {
 
     fn decide(&mut self, event: &Event, data: EventData) -> Result<u32, Rejection> {
         let connection = event.source.connection().cloned();
+        let from = event.source.to_string();
+        let needs = match event.data.kind().split('.').nth(1) {
+            Some("rules" | "policy" | "decision") => "operator/",
+            Some("catalog") => "fluent/",
+            Some("timer") => "rollcall/",
+            _ => "",
+        };
+        if !from.starts_with(needs) {
+            return Err(Rejection::WrongSource);
+        }
         match data {
             EventData::UserCreated(d) => {
                 let connection = connection.ok_or(Rejection::WrongSource)?;
@@ -339,11 +349,13 @@ impl World {
                 Ok(0)
             }
             EventData::CatalogChanged(d) => {
-                self.catalog_changed(event.id, &d.difference);
+                self.compared(event.id, true, |world| {
+                    world.catalog_changed(event.id, &d.difference)
+                });
                 Ok(0)
             }
             EventData::TimerFired(_) => Ok(0),
-            EventData::DecisionRecorded(d) => self.decision(&d),
+            EventData::DecisionRecorded(d) => self.decision(event.id, &d),
             _ => Err(Rejection::WrongStream),
         }
     }
@@ -478,6 +490,11 @@ impl World {
 
     /// Compares every account before and after, and keeps what is lost when it is too much.
     fn guarded(&mut self, cause: EventId, change: impl FnOnce(&mut Self)) {
+        self.compared(cause, false, change);
+    }
+
+    /// The same with a limit of nothing when the catalog is what changes.
+    fn compared(&mut self, cause: EventId, catalog: bool, change: impl FnOnce(&mut Self)) {
         let active = self.users.values().filter(|u| u.active && !u.deleted).count() as u64;
         let limit = self.policy.guard.limit(active);
         let accounts: Vec<AccountKey> = self.claims.keys().copied().collect();
@@ -504,7 +521,7 @@ impl World {
             .map(|(_, n)| n)
             .sum();
         match limit {
-            Some(limit) if lately + count > limit => {
+            limit if catalog || limit.is_some_and(|limit| lately + count > limit) => {
                 for (account, grants) in losses {
                     self.kept.entry(account).or_default().push(MKept {
                         cause,
@@ -531,7 +548,7 @@ impl World {
         self.kept.retain(|_, kept| !kept.is_empty());
     }
 
-    fn decision(&mut self, d: &DecisionRecorded) -> Result<u32, Rejection> {
+    fn decision(&mut self, id: EventId, d: &DecisionRecorded) -> Result<u32, Rejection> {
         match &d.hold {
             HoldId::Guard { cause } => {
                 let open = |one: &MKept| one.cause == *cause && !one.rejected;
@@ -551,7 +568,7 @@ impl World {
             HoldId::CatalogLoss { cause } => {
                 let entries = self.withheld.remove(cause).ok_or(Rejection::NoSuchHold)?;
                 if d.decision == Decision::Approve {
-                    self.lose(&entries);
+                    self.compared(id, true, |world| world.lose(&entries));
                 }
             }
             HoldId::NameReused { account } => {

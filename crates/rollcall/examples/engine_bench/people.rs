@@ -136,9 +136,16 @@ impl Events {
             replaces: None,
             rules: RuleSet::parse(RULES).unwrap(),
         };
+        let of = |source, data| Record::new(tenant().as_str().to_owned(), self.event(source, data).encode());
         vec![
-            self.scim(EventData::CatalogChanged(CatalogChanged { difference })),
-            self.scim(EventData::RulesActivated(rules)),
+            of(
+                Source::Fluent("catalog".to_owned()),
+                EventData::CatalogChanged(CatalogChanged { difference }),
+            ),
+            of(
+                Source::Operator("file".to_owned()),
+                EventData::RulesActivated(rules),
+            ),
         ]
     }
 
