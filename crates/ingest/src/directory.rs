@@ -67,6 +67,9 @@ pub trait Directory: fmt::Debug + Send + Sync {
 
     /// The groups that the group is nested in directly.
     fn groups_of_group(&self, group: GroupId) -> Vec<GroupId>;
+
+    /// The groups that are nested in the group directly.
+    fn groups_in_group(&self, group: GroupId) -> Vec<GroupId>;
 }
 
 impl Directory for TenantHandle {
@@ -120,5 +123,8 @@ impl Directory for TenantHandle {
     }
     fn groups_of_group(&self, group: GroupId) -> Vec<GroupId> {
         self.groups_of_group(group)
+    }
+    fn groups_in_group(&self, group: GroupId) -> Vec<GroupId> {
+        self.groups_in_group(group)
     }
 }

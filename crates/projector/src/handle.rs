@@ -357,6 +357,17 @@ impl TenantHandle {
             .unwrap_or_default()
     }
 
+    /// The groups that are nested in the group directly, by id. Costs those, not the group's users.
+    #[must_use]
+    pub fn groups_in_group(&self, group: GroupId) -> Vec<GroupId> {
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let group = state.group_index.get(&group).and_then(|ix| state.groups.get(*ix));
+        group
+            .map(|group| state.group_ids(&group.children))
+            .unwrap_or_default()
+    }
+
     /// The account that the user claims, deleted users too.
     #[must_use]
     pub fn account_of(&self, user: UserId) -> Option<AccountKey> {

@@ -4,6 +4,7 @@
 //! One request is one event, or none when it changes nothing. A change names only what changed and the
 //! revision it was made against; membership is a difference.
 
+mod bounds;
 mod group;
 mod members;
 mod parts;
@@ -11,6 +12,7 @@ mod parts;
 mod tests;
 mod user;
 
+pub(crate) use bounds::{BeyondBound, group_within_bounds, nesting_within_bounds, user_within_bounds};
 pub(crate) use group::{GroupWanted, MemberChange, change_group, create_group};
 pub(crate) use members::{MemberRef, member_set};
 pub(crate) use parts::in_parts;

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use http::StatusCode;
 use rollcall_scim::{ERROR_SCHEMA, ScimError, ScimType};
 
+use crate::decide::BeyondBound;
+
 /// Seconds after which a client is asked to try again when this server is busy: long enough to let a burst
 /// pass, short enough that no provisioning cycle is lost.
 pub(crate) const RETRY_AFTER_SECONDS: u32 = 2;
@@ -124,6 +126,12 @@ impl From<ScimError> for Failure {
             scim_type: error.scim_type.map(ScimType::as_str),
             ..Self::new(status, error.detail)
         }
+    }
+}
+
+impl From<BeyondBound> for Failure {
+    fn from(bound: BeyondBound) -> Self {
+        Self::bad("invalidValue", bound.to_string())
     }
 }
 

@@ -12,7 +12,10 @@ use rollcall_scim::{
 
 use super::represent::{group_resource, group_version, group_wanted, writable_group};
 use super::{Call, Service, not_modified, resource_id, shown};
-use crate::decide::{GroupWanted, MemberChange, MemberRef, change_group, create_group};
+use crate::decide::{
+    GroupWanted, MemberChange, MemberRef, change_group, create_group, group_within_bounds, member_set,
+    nesting_within_bounds,
+};
 use crate::http::answer::Answer;
 use crate::http::failure::Failure;
 use crate::seat::Seat;
@@ -28,6 +31,7 @@ impl Service {
         let parsed = parse_resource(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
         self.note(&parsed.notes);
         let wanted = group_wanted(&parsed.resource);
+        group_within_bounds(None, &wanted)?;
         let listed = parsed.members.unwrap_or_default();
         let seat = call.seat;
         let id = self.writer.ids.group();
@@ -40,6 +44,7 @@ impl Service {
                 return Err(group_name_taken());
             }
             let members = resolve_all(seat, &listed)?;
+            nest(seat, None, &member_set(members.iter().copied()).groups)?;
             Ok(Some(EventData::GroupCreated(create_group(
                 id,
                 wanted.clone(),
@@ -125,6 +130,7 @@ impl Service {
             let mut group = live(seat, id, with_members)?;
             must_match(if_match.as_ref(), &group)?;
             let wanted = want(&group)?;
+            group_within_bounds(Some(&group), &wanted)?;
             let members = member_change(seat, &mut group, members.as_ref())?;
             let Some(mut change) = change_group(&group, wanted, members) else {
                 return Ok(None);
@@ -135,6 +141,7 @@ impl Service {
                     return Err(group_name_taken());
                 }
             }
+            nest(seat, Some(id), &change.added.groups)?;
             if if_match.is_some() {
                 change.base = Some(group.revision);
                 change.member_base = Some(group.member_revision);
@@ -207,6 +214,18 @@ fn member_change(
             }
         }
     })
+}
+
+/// Refuses groups that are not in `group` yet and would be nested too deep there.
+fn nest(seat: &Seat, group: Option<GroupId>, added: &[GroupId]) -> Result<(), Failure> {
+    let directory = &seat.directory;
+    let is_new = |nested: &GroupId| !group.is_some_and(|group| directory.group_has_group(group, *nested));
+    let (parents, children) = (
+        |group| directory.groups_of_group(group),
+        |group| directory.groups_in_group(group),
+    );
+    let added = added.iter().copied().filter(is_new);
+    Ok(nesting_within_bounds(group, added, parents, children)?)
 }
 
 /// Every listed member as a user or a group of the connection.

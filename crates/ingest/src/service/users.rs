@@ -8,7 +8,7 @@ use rollcall_scim::{EntityTag, Precondition, ResourceKind, Selection, parse_patc
 
 use super::represent::{user_resource, user_version, user_wanted, writable_user};
 use super::{Call, Service, not_modified, shown};
-use crate::decide::{UserWanted, change_user, create_user, is_rehire};
+use crate::decide::{UserWanted, change_user, create_user, is_rehire, user_within_bounds};
 use crate::http::answer::Answer;
 use crate::http::failure::Failure;
 use crate::seat::Seat;
@@ -20,6 +20,7 @@ impl Service {
         let parsed = parse_resource(ResourceKind::User, call.seat.connection.dialect, call.body)?;
         self.note(&parsed.notes);
         let wanted = user_wanted(parsed.resource);
+        user_within_bounds(None, &wanted)?;
         let (seat, key) = (call.seat, call.seat.directory.key());
         let new = self.writer.ids.user();
         let mut id = new;
@@ -109,6 +110,7 @@ impl Service {
             let user = live(seat, id)?;
             must_match(if_match.as_ref(), &user)?;
             let wanted = want(&user)?;
+            user_within_bounds(Some(&user), &wanted)?;
             let Some(change) = change_user(key, &user, &wanted) else {
                 return Ok(None);
             };

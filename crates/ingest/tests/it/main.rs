@@ -8,6 +8,7 @@
     reason = "tests say what they expect"
 )]
 
+mod bounds;
 mod contention;
 mod credentials;
 mod entra;

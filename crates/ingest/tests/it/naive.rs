@@ -507,4 +507,12 @@ impl Directory for NaiveDirectory {
             .map(|(g, _)| g.id)
             .collect()
     }
+
+    fn groups_in_group(&self, group: GroupId) -> Vec<GroupId> {
+        let state = self.state.lock();
+        let found = state.groups.iter().find(|(g, _)| g.id == group);
+        found
+            .map(|(_, members)| members.groups.clone())
+            .unwrap_or_default()
+    }
 }

@@ -7,6 +7,8 @@
 mod publish;
 mod shared;
 mod slice;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,8 +41,8 @@ pub(crate) struct Driver {
     position: u64,
     /// Something changed since the last commit.
     unsaved: bool,
-    /// A commit failed: pages are lost, and nothing more may be committed.
-    broken: bool,
+    /// Why a commit failed: pages are lost, and nothing more may be committed.
+    broken: Option<String>,
 }
 
 impl Driver {
@@ -57,7 +59,7 @@ impl Driver {
             reader,
             position,
             unsaved: false,
-            broken: false,
+            broken: None,
         })
     }
 
@@ -85,7 +87,7 @@ impl Driver {
         }
         self.publisher.stop();
         self.core.documents.close();
-        self.core.end(reason);
+        self.core.end(self.broken.unwrap_or(reason));
     }
 
     /// One turn; true when there is more to do at once.
@@ -159,7 +161,7 @@ impl Driver {
     /// Writes what changed with the position that it is true for.
     fn commit(&mut self) {
         self.unsaved |= self.publisher.take_published();
-        if !self.unsaved || self.broken {
+        if !self.unsaved || self.broken.is_some() {
             return;
         }
         let mut commit = Commit::default();
@@ -179,9 +181,10 @@ impl Driver {
             Err(error) => {
                 // The pages that were to be written are forgotten, so nothing more may be committed: what is
                 // in memory stays right, and the next start folds from the last good commit or rebuilds.
-                self.broken = true;
                 tracing::error!(%error, "the state cannot be written any more; the next start folds again");
-                self.core.end(format!("the state cannot be written: {error}"));
+                let reason = format!("the state cannot be written: {error}");
+                self.core.end(reason.clone());
+                self.broken = Some(reason);
             }
         }
     }

@@ -43,6 +43,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// sled's text for a locked store.
 const LOCKED: &str = "could not acquire lock";
 const META: &[u8] = b"meta";
+/// The mark of a damaged store as earlier versions set it, inside.
 const DAMAGED: &[u8] = b"damaged";
 
 /// Why the stored state cannot be used. Its text names no value.
@@ -78,6 +79,38 @@ pub(crate) struct Store {
     meta: Meta,
     /// Hash of every page, by key, so that the sum can follow a change.
     hashes: FxHashMap<Key, u64>,
+    mark: Mark,
+    /// What the next commit fails with.
+    #[cfg(test)]
+    pub(crate) fails_with: Option<StoreError>,
+}
+
+/// A file beside the store that has it rebuilt at the next start. Beside it, because a store that can still be
+/// read but no more written takes no mark.
+#[derive(Debug, Clone)]
+struct Mark(PathBuf);
+
+impl Mark {
+    fn of(dir: &Path) -> Self {
+        Self(dir.with_file_name(format!("{}.damaged", name_of(dir))))
+    }
+
+    fn set(&self) {
+        if let Err(error) = std::fs::write(&self.0, b"") {
+            tracing::warn!(%error, "the state could not be marked as damaged");
+        }
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.exists()
+    }
+
+    fn clear(&self) -> std::io::Result<()> {
+        match std::fs::remove_file(&self.0) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Reads documents while the driver writes. Empty once the projector has stopped, so that a handle that
@@ -85,6 +118,7 @@ pub(crate) struct Store {
 #[derive(Debug, Clone)]
 pub(crate) struct Documents {
     tree: Arc<RwLock<Option<sled::Tree>>>,
+    mark: Mark,
 }
 
 /// The documents that a turn changed: the new bytes, or none for a deleted user.
@@ -103,20 +137,18 @@ pub(crate) struct Opened {
 pub(crate) fn open(dir: &Path, log: LogId) -> Result<Opened, ProjectorError> {
     match open_patiently(dir, log) {
         Ok(opened) => Ok(opened),
-        Err(StoreError::Unusable(reason)) => Err(ProjectorError::State {
-            dir: dir.to_owned(),
-            reason,
-        }),
+        Err(StoreError::Unusable(reason)) => Err(cannot_use(dir, reason)),
         Err(error) => {
             let aside = move_aside(dir)?;
+            // Only now: a death before this moves an empty state aside, one after it changes nothing.
+            Mark::of(dir)
+                .clear()
+                .map_err(|error| cannot_use(dir, format!("its mark cannot be removed: {error}")))?;
             tracing::warn!(
                 reason = %error, aside = %aside.display(),
                 "the state could not be used; it was moved aside and is rebuilt from the log"
             );
-            contain(|| try_open(dir, log)).map_err(|error| ProjectorError::State {
-                dir: dir.to_owned(),
-                reason: error.to_string(),
-            })
+            contain(|| try_open(dir, log)).map_err(|error| cannot_use(dir, error.to_string()))
         }
     }
 }
@@ -141,7 +173,8 @@ fn try_open(dir: &Path, log: LogId) -> Result<Opened, StoreError> {
         .flush_every_ms(Some(FLUSH_MS));
     let db = config.open().map_err(|e| failed("open", &e))?;
     let tree = db.open_tree("state").map_err(|e| failed("open", &e))?;
-    if tree.contains_key(DAMAGED).map_err(|e| failed("read", &e))? {
+    let mark = Mark::of(dir);
+    if mark.is_set() || tree.contains_key(DAMAGED).map_err(|e| failed("read", &e))? {
         return Err(damaged("it was found damaged while in use"));
     }
     let meta = match tree.get(META).map_err(|e| failed("read", &e))? {
@@ -174,6 +207,9 @@ fn try_open(dir: &Path, log: LogId) -> Result<Opened, StoreError> {
         db,
         meta,
         hashes: FxHashMap::default(),
+        mark,
+        #[cfg(test)]
+        fails_with: None,
     };
     let tenants = store.load()?;
     let position = store.meta.position;
@@ -232,6 +268,7 @@ impl Store {
     pub(crate) fn documents(&self) -> Documents {
         Documents {
             tree: Arc::new(RwLock::new(Some(self.tree.clone()))),
+            mark: self.mark.clone(),
         }
     }
 
@@ -279,12 +316,23 @@ impl Store {
         }
     }
 
-    /// Writes a commit: all of it and its position, or nothing.
+    /// Writes a commit: all of it and its position, or nothing. A store that fails otherwise than by a full or
+    /// forbidden disk is rebuilt at the next start.
     pub(crate) fn commit(&mut self, mut commit: Commit, position: u64) -> Result<(), StoreError> {
         self.meta.position = position;
         let meta = serde_json::to_vec(&self.meta).map_err(|_| damaged("its head is not writable"))?;
         commit.0.insert(META, meta);
-        contain(|| self.tree.apply_batch(commit.0).map_err(|e| failed("write", &e)))
+        let written = contain(|| {
+            #[cfg(test)]
+            if let Some(error) = self.fails_with.clone() {
+                return Err(error);
+            }
+            self.tree.apply_batch(commit.0).map_err(|e| failed("write", &e))
+        });
+        if matches!(written, Err(StoreError::Damaged(_))) {
+            self.mark.set();
+        }
+        written
     }
 
     /// Hands everything to the operating system.
@@ -316,35 +364,27 @@ impl Documents {
         }
         .bytes();
         let bytes = contain(|| tree.get(key).map_err(|e| failed("read", &e)))
-            .map_err(|_| mark_damaged(tree, "a document could not be read"))?;
-        let bytes = bytes.ok_or_else(|| mark_damaged(tree, "a document is missing"))?;
+            .map_err(|_| self.found_damaged("a document could not be read"))?;
+        let bytes = bytes.ok_or_else(|| self.found_damaged("a document is missing"))?;
         let (found, attributes) =
-            decode_document(&bytes).ok_or_else(|| mark_damaged(tree, "a document is not readable"))?;
+            decode_document(&bytes).ok_or_else(|| self.found_damaged("a document is not readable"))?;
         if found == revision {
             Ok(attributes)
         } else {
-            Err(mark_damaged(
-                tree,
-                "a document is of another revision than its user",
-            ))
+            Err(self.found_damaged("a document is of another revision than its user"))
         }
+    }
+
+    /// Has the state rebuilt at the next start.
+    fn found_damaged(&self, what: &str) -> StoreError {
+        self.mark.set();
+        damaged(what)
     }
 
     /// Lets go of the files.
     pub(crate) fn close(&self) {
         *self.tree.write() = None;
     }
-}
-
-/// Has the state rebuilt at the next start.
-fn mark_damaged(tree: &sled::Tree, what: &str) -> StoreError {
-    if let Err(error) = contain(|| {
-        tree.insert(DAMAGED, b"1".as_slice())
-            .map_err(|e| failed("write", &e))
-    }) {
-        tracing::warn!(reason = %error, "the state could not be marked as damaged");
-    }
-    damaged(what)
 }
 
 /// A document's bytes: its revision and the JSON of its attributes.
@@ -410,18 +450,25 @@ fn failed(what: &str, error: &sled::Error) -> StoreError {
 
 /// Renames the directory to the first free `<dir>.damaged-<n>`.
 fn move_aside(dir: &Path) -> Result<PathBuf, ProjectorError> {
-    let refused = |reason: String| ProjectorError::State {
-        dir: dir.to_owned(),
-        reason,
-    };
-    let name = dir
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let refused = |reason: String| cannot_use(dir, reason);
+    let name = name_of(dir);
     let aside = (1u32..)
         .map(|number| dir.with_file_name(format!("{name}.damaged-{number}")))
         .find(|path| !path.exists())
         .ok_or_else(|| refused("no free name to move it aside".to_owned()))?;
     std::fs::rename(dir, &aside).map_err(|e| refused(format!("cannot be moved aside: {e}")))?;
     Ok(aside)
+}
+
+fn name_of(dir: &Path) -> String {
+    dir.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+fn cannot_use(dir: &Path, reason: String) -> ProjectorError {
+    ProjectorError::State {
+        dir: dir.to_owned(),
+        reason,
+    }
 }
