@@ -243,7 +243,7 @@ async fn a_name_that_passes_to_another_person_waits_while_the_account_holds_what
     let explained = world.json(&["explain", &named("veteran")]).await;
     let hold = format!("name-reused:{}", explained["account"].as_str().unwrap());
     let listed = world.command(&["holds"]).await;
-    assert!(listed.stdout.contains("name-reused"), "{listed:?}");
+    assert!(listed.out.contains("name-reused"), "{listed:?}");
     world.converged().await; // still out
     let told = world
         .command(&["approve", &hold, "--reason", "the same person, another contract"])
