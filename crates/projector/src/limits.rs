@@ -12,6 +12,10 @@ pub const SETTLE_WAIT_MAX: Duration = Duration::from_secs(10);
 pub const PAGE_MAX: usize = 1_000;
 /// The window in which losses of access are summed for the safety catch, in ms of event time (DESIGN 8).
 pub const GUARD_WINDOW_MS: i64 = 10 * 60 * 1000;
+/// The catch's clock follows events that are at most this far ahead of it, in ms: a day, far more than clocks
+/// of honest senders differ by. Further it goes only as far as two events in a row agree, so that a single one
+/// dated years ahead does not stop the window for years, and a quiet week does not stop it either.
+pub const GUARD_AHEAD_MS: i64 = 24 * 60 * 60 * 1000;
 /// Requests in parts that wait for their rest; the oldest gives way. A door sends the parts of a request in
 /// one go.
 pub const PARTS_REQUESTS_MAX: usize = 64;
