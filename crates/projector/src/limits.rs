@@ -1,4 +1,11 @@
 //! Every bound of the projector, with its reason.
+//!
+//! Some decide what an event does, so they belong to the frozen rules of acceptance (DESIGN 5): with another
+//! value an old log would fold to other verdicts or other desired users. Those are [`VERDICTS_MAX`],
+//! [`GUARD_WINDOW_MS`], [`GUARD_AHEAD_MS`], [`PARTS_REQUESTS_MAX`] and [`PARTS_BYTES_MAX`]; with them, in the
+//! domain, `LOSS_ENTRIES_MAX` and `LOSS_PERCENT_MAX` (a catalog loss that waits), `EVENT_PARTS_MAX`, and
+//! `EVENT_BYTES_MAX`, by which waiting parts of a catalog are weighed. Changing one needs a new version of the
+//! events that it judges. All others bound work and memory only and may change freely.
 
 use std::time::Duration;
 
