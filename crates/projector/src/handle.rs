@@ -557,6 +557,7 @@ impl TenantHandle {
             duplicates: counts.duplicates,
             unreadable: counts.unreadable,
             dropped_members: counts.dropped_members,
+            ahead_of_time: counts.ahead_of_time,
         }
     }
 

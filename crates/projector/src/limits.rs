@@ -1,4 +1,11 @@
 //! Every bound of the projector, with its reason.
+//!
+//! Some decide what an event does, so they belong to the frozen rules of acceptance (DESIGN 5): with another
+//! value an old log would fold to other verdicts or other desired users. Those are [`VERDICTS_MAX`],
+//! [`GUARD_WINDOW_MS`], [`GUARD_AHEAD_MS`], [`PARTS_REQUESTS_MAX`] and [`PARTS_BYTES_MAX`]; with them, in the
+//! domain, `LOSS_ENTRIES_MAX` and `LOSS_PERCENT_MAX` (a catalog loss that waits), `EVENT_PARTS_MAX`, and
+//! `EVENT_BYTES_MAX`, by which waiting parts of a catalog are weighed. Changing one needs a new version of the
+//! events that it judges. All others bound work and memory only and may change freely.
 
 use std::time::Duration;
 
@@ -12,6 +19,10 @@ pub const SETTLE_WAIT_MAX: Duration = Duration::from_secs(10);
 pub const PAGE_MAX: usize = 1_000;
 /// The window in which losses of access are summed for the safety catch, in ms of event time (DESIGN 8).
 pub const GUARD_WINDOW_MS: i64 = 10 * 60 * 1000;
+/// The catch's clock follows events that are at most this far ahead of it, in ms: a day, far more than clocks
+/// of honest senders differ by. Further it goes only as far as two events in a row agree, so that a single one
+/// dated years ahead does not stop the window for years, and a quiet week does not stop it either.
+pub const GUARD_AHEAD_MS: i64 = 24 * 60 * 60 * 1000;
 /// Requests in parts that wait for their rest; the oldest gives way. A door sends the parts of a request in
 /// one go.
 pub const PARTS_REQUESTS_MAX: usize = 64;

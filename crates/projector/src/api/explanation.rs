@@ -119,4 +119,7 @@ pub struct TenantStatus {
     pub unreadable: u64,
     /// Member references that named nobody and were dropped.
     pub dropped_members: u64,
+    /// Events more than a day ahead of those before, which the safety catch's clock did not follow at once: one
+    /// after every quiet day is usual, many point to a sender's clock.
+    pub ahead_of_time: u64,
 }

@@ -39,9 +39,12 @@ impl TenantState {
             c.duplicates,
             c.unreadable,
             c.dropped_members,
+            c.ahead_of_time,
         ] {
             h.number(count);
         }
+        let clock = self.guard.clock;
+        h.json(&(clock.now, clock.ahead));
         h.json(&(
             &self.policy,
             self.policy_since,

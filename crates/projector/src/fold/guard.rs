@@ -12,7 +12,7 @@ use super::slab::{AccountIx, GrantIx};
 use super::state::{ByCause, TenantState};
 use crate::Lane;
 use crate::access::GrantList;
-use crate::limits::GUARD_WINDOW_MS;
+use crate::limits::{GUARD_AHEAD_MS, GUARD_WINDOW_MS};
 
 /// What the catch keeps of an account for one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,10 +36,41 @@ pub(crate) struct Trip {
     pub(crate) open: u64,
 }
 
+/// What time it is for the catch: the running maximum of the times in the events, but for leaps that no other
+/// event confirms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Clock {
+    /// In ms; 0 before the first event.
+    pub(crate) now: i64,
+    /// The time in ms of the event before, when it was too far ahead to be believed alone.
+    pub(crate) ahead: Option<i64>,
+}
+
+impl Clock {
+    /// Goes on by an event; true when its time is too far ahead to be believed alone.
+    pub(crate) fn tick(&mut self, time: i64) -> bool {
+        let leaps = |now: i64| now != 0 && time > now.saturating_add(GUARD_AHEAD_MS);
+        let before = self.ahead.take();
+        if leaps(self.now)
+            && let Some(before) = before
+        {
+            self.now = before.min(time);
+        }
+        if leaps(self.now) {
+            self.ahead = Some(time);
+            return true;
+        }
+        self.now = self.now.max(time);
+        false
+    }
+}
+
 /// The losses of the last minutes, and what was stopped.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Guard {
-    /// Event time in ms and accounts that lost something then, oldest first.
+    /// The catch's clock.
+    pub(crate) clock: Clock,
+    /// The clock's time in ms and accounts that lost something then, oldest first.
     window: VecDeque<(i64, u64)>,
     /// Sum of the window.
     lately: u64,
@@ -71,7 +102,7 @@ impl Guard {
         }
     }
 
-    /// Event time in ms and how many lost something then, oldest first.
+    /// The clock's time in ms and how many lost something then, oldest first.
     pub(crate) fn losses(&self) -> impl ExactSizeIterator<Item = (i64, u64)> + '_ {
         self.window.iter().copied()
     }
@@ -93,7 +124,7 @@ impl TenantState {
         }
         let count = losses.len() as u64;
         self.touched.guard = true;
-        let now = self.event_time.as_millis();
+        let now = self.guard.clock.now;
         match limit {
             Some(limit) if self.guard.lost_lately(now) + count > limit => self.stop(cause, losses),
             _ => self.guard.lost(now, count),
@@ -221,5 +252,42 @@ impl TenantState {
         entry.kept = (!kept.is_empty()).then_some(kept);
         self.touched.accounts.push(account);
         self.touched.guard = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = GUARD_AHEAD_MS;
+
+    fn after(times: &[i64]) -> (i64, usize) {
+        let mut clock = Clock::default();
+        let ahead = times.iter().filter(|time| clock.tick(**time)).count();
+        (clock.now, ahead)
+    }
+
+    #[test]
+    fn one_event_years_ahead_does_not_move_the_clock_of_the_catch() {
+        let years = 1_000 * DAY;
+        assert_eq!(after(&[5, years, 6, years, 7]), (7, 2));
+        assert_eq!(after(&[5, 5 + DAY]), (5 + DAY, 0), "a day is believed at once");
+    }
+
+    #[test]
+    fn after_a_quiet_time_the_clock_goes_as_far_as_two_events_agree() {
+        let (week, years) = (7 * DAY, 1_000 * DAY);
+        assert_eq!(after(&[5, week, week + 1]), (week + 1, 1));
+        assert_eq!(
+            after(&[5, years, week, week + 1]),
+            (week + 1, 1),
+            "the nearer of the two"
+        );
+        assert_eq!(after(&[5, week, years, week + 1]), (week + 1, 2));
+        assert_eq!(
+            after(&[5, 2 * DAY + 6, 4 * DAY + 6, 6 * DAY + 6]).0,
+            4 * DAY + 6,
+            "one behind"
+        );
     }
 }

@@ -32,7 +32,7 @@ use rollcall_domain::{Event, EventData, Revision};
 
 pub(crate) use catalog::CatalogBook;
 pub(crate) use dirty::PublishedAs;
-pub(crate) use guard::{Kept, Trip};
+pub(crate) use guard::{Clock, Kept, Trip};
 pub(crate) use hash::{StableHash, mix};
 pub(crate) use input::{Data, Input, Personal, RoleRef, Roles, Sender};
 pub(crate) use link::{Link, Since, targets};
@@ -88,6 +88,7 @@ impl TenantState {
                 document: None,
             };
         }
+        self.counts.ahead_of_time += u64::from(self.guard.clock.tick(input.time.as_millis()));
         let (verdict, document) = match input.part {
             _ if !input.sender.may_send(&input.data) => {
                 let rejection = Rejection::WrongSource;

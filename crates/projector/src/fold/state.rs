@@ -108,6 +108,7 @@ pub(crate) struct Counts {
     pub(crate) duplicates: u64,
     pub(crate) unreadable: u64,
     pub(crate) dropped_members: u64,
+    pub(crate) ahead_of_time: u64,
 }
 
 /// Everything that the fold knows of a tenant.

@@ -134,6 +134,7 @@ fn check_account(state: &TenantState, world: &World, account: AccountKey) -> Res
 fn check(state: &TenantState, history: &[Event]) -> Result<(), TestCaseError> {
     let world = World::after(history);
     prop_assert_eq!(state.sequence().0, world.sequence);
+    prop_assert_eq!((state.guard.clock.now, state.counts.ahead_of_time), world.clock());
     for (id, verdict) in &world.verdicts {
         prop_assert_eq!(
             state.verdicts.get(*id).map(|s| s.verdict),
@@ -363,7 +364,14 @@ fn the_generated_events_meet_what_matters() {
         let (mut state, mut history) = (TenantState::new(), Vec::new());
         for op in &ops {
             for event in events(op, &state, &history) {
+                let before = state.guard.clock;
                 let applied = state.apply(&event);
+                if state.guard.clock.ahead.is_some() {
+                    met.names.insert("ahead of time".to_owned());
+                }
+                if before.ahead.is_some() && state.guard.clock.now > before.now + 86_400_000 {
+                    met.names.insert("a leap that two agree on".to_owned());
+                }
                 let kind = event.data.kind();
                 met.names.insert(match applied.settled.verdict {
                     crate::Verdict::Rejected { rejection } => format!("{rejection:?}")
@@ -440,6 +448,8 @@ fn the_generated_events_meet_what_matters() {
         "held by rollcall.group.changed.v1",
         "held by rollcall.catalog.changed.v1",
         "held without a limit",
+        "ahead of time",
+        "a leap that two agree on",
         "Active",
         "Keep",
         "Inactive { reason: Deactivated }",

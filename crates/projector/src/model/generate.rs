@@ -114,7 +114,7 @@ pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => (0u8..6, prop::bool::weighted(0.1)).prop_map(|(set, stale)| Op::Rules { set, stale }),
         1 => (0u8..6).prop_map(Op::Policy),
         5 => (prop::bool::weighted(0.4), 0u8..17).prop_map(|(gone, what)| Op::Catalog { gone, what }),
-        1 => (0u8..20).prop_map(Op::Timer),
+        1 => (0u8..25).prop_map(Op::Timer),
         2 => (any::<u8>(), any::<bool>()).prop_map(|(which, approve)| Op::Decide { which, approve }),
         1 => any::<u8>().prop_map(Op::Repeat),
         1 => any::<u8>().prop_map(Op::Stray),
@@ -568,7 +568,12 @@ pub(crate) fn events(op: &Op, state: &TenantState, history: &[Event]) -> Vec<Eve
                 number,
                 state,
             );
-            timer.time = state.event_time().plus_millis(i64::from(*minutes) * 60_000);
+            // Some minutes, or most of a day and more.
+            let minutes = match i64::from(*minutes) {
+                minutes @ 0..20 => minutes,
+                more => (more - 19) * 20 * 60,
+            };
+            timer.time = now(state).plus_millis(minutes * 60_000);
             return vec![timer];
         }
         Op::Decide { which, approve } => {
@@ -637,6 +642,11 @@ pub(crate) fn events(op: &Op, state: &TenantState, history: &[Event]) -> Vec<Eve
     vec![event(data, connection, number, state)]
 }
 
+/// The time for the catch, which one sender with a wrong clock does not move.
+fn now(state: &TenantState) -> Timestamp {
+    Timestamp::from_millis(state.guard.clock.now)
+}
+
 fn event(data: EventData, connection: Option<bool>, number: u128, state: &TenantState) -> Event {
     let source = match connection {
         Some(second) => Source::Scim(ConnectionName::new(if second { "okta" } else { "entra" }).unwrap()),
@@ -649,7 +659,7 @@ fn event(data: EventData, connection: Option<bool>, number: u128, state: &Tenant
     Event {
         id: EventId(Uuid::from_u128(number)),
         source,
-        time: state.event_time().plus_millis(1000),
+        time: now(state).plus_millis(1000),
         tenant: TenantId::new("acme").unwrap(),
         actor: "test".to_owned(),
         request_id: None,

@@ -71,7 +71,8 @@ enum Fact {
 #[derive(Debug, Default)]
 struct World {
     sequence: u64,
-    time: i64,
+    /// The times of all events that were not repetitions.
+    times: Vec<i64>,
     users: BTreeMap<UserId, MUser>,
     /// Live groups only.
     groups: BTreeMap<GroupId, MGroup>,
@@ -108,10 +109,10 @@ impl World {
 
     fn event(&mut self, event: &Event) {
         self.sequence += 1;
-        self.time = self.time.max(event.time.as_millis());
         if self.verdicts.contains_key(&event.id) {
             return;
         }
+        self.times.push(event.time.as_millis());
         let whole = match event.part {
             None => Some(event.data.clone()),
             Some(part) => {
@@ -514,10 +515,11 @@ impl World {
             return;
         }
         let count = losses.len() as u64;
+        let (now, _) = self.clock();
         let lately: u64 = self
             .window
             .iter()
-            .filter(|(at, _)| *at > self.time - 600_000)
+            .filter(|(at, _)| *at > now - 600_000)
             .map(|(_, n)| n)
             .sum();
         match limit {
@@ -530,8 +532,26 @@ impl World {
                     });
                 }
             }
-            _ => self.window.push((self.time - self.time % 1000, count)),
+            _ => self.window.push((now - now % 1000, count)),
         }
+    }
+
+    /// The catch's time, and how many events were too far ahead of it.
+    fn clock(&self) -> (i64, u64) {
+        const DAY: i64 = 86_400_000;
+        let (mut now, mut ahead) = (0, 0);
+        for (at, time) in self.times.iter().enumerate() {
+            let far = |time: i64, now: i64| now > 0 && time > now + DAY;
+            if at > 0 && far(*time, now) && far(self.times[at - 1], now) {
+                now = self.times[at - 1].min(*time);
+            }
+            if far(*time, now) {
+                ahead += 1;
+            } else {
+                now = now.max(*time);
+            }
+        }
+        (now, ahead)
     }
 
     /// What is desired again is not kept any more.

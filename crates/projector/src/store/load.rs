@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::codec::{BadValue, Reader};
 use super::key::Kind;
 use crate::fold::{
-    Account, AccountIx, AssignedIx, CatalogBook, ConnectionIx, Group, GroupIx, Kept, Link, PublishedAs,
-    Remembered, Request, RequestKey, Since, TenantState, Trip, User, UserIx, Verdicts,
+    Account, AccountIx, AssignedIx, CatalogBook, Clock, ConnectionIx, Group, GroupIx, Kept, Link,
+    PublishedAs, Remembered, Request, RequestKey, Since, TenantState, Trip, User, UserIx, Verdicts,
 };
 use crate::{Lane, Verdict};
 
@@ -85,9 +85,14 @@ impl Loader {
             &mut c.duplicates,
             &mut c.unreadable,
             &mut c.dropped_members,
+            &mut c.ahead_of_time,
         ] {
             *count = r.u64()?;
         }
+        state.guard.clock = Clock {
+            now: r.i64()?,
+            ahead: Some(r.i64()?).filter(|ahead| *ahead != i64::MIN),
+        };
         state.policy_since = Sequence(r.u64()?);
         state.rules_since = Sequence(r.u64()?);
         self.next_verdict = r.u32()? as usize;

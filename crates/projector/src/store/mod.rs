@@ -32,7 +32,7 @@ use key::{Key, Kind};
 use load::Loader;
 
 /// The version of the stored form; another one is rebuilt from the log.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 /// sled's page cache: enough for the documents in use, far below what the state itself takes.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// How often sled writes out what was committed; what is lost by a power cut is folded again.

@@ -107,9 +107,13 @@ fn header(state: &TenantState) -> Vec<u8> {
         c.duplicates,
         c.unreadable,
         c.dropped_members,
+        c.ahead_of_time,
     ] {
         w.u64(count);
     }
+    let clock = state.guard.clock;
+    w.i64(clock.now);
+    w.i64(clock.ahead.unwrap_or(i64::MIN));
     w.u64(state.policy_since.0);
     w.u64(state.rules_since.0);
     w.count(state.verdicts.next());
