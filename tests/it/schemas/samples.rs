@@ -377,6 +377,10 @@ fn holds() -> Vec<Hold> {
             limit: 255,
         },
         Hold::NoEmail,
+        Hold::TooManyGrants {
+            count: 256_000,
+            limit: 4_000,
+        },
         Hold::NameReused,
         Hold::SeveralConnections,
         Hold::Guard { cause: event_id(2) },

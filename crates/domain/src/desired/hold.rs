@@ -61,6 +61,13 @@ pub enum Hold {
     },
     /// Fluent requires an e-mail address and the IdP sends none.
     NoEmail,
+    /// More grants are desired than can be put on record. Clears when roles end or a rule gives fewer.
+    TooManyGrants {
+        /// How many the account would own.
+        count: u32,
+        /// How many one may.
+        limit: u32,
+    },
     /// The name passed to another person while the account holds grants that are not ours.
     NameReused,
     /// Live users of several connections claim the account, and the policy says hold.
@@ -86,6 +93,7 @@ impl Hold {
             Self::Vanished { .. } => "vanished",
             Self::UserNameTooLong { .. } => "user-name-too-long",
             Self::NoEmail => "no-email",
+            Self::TooManyGrants { .. } => "too-many-grants",
             Self::NameReused => "name-reused",
             Self::SeveralConnections => "several-connections",
             Self::Guard { .. } => "guard",
@@ -141,6 +149,9 @@ impl fmt::Display for Hold {
                 write!(f, "the user name has {length} characters, Fluent takes {limit}")
             }
             Self::NoEmail => f.write_str("Fluent requires an e-mail address and none was sent"),
+            Self::TooManyGrants { count, limit } => {
+                write!(f, "the roles come to {count} grants, an account may have {limit}")
+            }
             Self::NameReused => f.write_str(
                 "the name passed to another person while the account holds grants that are not ours",
             ),

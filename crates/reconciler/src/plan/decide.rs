@@ -9,10 +9,14 @@ use rollcall_domain::{
 use super::step::{Email, NewUser, ProfileChange, Step};
 use super::{Facts, Plan, Treatment};
 
-/// Most pairs that one plan removes: its intent names them all and has to fit into a record of the log, or a
-/// leaver with very many could never be put on record and so never be closed. What is left over is the next
-/// plan's.
-pub(super) const REMOVED_PER_PLAN_MAX: usize = 2_000;
+/// Most pairs that one plan removes and adds together: its intent and its outcome name them all beside what is
+/// owned and have to fit into a record of the log, or a leaver with very many could never be put on record and so
+/// never be closed. Removals come first; what is left over is the next plan's.
+pub(super) const CHANGED_PER_PLAN_MAX: usize = 2_000;
+
+/// Most grants that an account may come to own: every outcome names them all, at some 100 bytes each, and has to
+/// fit into a record of 1 MiB with the [`CHANGED_PER_PLAN_MAX`] beside them. Above it nothing is gained.
+pub(super) const GRANTS_MAX: usize = 4_000;
 
 /// The plan for an account. Equal facts give equal plans; the plan of facts that are as desired is empty.
 #[must_use]
@@ -87,6 +91,24 @@ impl Facts<'_> {
         wanted.chain(&self.desired.retained).collect()
     }
 
+    /// The hold on an account whose owned grants would not fit on record: those wanted, and those kept because
+    /// they are ours.
+    fn too_many_grants(&self) -> Option<Hold> {
+        let claims = self.ledger.claims(self.observed);
+        let wanted = self.desired.grants.iter().map(|desired| &desired.grant);
+        let retained = self
+            .desired
+            .retained
+            .iter()
+            .filter(|grant| claims.contains(grant));
+        let count = wanted.chain(retained).collect::<BTreeSet<&Grant>>().len();
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        (count > GRANTS_MAX).then(|| Hold::TooManyGrants {
+            count: number(count),
+            limit: number(GRANTS_MAX),
+        })
+    }
+
     fn wanted(&self) -> BTreeSet<Grant> {
         self.desired
             .grants
@@ -126,6 +148,10 @@ fn deactivate(facts: &Facts<'_>, user: &ObservedUser, plan: &mut Plan) {
 }
 
 fn create(facts: &Facts<'_>, plan: &mut Plan) {
+    if let Some(hold) = facts.too_many_grants() {
+        add_hold(plan, hold);
+        return;
+    }
     let Some(profile) = facts.profile else { return };
     let Some(email) = profile.primary_email.clone().filter(|email| !email.is_empty()) else {
         add_hold(plan, Hold::NoEmail);
@@ -137,7 +163,7 @@ fn create(facts: &Facts<'_>, plan: &mut Plan) {
         primary_email: Email(email),
         user_type: facts.policy.user_type.clone(),
         timezone: facts.policy.timezone.clone(),
-        grants: facts.wanted(),
+        grants: facts.wanted().into_iter().take(CHANGED_PER_PLAN_MAX).collect(),
     })));
     plan.steps.push(Step::SetStatus(FluentStatus::Active));
 }
@@ -157,6 +183,10 @@ fn change(facts: &Facts<'_>, user: &ObservedUser, plan: &mut Plan) {
     if reused {
         add_hold(plan, Hold::NameReused);
         plan.claimant = facts.ledger.claimant;
+        gains = false;
+    }
+    if gains && let Some(hold) = facts.too_many_grants() {
+        add_hold(plan, hold);
         gains = false;
     }
     if !ours && !gains {
@@ -189,9 +219,11 @@ fn change(facts: &Facts<'_>, user: &ObservedUser, plan: &mut Plan) {
         write_profile(facts, user, plan);
     }
     if gains {
-        let missing: BTreeSet<Grant> = wanted.difference(&user.grants).cloned().collect();
+        let removed = plan.removes();
+        let room = CHANGED_PER_PLAN_MAX.saturating_sub(removed.len());
+        let missing = wanted.difference(&user.grants).take(room);
+        let missing: BTreeSet<Grant> = missing.cloned().collect();
         if !missing.is_empty() {
-            let removed = plan.removes();
             let same_role = |grant: &&Grant| missing.iter().any(|new| new.role == grant.role);
             let stays = user.grants.iter().filter(|grant| !removed.contains(grant));
             let beside = stays.filter(same_role).cloned().collect();
@@ -210,7 +242,7 @@ fn remove(facts: &Facts<'_>, plan: &mut Plan, mut owned: BTreeSet<Grant>, foreig
         ForeignGrants::Keep | ForeignGrants::Report => plan.foreign = foreign,
     }
     if !owned.is_empty() {
-        let first = owned.into_iter().take(REMOVED_PER_PLAN_MAX).collect();
+        let first = owned.into_iter().take(CHANGED_PER_PLAN_MAX).collect();
         plan.steps.push(Step::RemoveGrants(first));
     }
 }

@@ -5,6 +5,7 @@ use rollcall_domain::{
     AppRole, Claimant, ConnectionName, ContextType, DerivationId, DesiredGrant, DesiredStatus, EventId,
     FluentStatus, ForeignGrants, Gains, InactiveReason, NameKey, RoleName, UserId,
 };
+use rollcall_eventlog::MAX_RECORD_BYTES;
 use uuid::Uuid;
 
 use super::*;
@@ -506,9 +507,123 @@ fn a_leaver_with_very_many_grants_is_closed_first_and_cleared_in_steps_that_fit_
         plans += 1;
         assert_eq!(plan.steps[0].deactivates(), plans == 1);
         let removed = plan.removes();
-        assert!(removed.len() <= decide::REMOVED_PER_PLAN_MAX);
+        assert!(removed.len() <= decide::CHANGED_PER_PLAN_MAX);
         user.status = FluentStatus::Inactive;
         user.grants.retain(|grant| !removed.contains(grant));
     }
     assert!(plans == 3 && user.grants.is_empty());
+}
+
+/// Many different grants, from the given number on.
+fn many(range: std::ops::Range<usize>) -> BTreeSet<Grant> {
+    range
+        .map(|n| {
+            Grant::new(
+                format!("FULFILLMENT_ASSOCIATE_OF_THE_STORE_{n}"),
+                ContextType::Agent,
+                "10007",
+            )
+        })
+        .collect()
+}
+
+fn wants_many(range: std::ops::Range<usize>) -> DesiredUser {
+    let mut desired = desired(DesiredStatus::Active, &[]);
+    desired.grants = many(range)
+        .into_iter()
+        .map(|grant| DesiredGrant {
+            grant,
+            because: vec![DerivationId(1)],
+        })
+        .collect();
+    desired
+}
+
+#[test]
+fn a_full_account_is_built_up_and_exchanged_in_plans_that_fit_on_record() {
+    let limit = decide::GRANTS_MAX;
+    let mut user: Option<ObservedUser> = None;
+    let mut ledger = LedgerEntry::default();
+    let mut plans = 0;
+    for desired in [wants_many(0..limit), wants_many(limit..2 * limit)] {
+        loop {
+            let mut case = case(desired.clone(), user.clone(), ledger.clone());
+            case.profile = Some(profile());
+            let plan = case.plan();
+            if plan.is_empty() {
+                break;
+            }
+            plans += 1;
+            assert_eq!(plan.holds, []);
+            assert!(plan.adds().len() + plan.removes().len() <= decide::CHANGED_PER_PLAN_MAX);
+            let there = user.get_or_insert_with(|| observed(FluentStatus::Active, &[]));
+            there.status = FluentStatus::Active;
+            there.grants.retain(|grant| !plan.removes().contains(grant));
+            there.grants.extend(plan.adds());
+            ledger = LedgerEntry {
+                owned: plan.owned_after(&ledger, user.as_ref()),
+                ..ours(&[])
+            };
+            assert!(ledger.owned.len() <= limit);
+            let named = serde_json::to_vec(&(&ledger.owned, plan.adds(), plan.removes())).unwrap();
+            assert!(named.len() < MAX_RECORD_BYTES - 100_000, "{} bytes", named.len());
+        }
+        let wanted: BTreeSet<Grant> = desired.grants.iter().map(|d| d.grant.clone()).collect();
+        assert_eq!(ledger.owned, wanted);
+    }
+    assert_eq!(plans, 6);
+}
+
+#[test]
+fn above_the_most_grants_nothing_is_gained_and_everything_can_be_lost() {
+    let limit = decide::GRANTS_MAX;
+    let hold = Hold::TooManyGrants {
+        count: u32::try_from(limit).unwrap() + 1,
+        limit: u32::try_from(limit).unwrap(),
+    };
+    let with_profile = |desired, user, ledger| {
+        let mut case = case(desired, user, ledger);
+        case.profile = Some(profile());
+        case.plan()
+    };
+    // Not created.
+    let new = with_profile(wants_many(0..limit + 1), None, LedgerEntry::default());
+    assert!(new.is_empty() && new.holds == [hold.clone()]);
+    // Not adopted.
+    let mut user = observed(FluentStatus::Active, &[]);
+    user.grants = many(0..10);
+    let foreign = with_profile(
+        wants_many(0..limit + 1),
+        Some(user.clone()),
+        LedgerEntry::default(),
+    );
+    assert!(foreign.is_empty() && foreign.adopt.is_empty());
+    assert_eq!(
+        (foreign.treatment, foreign.holds),
+        (Treatment::Untouched, vec![hold.clone()])
+    );
+    // Ours: what ended goes, nothing comes, and it is not made active.
+    user.status = FluentStatus::Inactive;
+    let ledger = LedgerEntry {
+        owned: many(0..5),
+        ..ours(&[])
+    };
+    let held = with_profile(wants_many(3..limit + 4), Some(user.clone()), ledger.clone());
+    assert_eq!(held.steps, [Step::RemoveGrants(many(0..3))]);
+    assert!(held.adopt.is_empty() && held.holds == [hold]);
+    // What is retained and ours counts; what is not ours does not.
+    let mut full = wants_many(5..limit + 5);
+    full.retained = vec![many(4..5).pop_first().unwrap(), grant("FOREIGN")];
+    let retained = with_profile(full.clone(), Some(user.clone()), ledger.clone());
+    assert_eq!(retained.holds.len(), 1);
+    full.retained.remove(0);
+    let fits = with_profile(full.clone(), Some(user.clone()), ledger.clone());
+    assert!(fits.holds.is_empty() && !fits.adds().is_empty());
+    // A leaver leaves.
+    user.status = FluentStatus::Active;
+    let mut leaver = wants_many(0..limit + 1);
+    leaver.status = LEFT;
+    let left = with_profile(leaver, Some(user), ledger);
+    assert!(left.steps[0].deactivates());
+    assert_eq!((left.removes(), left.holds), (many(0..5), vec![]));
 }
