@@ -362,8 +362,8 @@ pub enum LoadError {
     /// The ledger's checkpoint has taken in more than the log holds: the log has lost its end, or an older copy of it
     /// was put in place. In the latter case the checkpoint may be deleted.
     #[error(
-        "the checkpoint {} stands at outcome {checkpoint}, the log ends at {log}: the log has lost its end; if an older \
-         copy of it was restored on purpose, delete the checkpoint", path.display()
+        "the checkpoint {} stands at outcome {checkpoint}, the log ends at {log}: the log has lost its end; \
+         if an older copy of it was restored on purpose, delete the checkpoint", path.display()
     )]
     AheadOfLog {
         /// The checkpoint.

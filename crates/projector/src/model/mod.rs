@@ -12,6 +12,7 @@
 mod against;
 mod generate;
 mod meaning;
+mod settings;
 
 pub(crate) use generate::{events, ops};
 

@@ -9,7 +9,8 @@
 //! - `restart`: time to ready with 1,000,000 users after a clean stop and after `kill -9`, and what a resync costs.
 //!
 //! `USERS=n` makes `restart` smaller, `BACKFILL=n` the backfill; `PHASES=1` lets the restarted engine log what its
-//! start spends its time on. What is written lies in the system's temporary folder (`TMPDIR`): on the disk to be measured.
+//! start spends its time on. What is written lies in the system's temporary folder (`TMPDIR`): on the disk to be
+//! measured.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

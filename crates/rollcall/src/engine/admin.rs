@@ -57,8 +57,9 @@ impl Service {
 }
 
 impl Tenant {
-    /// Accounts whose plan has a hold that the directory knows nothing of: a reused name, a protected one. The ledger has
-    /// only the fingerprint of all holds of an account, so each such hold is tried. At most [`HOLDS_PAGE_MAX`].
+    /// Accounts whose plan has a hold that the directory knows nothing of: a reused name, a protected one. The
+    /// ledger has only the fingerprint of all holds of an account, so each such hold is tried. At most
+    /// [`HOLDS_PAGE_MAX`].
     fn held_by_plan(&self) -> Vec<(AccountKey, Vec<Hold>)> {
         let held = self
             .reconciler
