@@ -145,7 +145,7 @@ mod tests {
     /// Chains of forty: 100 holds 101, 101 holds 102, … 139 holds nothing.
     fn up(of: GroupId) -> Vec<GroupId> {
         let number = number(of);
-        (number % 100 > 0)
+        (!number.is_multiple_of(100))
             .then(|| group(number - 1))
             .into_iter()
             .collect()
