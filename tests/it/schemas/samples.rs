@@ -318,7 +318,8 @@ fn settings() -> Vec<Event> {
             rules(),
         ),
         activated(None, RuleSet::default()),
-        rollcall(
+        event(
+            Source::Operator("config".to_owned()),
             "configuration",
             EventData::PolicyActivated(PolicyActivated {
                 policy: Policy {

@@ -1,6 +1,5 @@
 //! Events from small pools, so that names collide, groups nest in circles and the catalog comes and goes.
 
-
 use proptest::prelude::*;
 use rollcall_domain::*;
 use serde_json::{Value, json};
