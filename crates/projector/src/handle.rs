@@ -67,7 +67,7 @@ impl TenantHandle {
 
     /// Waits until the directory has taken in `position`, and gives the verdict on the event that stands
     /// there. After that every read sees it. Waits at most
-    /// [`SETTLE_WAIT_MAX`](crate::limits::SETTLE_WAIT_MAX).
+    /// [`SETTLE_WAIT_MAX`].
     ///
     /// # Errors
     /// [`ProjectorError::NotSettled`], [`ProjectorError::VerdictForgotten`], [`ProjectorError::Stopped`].
@@ -79,7 +79,7 @@ impl TenantHandle {
     }
 
     /// Waits until the directory has taken in all that was durable in the log when this was called; at most
-    /// [`SETTLE_WAIT_MAX`](crate::limits::SETTLE_WAIT_MAX). For reads over several processes.
+    /// [`SETTLE_WAIT_MAX`]. For reads over several processes.
     ///
     /// # Errors
     /// As [`TenantHandle::settled`], and that the log cannot tell its end.
@@ -182,7 +182,7 @@ impl TenantHandle {
     }
 
     /// Live users of the connection in order of creation. `start` counts from 1 (SCIM `startIndex`); at most
-    /// [`PAGE_MAX`](crate::limits::PAGE_MAX) ids.
+    /// [`PAGE_MAX`] ids.
     #[must_use]
     pub fn users_page(&self, connection: &ConnectionName, start: u64, count: usize) -> Page<UserId> {
         let live = self.tenant.live.read();
@@ -414,7 +414,7 @@ impl TenantHandle {
     }
 
     /// Accounts in the order they were first claimed, after `after`; at most `max` and
-    /// [`PAGE_MAX`](crate::limits::PAGE_MAX). An empty list is the end.
+    /// [`PAGE_MAX`]. An empty list is the end.
     #[must_use]
     pub fn accounts_page(&self, after: Option<AccountKey>, max: usize) -> Vec<AccountKey> {
         let live = self.tenant.live.read();
@@ -507,7 +507,7 @@ impl TenantHandle {
     }
 
     /// Held accounts after `after` in the order of [`TenantHandle::accounts_page`]; looks at
-    /// [`PAGE_MAX`](crate::limits::PAGE_MAX) accounts at most.
+    /// [`PAGE_MAX`] accounts at most.
     ///
     /// # Errors
     /// As [`TenantHandle::desired`].

@@ -5,6 +5,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::indexing_slicing,
     clippy::cast_precision_loss,
     clippy::disallowed_methods,
     reason = "a tool for developers"
@@ -44,7 +45,7 @@ fn row(name: &str, rate: f64, baseline: f64) {
 
 fn grant(number: u64) -> Grant {
     Grant::new(
-        ["STORE", "FULFILMENT"][usize::from(number % 2 == 1)],
+        if number % 2 == 1 { "FULFILMENT" } else { "STORE" },
         ContextType::Agent,
         number.to_string(),
     )

@@ -21,6 +21,11 @@ pub mod logging;
 pub mod metrics;
 pub mod output;
 
+/// The allocator of the process, here so that the benchmarks measure what the binary uses. Chosen by measurement: see
+/// `docs/benchmarks.md`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The environment variable, when it is set and is UTF-8: the one place where the environment is read.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the edge where settings come in")]

@@ -84,7 +84,7 @@ async fn bare(world: &World) -> Times {
         client_id: credentials.client_id,
         client_secret: credentials.client_secret.into(),
     };
-    let config = FluentConfig::new(&world.sim.url(), "ACME", credentials);
+    let config = FluentConfig::new(world.sim.url(), "ACME", credentials);
     let client = FluentClient::new(config, std::sync::Arc::new(SystemClock)).unwrap();
     client.login().await.unwrap();
     let mut times = Times::default();

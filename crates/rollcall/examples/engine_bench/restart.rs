@@ -15,7 +15,9 @@ use rollcall::engine::Engine;
 use rollcall::keys::{KeyStore, LogPresence};
 use rollcall_domain::outcome::{OutcomeApplied, OutcomeIntended};
 use rollcall_domain::{AccountKey, DesiredUser, EventData, FluentStatus, FluentUserId, Grant, Source, seal};
-use rollcall_eventlog::{AppendLog as _, EmbeddedLog, EmbeddedOptions, EventLog, Record, Stream};
+use rollcall_eventlog::{
+    AppendLog as _, EmbeddedLog, EmbeddedOptions, EventLog, Record, Stream, Verification,
+};
 use rollcall_fluent_sim::{GrantPair, SeedUser, SimHandle};
 use rollcall_projector::{Projector, TenantHandle, TenantSetup};
 
@@ -171,6 +173,7 @@ pub(crate) async fn run(handles: Handles) {
         served.stop();
     }
     row("ready after a clean stop (mark: 2000 ms)", clean.line());
+    log_alone(&folder.path().join("data/log"), clean.at(50));
     let mut killed = Times::default();
     for _ in 0..STARTS {
         Served::start(&config, "").kill_under_load().await;
@@ -180,6 +183,39 @@ pub(crate) async fn run(handles: Handles) {
     }
     row("ready after kill -9 under load (mark: 2000 ms)", killed.line());
     sim.stop().await;
+}
+
+/// What opening the log has of it: by default every page and every record is checked.
+fn log_alone(folder: &Path, ready_ms: f64) {
+    let began = Instant::now();
+    let mut buffer = vec![0; 1 << 20];
+    let files = std::fs::read_dir(folder).unwrap();
+    for mut file in files.map(|entry| std::fs::File::open(entry.unwrap().path()).unwrap()) {
+        while file.read(&mut buffer).unwrap() > 0 {}
+    }
+    let bare = began.elapsed().as_secs_f64() * 1000.0;
+    row(
+        "  baseline: every byte of log/ read once",
+        format!("{bare:.0} ms"),
+    );
+    for (name, verification) in [("full", Verification::Full), ("quick", Verification::Quick)] {
+        let options = EmbeddedOptions {
+            verification,
+            ..EmbeddedOptions::default()
+        };
+        let began = Instant::now();
+        let log = EmbeddedLog::open(folder, options).unwrap();
+        let took = began.elapsed().as_secs_f64() * 1000.0;
+        row(
+            &format!("  of it: opening the log alone, {name} verification"),
+            format!(
+                "{took:.0} ms  ratio {:.2}; the rest {:.0} ms",
+                took / bare,
+                ready_ms - took
+            ),
+        );
+        log.close();
+    }
 }
 
 fn tell_sizes(folder: &Path) {

@@ -154,7 +154,7 @@ pub(crate) fn configuration(folder: &Path, fluent: &str) -> PathBuf {
         r#"[server]
 listen = "127.0.0.1:0"
 [logging]
-level = "info"
+level = "warn,rollcall::engine=info"
 [[tenant]]
 id = "acme"
 [[tenant.connection]]
