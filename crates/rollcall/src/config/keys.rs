@@ -327,8 +327,8 @@ pub const KEYS: &[Key] = &[
         "tenant.guard.percent",
         Form::Percent,
         "2.0",
-        "This share of the active users may, if it is more. 0 turns the catch off. Leavers are neither \
-         held nor counted.",
+        "This share of the active users may, if it is more. 0 turns the catch off, but for losses that a change \
+         in Fluent would cause, which always wait. Leavers are neither held nor counted.",
     ),
     optional(
         "tenant.rules.file",
