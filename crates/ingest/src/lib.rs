@@ -30,7 +30,7 @@ mod serve;
 mod service;
 mod writer;
 
-/// What [`Door::router`] gives and [`serve`] takes.
+/// What [`Door::router`] gives and [`serve()`] takes.
 pub use axum::Router;
 pub use beside::{Page, beside, page};
 pub use config::{

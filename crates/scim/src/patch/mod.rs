@@ -1,7 +1,7 @@
 //! PATCH (RFC 7644 section 3.5.2).
 //!
 //! Two layers. [`parse_patch`] brings every spelling into one form: operations that each have a path, a
-//! value of the right type, and a rule for the case that the path selects nothing. [`apply`] carries them
+//! value of the right type, and a rule for the case that the path selects nothing. [`apply()`] carries them
 //! out and knows only that form. A group's members are split off as [`MembersChange`]: they are never
 //! loaded to be changed.
 
