@@ -22,9 +22,9 @@ mod tail;
 pub mod testing;
 
 pub use contract::{
-    AppendError, AppendLog, Appended, BatchLimits, Damage, EventLog, LogId, LogReader, MAX_BATCH_BYTES,
-    MAX_BATCH_RECORDS, MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_TAIL_WAIT, Partition, Placement, Position,
-    ReadBatch, ReadError, ReadLog, Record, RecordRef, Retry, Stream,
+    AppendError, AppendLog, Appended, Assignment, BatchLimits, Damage, EventLog, LogId, LogReader,
+    MAX_BATCH_BYTES, MAX_BATCH_RECORDS, MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_TAIL_WAIT, Membership,
+    Partition, Placement, Position, ReadBatch, ReadError, ReadLog, Record, RecordRef, Retry, Stream,
 };
 pub use embedded::{
     CompactionPolicy, EmbeddedLog, EmbeddedOptions, OpenError, ReadOnlyLog, StreamSummary, Summary,

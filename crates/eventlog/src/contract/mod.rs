@@ -24,6 +24,7 @@
 //!   repeat it with the same event id; readers take the first occurrence.
 
 mod append;
+mod membership;
 mod read;
 mod stream;
 
@@ -35,6 +36,7 @@ pub(crate) use append::check_batch;
 pub use append::{
     AppendError, Appended, MAX_BATCH_BYTES, MAX_BATCH_RECORDS, MAX_KEY_BYTES, MAX_RECORD_BYTES, Record, Retry,
 };
+pub use membership::{Assignment, Membership};
 pub use read::{BatchLimits, Damage, MAX_TAIL_WAIT, ReadBatch, ReadError, RecordRef};
 pub use stream::{LogId, Partition, Placement, Position, Stream};
 
