@@ -3,6 +3,7 @@
 
 mod bench;
 mod deny;
+mod kafka;
 mod stage;
 mod suite;
 mod suites;
@@ -38,6 +39,18 @@ enum Task {
     Schemas,
     /// Write every golden file from what is produced now; review the difference.
     Golden,
+    /// Run Apache Kafka on this machine until Ctrl-C; what it is given is kept in target/kafka.
+    Kafka {
+        /// How many brokers.
+        #[arg(long, value_parser = ["1", "3"], default_value = "1")]
+        brokers: String,
+        /// Where clients connect; two brokers more take the two ports after it.
+        #[arg(long, default_value_t = 9092)]
+        port: u16,
+        /// Forget what was kept.
+        #[arg(long)]
+        fresh: bool,
+    },
     /// Run the benchmarks in release and print their tables.
     Bench {
         /// Only those whose name holds this text.
@@ -54,6 +67,7 @@ fn main() -> ExitCode {
         Task::Suites => suites::alone(),
         Task::Schemas => tools::write_golden(&["schemas::"]),
         Task::Golden => tools::write_golden(&[]),
+        Task::Kafka { brokers, port, fresh } => kafka::run(&brokers, port, fresh),
         Task::Bench { filter, arguments } => bench::run(filter.as_deref().unwrap_or_default(), &arguments),
     };
     match done {
