@@ -26,8 +26,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Formatting, lints, documentation, dependencies, SCIM suites of others, then every test; ends with the number of
-    /// tests.
+    /// Formatting, lints, documentation, dependencies, SCIM suites of others, then every test; ends with
+    /// the number of tests.
     Test {
         /// Leave out the documentation, the dependencies and the suites.
         #[arg(long)]

@@ -1,5 +1,5 @@
-//! SCIM test suites of others, against the program itself and a simulated Fluent. What is right and what is not is
-//! judged result by result in `tests/scim/*_gate.py`.
+//! SCIM test suites of others, against the program itself and a simulated Fluent. What is right and what is
+//! not is judged result by result in `tests/scim/*_gate.py`.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
@@ -123,7 +123,8 @@ impl Served {
         Self::waited_for(child, output, "listening address=")
     }
 
-    /// Waits for the line with `mark`, after which the address stands, and goes on reading so that nothing blocks.
+    /// Waits for the line with `mark`, after which the address stands, and goes on reading so that nothing
+    /// blocks.
     fn waited_for(child: Child, output: impl Read + Send + 'static, mark: &'static str) -> Result<Self> {
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {

@@ -1,5 +1,5 @@
-//! A Python environment of its own under `target/venv`, with the packages of `tests/scim/requirements.txt` in exactly
-//! those versions and files (pip checks their hashes).
+//! A Python environment of its own under `target/venv`, with the packages of `tests/scim/requirements.txt`
+//! in exactly those versions and files (pip checks their hashes).
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
