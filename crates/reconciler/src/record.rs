@@ -101,11 +101,7 @@ impl fmt::Debug for Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn new(
-        log: Arc<dyn EventLog>,
-        config: &ReconcilerConfig,
-        loaded: Loaded,
-    ) -> Self {
+    pub(crate) fn new(log: Arc<dyn EventLog>, config: &ReconcilerConfig, loaded: Loaded) -> Self {
         let recorder = Self {
             log,
             tenant: config.tenant.clone(),

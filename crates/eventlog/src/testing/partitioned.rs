@@ -196,7 +196,9 @@ mod tests {
     #[tokio::test]
     async fn records_of_one_key_stand_in_one_partition_and_keys_in_several() {
         let log = PartitionedLog::new(LogId([2; 16]), 4, 8);
-        let records: Vec<Record> = (0..64).map(|n| Record::new(format!("key-{}", n % 32), "v")).collect();
+        let records: Vec<Record> = (0..64)
+            .map(|n| Record::new(format!("key-{}", n % 32), "v"))
+            .collect();
         let appended = log.append(Stream::Outcomes, records.clone()).await.unwrap();
         let mut used = BTreeSet::new();
         for (record, placed) in records.iter().zip(appended.placements()) {

@@ -1,8 +1,6 @@
 //! One look at one account, by the one worker that has it.
 
-use rollcall_domain::{
-    AccountKey, DesiredUser, EventData, EventId, ObservedUser, Profile, Timestamp, open,
-};
+use rollcall_domain::{AccountKey, DesiredUser, EventData, EventId, ObservedUser, Profile, Timestamp, open};
 use rollcall_fluent::FluentError;
 
 use super::outcomes::{Failure, applied, held, is_news, is_usable};

@@ -66,7 +66,9 @@ async fn a_start_reads_only_the_outcomes_after_the_checkpoint() {
     applied(&first, 3, "after").await;
     applied(&first, 11, "after").await;
 
-    let loaded = load(log.as_ref(), &tenant(), Scope::Whole, Some(&path)).await.unwrap();
+    let loaded = load(log.as_ref(), &tenant(), Scope::Whole, Some(&path))
+        .await
+        .unwrap();
     let whole = load(log.as_ref(), &tenant(), Scope::Whole, None).await.unwrap();
     assert_eq!((loaded.read, whole.read), (2, 12));
     for number in 0..12 {

@@ -164,7 +164,10 @@ impl FakeSource {
             lane,
             received: None,
         };
-        wanted.waiting.values_mut().for_each(|queue| queue.push_back(wake));
+        wanted
+            .waiting
+            .values_mut()
+            .for_each(|queue| queue.push_back(wake));
         drop(wanted);
         self.woken.send_replace(());
     }
