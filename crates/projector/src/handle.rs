@@ -14,8 +14,8 @@ use crate::driver::{Core, Live, Publisher, Tenant};
 use crate::fold::{AccountIx, Connection, ConnectionIx, GroupIx, Index as _, Roster, UserIx, targets};
 use crate::limits::{PAGE_MAX, SETTLE_WAIT_MAX};
 use crate::{
-    Explanation, GroupResource, HeldAccount, HoldsPage, OpenDecision, Page, ProjectorError, Settled,
-    TenantState, TenantStatus, UserResource, WakeReceiver,
+    Explanation, GroupResource, HeldAccount, HoldsPage, OpenDecision, Page, ProjectorError, Quarantined,
+    Settled, TenantState, TenantStatus, UserResource, WakeReceiver,
 };
 
 /// One tenant's directory and desired users. Cheap to clone. Reads take a short shared lock; none of them
@@ -169,7 +169,9 @@ impl TenantHandle {
     #[must_use]
     pub fn users_by_external(&self, connection: &ConnectionName, external: ExternalKey) -> Vec<UserId> {
         let find = |state: &TenantState, connection| state.users_by_external(connection, external);
-        self.found(connection, find, |state, ix| state.users.get(ix).map(|user| user.id))
+        self.found(connection, find, |state, ix| {
+            state.users.get(ix).map(|user| user.id)
+        })
     }
 
     /// Live users of the connection in order of creation. `start` counts from 1 (SCIM `startIndex`); at most
@@ -518,6 +520,13 @@ impl TenantHandle {
             }
         }
         Ok(HoldsPage { held, next })
+    }
+
+    /// Records that no event could be read from, with their positions: the newest ones since the start, of this tenant
+    /// and of nobody. All are counted in [`TenantStatus::unreadable`].
+    #[must_use]
+    pub fn quarantined(&self) -> Vec<Quarantined> {
+        self.core.quarantine.of(&self.tenant.id)
     }
 
     /// Holds that wait for an operator.
