@@ -191,10 +191,7 @@ impl TenantHandle {
             .connection_ix(connection.as_str())
             .and_then(|ix| state.connections.get(ix));
         let Some(connection) = connection else {
-            return Page {
-                total: 0,
-                ids: Vec::new(),
-            };
+            return Page::empty();
         };
         let page = connection
             .users
@@ -207,6 +204,37 @@ impl TenantHandle {
             total: connection.users.total(),
             ids: ids.collect(),
         }
+    }
+
+    /// Live users of the connection that were created after (or, going back, before) `anchor`, which may be
+    /// deleted by now, at most [`PAGE_MAX`]; nearest first. `None` when no such user was ever here. Costs the
+    /// page, not the way to it.
+    #[must_use]
+    pub fn users_beside(
+        &self,
+        connection: &ConnectionName,
+        anchor: Option<UserId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<UserId>> {
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let at = match anchor {
+            Some(id) => Some(state.user_ix(id)?.number()),
+            None => None,
+        };
+        let connection = state
+            .connection_ix(connection.as_str())
+            .and_then(|ix| state.connections.get(ix));
+        let Some(connection) = connection else {
+            return Some(Page::empty());
+        };
+        let found = connection.users.beside(at, back, count.min(PAGE_MAX)).into_iter();
+        let ids = found.filter_map(|ix| state.users.get(UserIx(ix)).map(|entry| entry.id));
+        Some(Page {
+            total: connection.users.total(),
+            ids: ids.collect(),
+        })
     }
 
     /// A live group of the connection; its members only when asked for, since there may be many.
@@ -291,10 +319,7 @@ impl TenantHandle {
             .connection_ix(connection.as_str())
             .and_then(|ix| state.connections.get(ix));
         let Some(connection) = connection else {
-            return Page {
-                total: 0,
-                ids: Vec::new(),
-            };
+            return Page::empty();
         };
         let page = connection
             .groups
@@ -307,6 +332,38 @@ impl TenantHandle {
             total: connection.groups.total(),
             ids: ids.collect(),
         }
+    }
+
+    /// Live groups of the connection beside one, as [`TenantHandle::users_beside`].
+    #[must_use]
+    pub fn groups_beside(
+        &self,
+        connection: &ConnectionName,
+        anchor: Option<GroupId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<GroupId>> {
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let at = match anchor {
+            Some(id) => Some(state.group_index.get(&id)?.number()),
+            None => None,
+        };
+        let connection = state
+            .connection_ix(connection.as_str())
+            .and_then(|ix| state.connections.get(ix));
+        let Some(connection) = connection else {
+            return Some(Page::empty());
+        };
+        let found = connection
+            .groups
+            .beside(at, back, count.min(PAGE_MAX))
+            .into_iter();
+        let ids = found.filter_map(|ix| state.groups.get(GroupIx(ix)).map(|entry| entry.id));
+        Some(Page {
+            total: connection.groups.total(),
+            ids: ids.collect(),
+        })
     }
 
     /// Whether the user is a direct member of the group. Costs the user's groups, not the group's members.
