@@ -231,7 +231,10 @@ mod tests {
     proptest! {
         /// Against an order written out pair by pair.
         #[test]
-        fn text_is_ordered_as_its_folded_characters_are(left in any::<Option<String>>(), right in any::<Option<String>>()) {
+        fn text_is_ordered_as_its_folded_characters_are(
+            left in any::<Option<String>>(),
+            right in any::<Option<String>>(),
+        ) {
             let by = SortBy::parse(USERS, ResourceKind::User, "title", false).unwrap();
             let of = |text: &Option<String>| {
                 let map: Map<String, Value> = text.iter().map(|t| ("title".to_owned(), json!(t))).collect();

@@ -95,7 +95,6 @@ impl Service {
         self.change_user(call, id, want).await
     }
 
-    /// A PATCH that takes `active` away leaves the status as it is, as a PUT without it does.
     pub(super) async fn patch_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
         let dialect = call.seat.connection.dialect;
         let leaves = || dialect == Dialect::Tolerant && patch_deactivates(call.body);

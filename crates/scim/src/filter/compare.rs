@@ -152,7 +152,8 @@ fn scalar_text(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// A point in time: RFC 3339 with up to nine digits of a second, or (tolerated) a date and time without zone, taken as UTC, or a date alone.
+/// A point in time: RFC 3339 with up to nine digits of a second, or (tolerated) a date and time without zone,
+/// taken as UTC, or a date alone.
 pub(crate) fn instant(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     text.parse::<Timestamp>().ok().or_else(|| {

@@ -22,7 +22,8 @@ pub struct Features {
 }
 
 /// `/ServiceProviderConfig`: members of RFC 7643 section 5 and `pagination` of RFC 9865 section 4, and no others,
-/// since clients that check it by its schema refuse it whole for one they do not know. `base` is the URI of the SCIM root, without a slash at its end.
+/// since clients that check it by its schema refuse it whole for one they do not know. `base` is the URI of the
+/// SCIM root, without a slash at its end.
 #[must_use]
 pub fn service_provider_config(base: &str, features: Features) -> Value {
     let (operations, bytes) = features.bulk.unwrap_or((0, 0));
