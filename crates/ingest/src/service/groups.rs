@@ -63,6 +63,7 @@ impl Service {
         let selection = call.selection(ResourceKind::Group)?;
         call.fresh().await?;
         let group = live(call.seat, id, selection.wants("members"))?;
+        must_match(call.if_match().as_ref(), &group)?;
         let version = group_version(&group);
         if call.has_version(version) {
             return Ok(not_modified(version));
@@ -123,12 +124,18 @@ impl Service {
         want: impl Fn(&GroupResource) -> Result<GroupWanted, Failure> + Sync,
     ) -> Result<Answer, Failure> {
         let selection = call.selection(ResourceKind::Group)?;
-        let if_match = call.if_match();
+        let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let seat = call.seat;
         let decide = || {
             let with_members = matches!(members, Some(NetMembers::Replace(_)));
             let mut group = live(seat, id, with_members)?;
             must_match(if_match.as_ref(), &group)?;
+            if if_none_match
+                .as_ref()
+                .is_some_and(|known| known.matches(group_version(&group)))
+            {
+                return Err(Failure::precondition());
+            }
             let wanted = want(&group)?;
             group_within_bounds(Some(&group), &wanted)?;
             let members = member_change(seat, &mut group, members.as_ref())?;
