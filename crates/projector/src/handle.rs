@@ -195,8 +195,8 @@ impl TenantHandle {
     ) -> Option<Page<UserId>> {
         let number = |state: &TenantState, id| state.user_ix(id).map(UserIx::number);
         let id = |state: &TenantState, ix| state.users.get(UserIx(ix)).map(|user| user.id);
-        let roster = |connection: &Connection| &connection.users;
-        self.beside(connection, (anchor, back, count), roster, number, id)
+        let from = (anchor, back, count);
+        self.beside(connection, from, |connection| &connection.users, number, id)
     }
 
     /// A live group of the connection; its members only when asked for, since there may be many.
@@ -325,8 +325,8 @@ impl TenantHandle {
     ) -> Option<Page<GroupId>> {
         let number = |state: &TenantState, id| state.group_index.get(&id).map(|ix| ix.number());
         let id = |state: &TenantState, ix| state.groups.get(GroupIx(ix)).map(|group| group.id);
-        let roster = |connection: &Connection| &connection.groups;
-        self.beside(connection, (anchor, back, count), roster, number, id)
+        let from = (anchor, back, count);
+        self.beside(connection, from, |connection| &connection.groups, number, id)
     }
 
     /// What stands beside an anchor in one of a connection's rosters.

@@ -8,8 +8,8 @@ async fn is_active(world: &World, token: &str, id: &str) -> Value {
     world.get(token, &format!("/Users/{id}")).await.expect(200).body["active"].clone()
 }
 
-/// RFC 7644 section 3.5.2.2: what is required cannot be removed. Section 3.5.1: what a PUT leaves out is the server's to
-/// decide: the status stays as it is.
+/// RFC 7644 section 3.5.2.2: what is required cannot be removed. Section 3.5.1: what a PUT leaves out is for the
+/// server to decide: the status stays as it is.
 #[tokio::test]
 async fn to_take_active_away_or_leave_it_out_reactivates_nobody() {
     let world = World::new().await;
