@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rollcall_domain::{AssignedRole, GroupId, Shape, Timestamp};
+use rollcall_domain::{GroupId, Timestamp};
 
 /// A sighting older than this no longer warns: Entra's cycle is 40 minutes, and it tries again daily at the least.
 pub(crate) const LASTS_MILLIS: i64 = 24 * 60 * 60 * 1_000;
@@ -112,12 +112,13 @@ struct Sighting {
     last: Timestamp,
 }
 
-/// A user as a request describes it, as far as traps can be seen in it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SentUser<'a> {
+/// A whole user as a request describes it, as far as traps can be seen in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SentUser {
     /// The body names `active`.
     pub(crate) active_named: bool,
-    pub(crate) roles: &'a [AssignedRole],
+    /// Whether one of its roles has the shape of an app role; none when it has no roles.
+    pub(crate) any_app_role: Option<bool>,
 }
 
 /// What was seen of one connection.
@@ -130,31 +131,23 @@ pub(crate) struct Traps {
 
 impl Traps {
     /// A whole user came, in a POST or PUT that was taken.
-    pub(crate) fn user(&mut self, user: SentUser<'_>, now: Timestamp) {
+    pub(crate) fn user(&mut self, user: SentUser, now: Timestamp) {
         if user.active_named {
             self.forget(Trap::ActiveNeverSent);
         } else {
             self.sight(Trap::ActiveNeverSent, now);
         }
-        self.roles(user.roles, now);
+        match user.any_app_role {
+            Some(true) => self.forget(Trap::NoAppRoles),
+            Some(false) => self.sight(Trap::NoAppRoles, now),
+            None => {}
+        }
     }
 
-    /// A PATCH of a user that was taken: whether it named `active`, and the roles after it if it changed them.
-    pub(crate) fn user_patched(&mut self, active_named: bool, roles: Option<&[AssignedRole]>, now: Timestamp) {
+    /// A PATCH of a user was taken.
+    pub(crate) fn user_patched(&mut self, active_named: bool) {
         if active_named {
             self.forget(Trap::ActiveNeverSent);
-        }
-        if let Some(roles) = roles {
-            self.roles(roles, now);
-        }
-    }
-
-    fn roles(&mut self, roles: &[AssignedRole], now: Timestamp) {
-        let is_app_role = |role: &AssignedRole| !matches!(role.value.shape(), Shape::NotConvention);
-        if roles.iter().any(is_app_role) {
-            self.forget(Trap::NoAppRoles);
-        } else if !roles.is_empty() {
-            self.sight(Trap::NoAppRoles, now);
         }
     }
 
@@ -276,15 +269,21 @@ mod tests {
 
     fn named(traps: &Traps, hours: i64) -> Vec<(&'static str, u64)> {
         let warnings = traps.warnings(at(hours));
-        warnings.iter().map(|warning| (warning.trap.name(), warning.count)).collect()
+        warnings
+            .iter()
+            .map(|warning| (warning.trap.name(), warning.count))
+            .collect()
     }
 
     fn group(number: u128) -> GroupId {
         GroupId(Uuid::from_u128(number))
     }
 
-    fn user<'a>(active_named: bool, roles: &'a [AssignedRole]) -> SentUser<'a> {
-        SentUser { active_named, roles }
+    fn user(active_named: bool, any_app_role: Option<bool>) -> SentUser {
+        SentUser {
+            active_named,
+            any_app_role,
+        }
     }
 
     #[test]
@@ -299,15 +298,14 @@ mod tests {
     #[test]
     fn users_without_any_app_role_warn_until_one_has_one() {
         let mut traps = Traps::default();
-        let none = [AssignedRole::plain("User"), AssignedRole::plain("msiam_access")];
         for _ in 1..USERS_TO_WARN {
-            traps.user(user(true, &none), at(0));
-            traps.user(user(true, &[]), at(0));
+            traps.user(user(true, Some(false)), at(0));
+            traps.user(user(true, None), at(0));
         }
         assert_eq!(named(&traps, 0), [], "who has no role at all may have groups");
-        traps.user_patched(false, Some(&none), at(0));
+        traps.user(user(true, Some(false)), at(0));
         assert_eq!(named(&traps, 0), [("no-app-roles", USERS_TO_WARN)]);
-        traps.user(user(true, &[AssignedRole::plain("Agent_CHIC-01_Lead")]), at(0));
+        traps.user(user(true, Some(true)), at(0));
         assert_eq!(named(&traps, 0), []);
     }
 
@@ -315,10 +313,10 @@ mod tests {
     fn active_warns_when_nobody_ever_sends_it() {
         let mut traps = Traps::default();
         for _ in 0..USERS_TO_WARN {
-            traps.user(user(false, &[]), at(0));
+            traps.user(user(false, None), at(0));
         }
         assert_eq!(named(&traps, 0), [("active-never-sent", USERS_TO_WARN)]);
-        traps.user_patched(true, None, at(0));
+        traps.user_patched(true);
         assert_eq!(named(&traps, 0), []);
     }
 
