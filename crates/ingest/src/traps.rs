@@ -69,6 +69,26 @@ impl Trap {
         }
     }
 
+    /// What traffic shows it, for the documentation.
+    #[must_use]
+    pub const fn shown_when(self) -> &'static str {
+        match self {
+            Self::RolesNeverRemoved => {
+                "roles are added as `AppRoleAssignmentsComplex` adds them, and no request takes one away"
+            }
+            Self::GroupsWithoutMembers => {
+                "a group was created two hours ago or more and nobody was put in it"
+            }
+            Self::UnknownMembers => "three requests named members that are nobody of this connection",
+            Self::NoAppRoles => {
+                "five users came with roles, and none with one of the shape `TYPE_IDENTIFIER_ROLE`"
+            }
+            Self::ActiveNeverSent => "five users came without `active`, and no request ever named it",
+            Self::UnreadableFilter => "three searches were refused with `invalidFilter`",
+            Self::RepeatedRefusal => "the very same creation was refused five times",
+        }
+    }
+
     /// What it means and what to do, for people.
     #[must_use]
     pub const fn advice(self) -> &'static str {

@@ -6,6 +6,7 @@
 
 mod client;
 mod dialect;
+mod docs;
 
 mod entra;
 mod okta;
