@@ -14,7 +14,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use futures::FutureExt as _;
 use http::{HeaderValue, Method, StatusCode};
-use rollcall_domain::TenantId;
+use rollcall_domain::{ConnectionName, TenantId, Timestamp};
 use rollcall_eventlog::AppendLog;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
@@ -35,6 +35,7 @@ use crate::metrics::Metrics;
 use crate::runtime::{Clock, IdSource};
 use crate::seat::Seat;
 use crate::service::{Call, Service};
+use crate::traps::Warning;
 use crate::writer::Writer;
 
 /// Why the door cannot open. All are mistakes of the configuration; trying again does not help.
@@ -52,6 +53,17 @@ pub enum DoorError {
     PublicUrl,
 }
 
+/// A trap that the traffic of a connection shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionWarning {
+    /// Whose connection.
+    pub tenant: TenantId,
+    /// Which.
+    pub connection: ConnectionName,
+    /// What it shows.
+    pub warning: Warning,
+}
+
 /// The SCIM server of this process: all connections of all tenants.
 #[derive(Debug, Clone)]
 pub struct Door {
@@ -62,6 +74,8 @@ pub struct Door {
 struct Inner {
     config: DoorConfig,
     seats: Registry<Arc<Seat>>,
+    /// Every seat once, in the order of the configuration.
+    all: Vec<Arc<Seat>>,
     budget: BodyBudget,
     room: Semaphore,
     service: Service,
@@ -88,12 +102,15 @@ impl Door {
     ) -> Result<Self, DoorError> {
         check_url(&config.public_url)?;
         let mut unknown = None;
+        let mut all = Vec::new();
         let seats = Registry::new(connections, |connection| {
             let directory = tenants(&connection.tenant);
             if directory.is_none() {
                 unknown = Some(connection.tenant.clone());
             }
-            directory.map(|directory| Arc::new(Seat::new(connection, directory)))
+            let seat = directory.map(|directory| Arc::new(Seat::new(connection, directory)));
+            all.extend(seat.clone());
+            seat
         })?;
         if let Some(tenant) = unknown {
             return Err(DoorError::UnknownTenant(tenant));
@@ -103,6 +120,7 @@ impl Door {
         Ok(Self {
             inner: Arc::new(Inner {
                 seats,
+                all,
                 budget: BodyBudget::new(config.body_bytes_max, config.body_bytes_together_max),
                 room: Semaphore::new(config.requests_in_flight_max.min(Semaphore::MAX_PERMITS)),
                 service: Service::new(config.base(), writer),
@@ -117,6 +135,21 @@ impl Door {
     #[must_use]
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.inner.metrics)
+    }
+
+    /// What the traffic of each connection shows of known traps, as of `now`; connections without any are left out.
+    #[must_use]
+    pub fn warnings(&self, now: Timestamp) -> Vec<ConnectionWarning> {
+        let all = self.inner.all.iter();
+        all.flat_map(|seat| {
+            let warnings = seat.traps.lock().warnings(now);
+            warnings.into_iter().map(|warning| ConnectionWarning {
+                tenant: seat.connection.tenant.clone(),
+                connection: seat.connection.name.clone(),
+                warning,
+            })
+        })
+        .collect()
     }
 
     /// The routes of the door: all of `/scim/v2`, and a SCIM 404 for every path that `beside` does not know.

@@ -28,6 +28,7 @@ mod runtime;
 mod seat;
 mod serve;
 mod service;
+mod traps;
 mod writer;
 
 /// What [`Door::router`] gives and [`serve()`] takes.
@@ -41,8 +42,9 @@ pub use connection::{
     CONNECTIONS_MAX, Connection, ConnectionError, TOKEN_BYTES_MAX, TOKEN_BYTES_MIN, TOKENS_MAX, TokenHash,
 };
 pub use directory::Directory;
-pub use door::{Door, DoorError};
+pub use door::{ConnectionWarning, Door, DoorError};
 pub use metrics::{LATENCY_BOUNDS_US, Metrics, MetricsSnapshot, RequestCount, RouteLatency};
 pub use rollcall_scim::Dialect;
 pub use runtime::{Clock, IdSource, RandomIds, SystemClock};
 pub use serve::{DRAIN_TIMEOUT, HEAD_TIMEOUT, HEADERS_MAX, OPEN_CONNECTIONS_MAX, READ_BUFFER_BYTES, serve};
+pub use traps::{Trap, Warning};

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rollcall_domain::{ConnectionName, Source};
 
 use crate::connection::Connection;
 use crate::directory::Directory;
+use crate::traps::Traps;
 
 /// A connection and its tenant's directory.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(crate) struct Seat {
     pub(crate) actor: String,
     /// Key of the tenant's events in the log.
     pub(crate) log_key: Bytes,
+    /// What its traffic shows of known traps.
+    pub(crate) traps: Mutex<Traps>,
 }
 
 impl Seat {
@@ -29,6 +33,7 @@ impl Seat {
             log_key: Bytes::copy_from_slice(connection.tenant.as_str().as_bytes()),
             connection,
             directory,
+            traps: Mutex::default(),
         }
     }
 

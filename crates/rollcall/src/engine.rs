@@ -59,7 +59,7 @@ pub struct Engine {
 pub(crate) struct Core {
     started: Timestamp,
     health: Health,
-    door: std::sync::OnceLock<Arc<rollcall_ingest::Metrics>>,
+    door: std::sync::OnceLock<rollcall_ingest::Door>,
     log: Arc<dyn EventLog>,
     tenants: Vec<Tenant>,
 }

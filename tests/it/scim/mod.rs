@@ -6,7 +6,9 @@
 
 mod client;
 mod dialect;
+mod docs;
 
 mod entra;
 mod okta;
 mod sessions;
+mod traps;

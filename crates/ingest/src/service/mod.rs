@@ -7,6 +7,7 @@ mod list;
 mod query;
 mod represent;
 mod users;
+mod watch;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -58,6 +59,14 @@ impl Service {
 
     /// Carries out a request whose endpoint takes its method.
     pub(crate) async fn answer(&self, endpoint: &Endpoint, call: Call<'_>) -> Result<Answer, Failure> {
+        let outcome = self.carry_out(endpoint, call).await;
+        if let Err(failure) = &outcome {
+            self.watch_failure(endpoint, call, failure);
+        }
+        outcome
+    }
+
+    async fn carry_out(&self, endpoint: &Endpoint, call: Call<'_>) -> Result<Answer, Failure> {
         match endpoint {
             Endpoint::Users if *call.method == Method::POST => self.create_user(call).await,
             Endpoint::Groups if *call.method == Method::POST => self.create_group(call).await,

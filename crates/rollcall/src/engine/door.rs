@@ -38,7 +38,7 @@ pub(super) async fn open(
         Arc::new(RandomIds),
     )
     .context("opening the SCIM server")?;
-    core.watch_door(door.metrics());
+    core.watch_door(door.clone());
     let router = door.router(beside(core));
     let serving = tokio::spawn(async move {
         if let Err(error) = rollcall_ingest::serve(listener, router, stopped(stop)).await {

@@ -46,6 +46,21 @@ pub fn status(status: &InstanceStatus) -> String {
         ]
     });
     text.push_str(&table(&header, rows));
+    for tenant in &status.tenants {
+        for warning in &tenant.warnings {
+            let _ = write!(
+                text,
+                "\n\nwarning: connection {} of {}: {} ({} times since {}, last {})\n  {}",
+                warning.connection,
+                tenant.tenant,
+                warning.trap,
+                warning.count,
+                warning.since,
+                warning.last,
+                warning.advice
+            );
+        }
+    }
     text
 }
 
