@@ -1,8 +1,8 @@
 //! What SCIM requests cost in a large directory: nothing may grow with the group or with the depth of a page.
 //!
 //! A million users and groups of three sizes are put into the embedded log and folded; then requests go over HTTP
-//! to the door, one connection unless said otherwise. Baseline of the same run: an empty HTTP answer from the same listener.
-//! The load generator shares the machine.
+//! to the door, one connection unless said otherwise. Baseline of the same run: an empty HTTP answer from the same
+//! listener. The load generator shares the machine.
 //!
 //!     cargo run --release -p rollcall-ingest --example scim_bench [USERS] [SECONDS]
 #![allow(
