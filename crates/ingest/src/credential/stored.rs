@@ -245,8 +245,9 @@ mod tests {
 
     #[test]
     fn what_is_no_token_file_is_refused_with_its_place() {
-        let mut twice = TokenFile::default();
-        twice.tokens = vec![token(1, "a"), token(1, "b")];
+        let twice = TokenFile {
+            tokens: vec![token(1, "a"), token(1, "b")],
+        };
         assert_eq!(
             TokenFile::parse(&twice.to_text()),
             Err(TokenFileError::Twice(token(1, "a").id))

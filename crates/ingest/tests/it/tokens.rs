@@ -4,7 +4,7 @@ use rollcall_domain::{ConnectionName, TenantId, Timestamp};
 use rollcall_ingest::{CredentialKind, CredentialState, NEW_TOKEN_BYTES, NewToken, StoredToken, TokenName};
 use secrecy::ExposeSecret as _;
 
-use crate::world::{ENTRA, World, user};
+use crate::world::{ENTRA, World};
 
 /// The world's clock begins here.
 const BEGIN: Timestamp = Timestamp::from_millis(1_772_000_000_000);
