@@ -7,7 +7,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result};
 
 use crate::deny;
+use crate::kafka::TestBroker;
 use crate::stage::{Stage, Verdict, passed, run as stage, summary};
+use crate::suites;
 use crate::tools::{cargo, succeeds};
 
 /// Tests that ran, summed over the test binaries and the documentation tests.
@@ -26,16 +28,20 @@ pub(crate) fn run(quick: bool) -> Result<bool> {
         stage("lints", lints),
     ];
     if quick {
-        for name in ["documentation", "dependencies", "advisories"] {
+        for name in ["documentation", "dependencies", "advisories", "suites"] {
             stages.push(stage(name, || Ok(Verdict::NotRun("--quick".to_owned()))));
         }
     } else {
         stages.push(stage("documentation", documentation));
         stages.push(stage("dependencies", deny::dependencies));
         stages.push(stage("advisories", deny::advisories));
+        stages.push(stage("suites", suites::run));
     }
     let mut count = Count::default();
-    stages.push(stage("tests", || tests(&mut count)));
+    let mut broker = TestBroker::none();
+    stages.push(stage("kafka", || broker.start()));
+    stages.push(stage("tests", || tests(&broker, &mut count)));
+    drop(broker);
     let good = summary(&stages);
     println!("\n{} passed, {} failed", count.passed, count.failed);
     Ok(good && count.failed == 0 && count.passed > 0 && !tests_failed(&stages))
@@ -73,11 +79,10 @@ fn documentation() -> Result<Verdict> {
 }
 
 /// All tests of all crates, documentation tests included; a failing binary does not stop the others.
-fn tests(count: &mut Count) -> Result<Verdict> {
-    let success = counted(
-        cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]),
-        count,
-    )?;
+fn tests(broker: &TestBroker, count: &mut Count) -> Result<Verdict> {
+    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    broker.tell(&mut command);
+    let success = counted(command, count)?;
     if !success && count.failed == 0 {
         // It did not compile, or a test binary died before it could say how many failed.
         count.failed = 1;
