@@ -1,9 +1,9 @@
 //! Whether a request takes access away, as far as its method and a small body tell. Pure.
 //!
-//! Asked only when a tenant is beyond its rate; a wrong answer costs an order, never correctness. Recognised are the ways
-//! in which identity providers end things: DELETE, `active` set to false by PATCH or PUT, and `remove` operations
-//! (memberships and roles). A PUT or `replace members` that leaves somebody out is not: it comes again after its
-//! `Retry-After`.
+//! Asked only when a tenant is beyond its rate; a wrong answer costs an order, never correctness. Recognised are
+//! the ways in which identity providers end things: DELETE, `active` set to false by PATCH or PUT, and `remove`
+//! operations (memberships and roles). A PUT or `replace members` that leaves somebody out is not: it comes again
+//! after its `Retry-After`.
 
 use http::Method;
 use serde_json::{Map, Value};
@@ -89,7 +89,7 @@ mod tests {
             r#"{"Operations":[{"op":"Replace","path":"active","value":"False"}]}"#,
             r#"{"Operations":[{"op":"replace","value":{"active":false}}]}"#,
             r#"{"operations":[{"op":"add","path":"name.givenName","value":"x"},{"value":false,"path":"ACTIVE"}]}"#,
-            r#"{"Operations":[{"op":"replace","value":{"urn:ietf:params:scim:schemas:core:2.0:User:active":"false"}}]}"#,
+            r#"{"Operations":[{"op":"replace","value":{"urn:x:schemas:core:2.0:User:active":"false"}}]}"#,
             r#"{"Operations":[{"op":"Remove","path":"members","value":[{"$ref":null,"value":"u-3"}]}]}"#,
             r#"{"Operations":[{"op":"remove","path":"members[value eq \"u\"]"}]}"#,
             r#"{"Operations":[{"op":"Replace","path":"active","value":[{"value":"False"}]}]}"#,

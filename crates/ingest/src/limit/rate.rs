@@ -1,9 +1,9 @@
 //! How many requests a tenant may send. Pure: time is an argument.
 //!
 //! A bucket fills at the tenant's rate up to its burst, and a request takes one from it. The lowest quarter of the
-//! bucket is kept for requests that take access away: while a backfill keeps the bucket at that mark and is asked to come
-//! back, a leaver finds a quarter of the burst at once and, after that, the whole rate, since nobody else is served below
-//! the mark. So a tenant's own backfill never holds its leavers up.
+//! bucket is kept for requests that take access away: while a backfill keeps the bucket at that mark and is asked
+//! to come back, a leaver finds a quarter of the burst at once and, after that, the whole rate, since nobody else
+//! is served below the mark. So a tenant's own backfill never holds its leavers up.
 
 /// The least rate that can be set, in requests per second: what Entra ID's gallery and IPSIE ask of a server.
 pub const REQUESTS_PER_SECOND_MIN: u32 = 25;

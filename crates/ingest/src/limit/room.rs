@@ -1,9 +1,9 @@
 //! The places for requests that are being worked on, shared fairly.
 //!
-//! Places are handed out by a moving threshold: a tenant may hold only so many as are free for others. A tenant alone
-//! then leaves half of them free, two busy ones a third, and so on: whoever comes next finds a place, and nothing has to
-//! be reserved by name. Requests that change something may go further, so that a tenant's own lists do not keep its
-//! leavers out.
+//! Places are handed out by a moving threshold: a tenant may hold only so many as are free for others. A tenant
+//! alone then leaves half of them free, two busy ones a third, and so on: whoever comes next finds a place, and
+//! nothing has to be reserved by name. Requests that change something may go further, so that a tenant's own lists
+//! do not keep its leavers out.
 
 use std::sync::Arc;
 

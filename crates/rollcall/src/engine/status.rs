@@ -1,7 +1,6 @@
 //! How the instance is: one picture of all its parts, for operators, health and metrics.
 
-use std::sync::Arc;
-
+use rollcall_ingest::{Clock as _, Door, SystemClock};
 use rollcall_reconciler::Status as ReconcilerStatus;
 use rollcall_reconciler::pace::PauseReason;
 
@@ -14,12 +13,15 @@ impl Core {
     pub(super) fn status(&self) -> InstanceStatus {
         let tenants: Vec<TenantStatus> = self.tenants.iter().map(Tenant::status).collect();
         let not_ready = self.health.reasons();
+        let now = SystemClock.now();
         InstanceStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started,
             ready: not_ready.is_empty(),
             not_ready,
+            warnings: self.credential_warnings(now),
             tenants,
+            credentials: self.credential_status(now),
         }
     }
 
@@ -41,9 +43,9 @@ impl Core {
         }
     }
 
-    /// The door opened: from now on its counters are in the metrics.
-    pub(super) fn watch_door(&self, metrics: Arc<rollcall_ingest::Metrics>) {
-        let _opened_once = self.door.set(metrics);
+    /// The door opened: from now on its counters are in the metrics, its credentials in the status.
+    pub(super) fn watch_door(&self, door: Door) {
+        let _opened_once = self.door.set(door);
     }
 
     /// `/metrics`.
@@ -61,7 +63,8 @@ impl Core {
         });
         let scrape = Scrape {
             status: self.status(),
-            door: self.door.get().map(|door| door.snapshot()),
+            door: self.door.get().map(|door| door.metrics().snapshot()),
+            limits: self.door.get().map(Door::tenants).unwrap_or_default(),
             reconcilers: reconcilers.collect(),
         };
         scrape.render()
