@@ -2,7 +2,7 @@
 
 use rollcall::admin::api::{
     CredentialStatus, Did, EventRef, ExplainedGrant, Explanation, FluentStatusReport, HeldAccount,
-    InstanceStatus, LedgerEntry, Reason, ReplayedUser, TenantStatus, WaitingDecision,
+    InstanceStatus, LedgerEntry, Reason, ReplayedUser, TenantStatus, TrapReport, WaitingDecision,
 };
 use rollcall::output::{Checked, checks, explanation, holds, replayed, status};
 use rollcall_domain::{
@@ -10,6 +10,7 @@ use rollcall_domain::{
     DesiredStatus, DesiredUser, EventId, Expansion, FluentUserId, Gains, Grant, GroupId, GroupRoleOrigin,
     Hold, HoldId, InactiveReason, Note, RoleName, RoleSource, Sequence, TenantId, Timestamp, UserId,
 };
+use rollcall_ingest::Trap;
 use rollcall_tests::{golden, golden_part};
 use uuid::Uuid;
 
@@ -156,6 +157,7 @@ fn the_status_reads_as_a_table() {
         waiting: 0,
         rules: Some("9f86d081884c7d659a2feaa0c55ad015".to_owned()),
         fluent,
+        warnings: Vec::new(),
     };
     let credential = |name: &str, id: Option<&str>, kind: &str, state: &str| CredentialStatus {
         tenant: TenantId::new("acme").unwrap(),
@@ -189,7 +191,17 @@ fn the_status_reads_as_a_table() {
                     ..FluentStatusReport::default()
                 },
             ),
-            tenant("beta", broken),
+            TenantStatus {
+                warnings: vec![TrapReport {
+                    connection: ConnectionName::new("entra").unwrap(),
+                    trap: Trap::RolesNeverRemoved.name().to_owned(),
+                    count: 12,
+                    since: time(),
+                    last: time(),
+                    advice: Trap::RolesNeverRemoved.advice().to_owned(),
+                }],
+                ..tenant("beta", broken)
+            },
         ],
     };
     golden("tests/it/golden/status.txt", &status(&instance));

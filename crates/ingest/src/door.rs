@@ -15,7 +15,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use futures::FutureExt as _;
 use http::{HeaderValue, Method, StatusCode};
-use rollcall_domain::TenantId;
+use rollcall_domain::{ConnectionName, TenantId, Timestamp};
 use rollcall_eventlog::AppendLog;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, field};
@@ -37,6 +37,7 @@ use crate::metrics::Metrics;
 use crate::runtime::{Clock, IdSource};
 use crate::seat::Seat;
 use crate::service::{Call, Service};
+use crate::traps::Warning;
 use crate::writer::Writer;
 
 /// Why the door cannot open. All are mistakes of the configuration; trying again does not help.
@@ -52,6 +53,17 @@ pub enum DoorError {
     /// The public URL is none.
     #[error("public_url must be an http or https URL without query or fragment")]
     PublicUrl,
+}
+
+/// A trap that the traffic of a connection shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionWarning {
+    /// Whose connection.
+    pub tenant: TenantId,
+    /// Which.
+    pub connection: ConnectionName,
+    /// What it shows.
+    pub warning: Warning,
 }
 
 /// The SCIM server of this process: all connections of all tenants.
@@ -131,6 +143,21 @@ impl Door {
     #[must_use]
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.inner.metrics)
+    }
+
+    /// What the traffic of each connection shows of known traps, as of `now`; connections without any are left out.
+    #[must_use]
+    pub fn warnings(&self, now: Timestamp) -> Vec<ConnectionWarning> {
+        let all = self.inner.admission.credentials.seats();
+        all.flat_map(|seat| {
+            let warnings = seat.traps.lock().warnings(now);
+            warnings.into_iter().map(|warning| ConnectionWarning {
+                tenant: seat.connection.tenant.clone(),
+                connection: seat.connection.name.clone(),
+                warning,
+            })
+        })
+        .collect()
     }
 
     /// The routes of the door: all of `/scim/v2`, and a SCIM 404 for every path that `beside` does not know.

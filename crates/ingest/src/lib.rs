@@ -31,6 +31,7 @@ mod runtime;
 mod seat;
 mod serve;
 mod service;
+mod traps;
 mod writer;
 
 /// What [`Door::router`] gives and [`serve()`] takes.
@@ -48,7 +49,7 @@ pub use credential::{
     TokenId, TokenName,
 };
 pub use directory::Directory;
-pub use door::{Door, DoorError};
+pub use door::{ConnectionWarning, Door, DoorError};
 pub use limit::{
     ADDRESSES_MAX, AUTH_FAILURES_MAX, BadNetwork, FAILURE_WINDOW_MILLIS, LEAVER_RESERVE_PARTS, Network,
     REQUESTS_PER_SECOND_MIN, RateLimit, TRUSTED_PROXIES_MAX, TenantFigures, TrustedProxies,
@@ -57,3 +58,4 @@ pub use metrics::{AuthFailure, LATENCY_BOUNDS_US, Metrics, MetricsSnapshot, Requ
 pub use rollcall_scim::Dialect;
 pub use runtime::{Clock, IdSource, RandomIds, SystemClock};
 pub use serve::{DRAIN_TIMEOUT, HEAD_TIMEOUT, HEADERS_MAX, OPEN_CONNECTIONS_MAX, READ_BUFFER_BYTES, serve};
+pub use traps::{Trap, Warning};

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rollcall_domain::{ConnectionName, Source};
 
 use crate::connection::Connection;
 use crate::directory::Directory;
 use crate::limit::TenantGate;
+use crate::traps::Traps;
 
 /// A connection and its tenant's directory, as one of its credentials opens them.
 #[derive(Debug, Clone)]
@@ -22,6 +24,8 @@ pub(crate) struct Seat {
     pub(crate) actor: String,
     /// Key of the tenant's events in the log.
     pub(crate) log_key: Bytes,
+    /// What the connection's traffic shows of known traps, whichever credential it came by.
+    pub(crate) traps: Arc<Mutex<Traps>>,
 }
 
 impl Seat {
@@ -37,6 +41,7 @@ impl Seat {
             connection,
             directory,
             gate,
+            traps: Arc::default(),
         }
     }
 

@@ -33,7 +33,7 @@ pub enum Kind {
 }
 
 /// Every metric with its kind and help, as in `docs/metrics.md`.
-pub const NAMES: [(&str, Kind, &str); 33] = [
+pub const NAMES: [(&str, Kind, &str); 34] = [
     (
         "rollcall_requests",
         Kind::Counter,
@@ -190,6 +190,11 @@ pub const NAMES: [(&str, Kind, &str); 33] = [
         Kind::Gauge,
         "1 when Fluent can be reached and lets us in",
     ),
+    (
+        "rollcall_connection_warnings",
+        Kind::Gauge,
+        "Requests of a connection that show a known trap, by trap",
+    ),
     ("rollcall_ready", Kind::Gauge, "1 when the instance is ready"),
 ];
 
@@ -280,6 +285,18 @@ impl Scrape {
                     name,
                     vec![("tenant", tenant.tenant.to_string())],
                     Value::Gauge(value),
+                ));
+            }
+            for warning in &tenant.warnings {
+                let labels = vec![
+                    ("tenant", tenant.tenant.to_string()),
+                    ("connection", warning.connection.to_string()),
+                    ("trap", warning.trap.clone()),
+                ];
+                series.push((
+                    "rollcall_connection_warnings",
+                    labels,
+                    Value::Gauge(warning.count),
                 ));
             }
         }

@@ -114,6 +114,11 @@ impl Credentials {
         }
     }
 
+    /// Every connection's seat, by tenant and name.
+    pub(crate) fn seats(&self) -> impl Iterator<Item = &Arc<Seat>> {
+        self.inner.seats.values()
+    }
+
     /// Puts the tokens of the token file into the place of those that were there before. Requests that are already
     /// in are finished. What has no effect is returned; a token that was revoked is no trouble.
     pub fn replace_stored(&self, tokens: &[StoredToken]) -> Vec<StoredTrouble> {

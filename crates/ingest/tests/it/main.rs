@@ -9,17 +9,22 @@
 )]
 
 mod bounds;
+mod bulk;
+mod conditions;
 mod contention;
 mod credentials;
 mod entra;
 mod groups;
 mod hostile;
+mod leavers;
 mod limits;
 mod lists;
 mod naive;
 mod okta;
 mod protocol;
 mod records;
+mod schemas;
+mod search;
 mod serving;
 mod tokens;
 mod users;

@@ -151,6 +151,27 @@ pub struct TenantStatus {
     pub rules: Option<String>,
     /// The tenant's Fluent.
     pub fluent: FluentStatusReport,
+    /// Known traps that the traffic of its connections shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<TrapReport>,
+}
+
+/// A known trap in how a connection's identity provider is set up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrapReport {
+    /// Whose traffic shows it.
+    pub connection: ConnectionName,
+    /// Its name, as in `docs/scim.md`.
+    pub trap: String,
+    /// Requests that showed it, or groups that are empty.
+    pub count: u64,
+    /// When it was seen first.
+    pub since: Timestamp,
+    /// When it was seen last.
+    pub last: Timestamp,
+    /// What it means and what to do.
+    pub advice: String,
 }
 
 /// How a tenant's Fluent was last seen.
@@ -592,6 +613,14 @@ pub(crate) fn sample_status() -> InstanceStatus {
                 reachable: true,
                 ..FluentStatusReport::default()
             },
+            warnings: vec![TrapReport {
+                connection: ConnectionName::new("entra").unwrap(),
+                trap: "unknown-members".to_owned(),
+                count: 4,
+                since: Timestamp::from_millis(1_772_357_400_000),
+                last: Timestamp::from_millis(1_772_357_460_000),
+                advice: "provision the users first".to_owned(),
+            }],
         }],
     }
 }

@@ -1,17 +1,27 @@
 //! How the instance is: one picture of all its parts, for operators, health and metrics.
 
-use rollcall_ingest::{Clock as _, Door, SystemClock};
+use rollcall_ingest::{Clock as _, ConnectionWarning, Door, SystemClock};
 use rollcall_reconciler::Status as ReconcilerStatus;
 use rollcall_reconciler::pace::PauseReason;
 
 use super::{Core, Tenant};
-use crate::admin::api::{FluentStatusReport, InstanceStatus, TenantStatus};
+use crate::admin::api::{FluentStatusReport, InstanceStatus, TenantStatus, TrapReport};
 use crate::metrics::{ReconcilerFigures, Scrape};
 
 impl Core {
     /// The picture as it is now. Cheap: it is taken at every scrape.
     pub(super) fn status(&self) -> InstanceStatus {
-        let tenants: Vec<TenantStatus> = self.tenants.iter().map(Tenant::status).collect();
+        let mut tenants: Vec<TenantStatus> = self.tenants.iter().map(Tenant::status).collect();
+        for warning in self
+            .door
+            .get()
+            .map(|door| door.warnings(SystemClock.now()))
+            .unwrap_or_default()
+        {
+            if let Some(tenant) = tenants.iter_mut().find(|tenant| tenant.tenant == warning.tenant) {
+                tenant.warnings.push(report(&warning));
+            }
+        }
         let not_ready = self.health.reasons();
         let now = SystemClock.now();
         InstanceStatus {
@@ -43,7 +53,7 @@ impl Core {
         }
     }
 
-    /// The door opened: from now on its counters are in the metrics, its credentials in the status.
+    /// The door opened: from now on its counters are in the metrics, its credentials and what it saw in the status.
     pub(super) fn watch_door(&self, door: Door) {
         let _opened_once = self.door.set(door);
     }
@@ -112,7 +122,20 @@ impl Tenant {
             waiting: accounts.waiting as u64,
             rules: self.directory.rules_version(),
             fluent: reconciler.map(|status| fluent(&status)).unwrap_or_default(),
+            warnings: Vec::new(),
         }
+    }
+}
+
+fn report(seen: &ConnectionWarning) -> TrapReport {
+    let warning = seen.warning;
+    TrapReport {
+        connection: seen.connection.clone(),
+        trap: warning.trap.name().to_owned(),
+        count: warning.count,
+        since: warning.since,
+        last: warning.last,
+        advice: warning.trap.advice().to_owned(),
     }
 }
 

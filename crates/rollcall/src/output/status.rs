@@ -53,6 +53,21 @@ pub fn status(status: &InstanceStatus) -> String {
         text.push_str("\n\n");
         text.push_str(&credentials(&status.credentials));
     }
+    for tenant in &status.tenants {
+        for warning in &tenant.warnings {
+            let _ = write!(
+                text,
+                "\n\nwarning: connection {} of {}: {} ({} times since {}, last {})\n  {}",
+                warning.connection,
+                tenant.tenant,
+                warning.trap,
+                warning.count,
+                warning.since,
+                warning.last,
+                warning.advice
+            );
+        }
+    }
     text
 }
 
