@@ -8,7 +8,9 @@ use std::fmt;
 use futures::future::BoxFuture;
 use rollcall_domain::{ConnectionName, EventId, ExternalKey, GroupId, TenantKey, UserId};
 use rollcall_eventlog::Position;
-use rollcall_projector::{GroupResource, Page, ProjectorError, Settled, TenantHandle, UserResource};
+use rollcall_projector::{
+    GroupResource, Page, ProjectorError, Settled, TenantHandle, UserFacts, UserResource,
+};
 
 /// One tenant's directory, as the projector's handle gives it. Every look-up is limited to the users and
 /// groups that the connection created. No look-up waits, except [`Directory::settled`] and
@@ -28,6 +30,9 @@ pub trait Directory: fmt::Debug + Send + Sync {
     /// # Errors
     /// When its document cannot be read.
     fn user(&self, of: &ConnectionName, user: UserId) -> Result<Option<UserResource>, ProjectorError>;
+
+    /// What is known of a live user without reading its document. Cheap: asked for every user of a long list.
+    fn user_facts(&self, of: &ConnectionName, user: UserId) -> Option<UserFacts>;
 
     /// Whether there is such a live user. Cheap: asked for every member that a request names.
     fn has_user(&self, of: &ConnectionName, user: UserId) -> bool;
@@ -103,6 +108,9 @@ impl Directory for TenantHandle {
     }
     fn user(&self, of: &ConnectionName, user: UserId) -> Result<Option<UserResource>, ProjectorError> {
         self.user(of, user)
+    }
+    fn user_facts(&self, of: &ConnectionName, user: UserId) -> Option<UserFacts> {
+        self.user_facts(of, user)
     }
     fn has_user(&self, of: &ConnectionName, user: UserId) -> bool {
         self.has_user(of, user)

@@ -15,7 +15,7 @@ use crate::fold::{AccountIx, Connection, ConnectionIx, GroupIx, Index as _, Rost
 use crate::limits::{PAGE_MAX, SETTLE_WAIT_MAX};
 use crate::{
     Explanation, GroupResource, HeldAccount, HoldsPage, OpenDecision, Page, ProjectorError, Quarantined,
-    Settled, TenantState, TenantStatus, UserResource, WakeReceiver,
+    Settled, TenantState, TenantStatus, UserFacts, UserResource, WakeReceiver,
 };
 
 /// One tenant's directory and desired users. Cheap to clone. Reads take a short shared lock; none of them
@@ -132,6 +132,19 @@ impl TenantHandle {
             created: entry.created,
             changed: entry.changed,
         }))
+    }
+
+    /// What is known of a live user of the connection without reading its document.
+    #[must_use]
+    pub fn user_facts(&self, connection: &ConnectionName, user: UserId) -> Option<UserFacts> {
+        let state = &self.tenant.live.read().state;
+        let ix = state.live_user(state.connection_ix(connection.as_str())?, user)?;
+        let entry = state.users.get(ix)?;
+        Some(UserFacts {
+            active: entry.active,
+            created: entry.created,
+            changed: entry.changed,
+        })
     }
 
     /// Whether the connection has this live user. Does not read its document.

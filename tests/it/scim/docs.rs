@@ -111,6 +111,70 @@ fn the_documentation_names_every_warning() {
     golden_part("docs/scim.md", "traps", &text);
 }
 
+/// The guides and what they lead to.
+fn guides() -> Vec<(std::path::PathBuf, String)> {
+    let folder = root().join("docs/connect");
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut guides: Vec<_> = files.chain([root().join("docs/scim.md")]).collect();
+    guides.sort();
+    guides
+        .into_iter()
+        .map(|path| (path.clone(), std::fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+#[test]
+fn links_in_the_guides_lead_to_files_and_headings_that_are_there() {
+    for (path, text) in guides() {
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = path.parent().unwrap().join(file);
+            let found = if file.is_empty() {
+                text.clone()
+            } else {
+                std::fs::read_to_string(&target).unwrap_or_else(|_| panic!("{}: {link}", path.display()))
+            };
+            let anchors = found.lines().filter(|line| line.starts_with('#')).map(anchor);
+            let leads = heading.is_empty() || anchors.into_iter().any(|anchor| anchor == heading);
+            assert!(leads, "{}: {link}", path.display());
+        }
+    }
+}
+
+/// What a heading is called in a link.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = words
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn warnings_in_the_guides_are_those_of_the_program() {
+    let all: BTreeSet<&str> = Trap::ALL.iter().map(|trap| trap.name()).collect();
+    let mut met = BTreeSet::new();
+    for (path, text) in guides()
+        .iter()
+        .filter(|(path, _)| !path.ends_with("docs/scim.md"))
+    {
+        let rows = text.lines().filter(|line| line.starts_with("| `"));
+        let words = rows.filter_map(|row| row.split('`').nth(1));
+        // Names of attributes, filters and expressions are no warnings.
+        for word in words
+            .filter(|word| word.contains('-') && word.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+        {
+            let known = all
+                .get(word)
+                .unwrap_or_else(|| panic!("{}: {word}", path.display()));
+            met.insert(*known);
+        }
+    }
+    assert_eq!(met, all, "every warning is explained in a guide");
+}
+
 #[test]
 fn tests_are_found_by_their_attribute() {
     let source =

@@ -16,7 +16,7 @@ use rollcall_domain::{
 use rollcall_eventlog::{BatchLimits, MemoryLog, Partition, Position, ReadLog as _, Stream};
 use rollcall_ingest::Directory;
 use rollcall_projector::{
-    GroupRef, GroupResource, Page, ProjectorError, Rejection, Settled, UserResource, Verdict,
+    GroupRef, GroupResource, Page, ProjectorError, Rejection, Settled, UserFacts, UserResource, Verdict,
 };
 use serde_json::Map;
 
@@ -416,6 +416,15 @@ impl Directory for NaiveDirectory {
             groups: state.group_refs(user),
             ..u.clone()
         }))
+    }
+
+    fn user_facts(&self, of: &ConnectionName, user: UserId) -> Option<UserFacts> {
+        let found = self.user(of, user).unwrap()?;
+        Some(UserFacts {
+            active: found.active,
+            created: found.created,
+            changed: found.changed,
+        })
     }
 
     fn has_user(&self, of: &ConnectionName, user: UserId) -> bool {

@@ -420,6 +420,28 @@ proptest! {
         }
     }
 
+    /// Whatever part of a resource is at hand: what is said of it is what the whole would say.
+    #[test]
+    fn what_is_decided_from_a_part_is_what_the_whole_decides(
+        filter in filter(),
+        known in prop::collection::vec(any::<bool>(), 8),
+    ) {
+        let whole = ida();
+        let names = ["userName", "externalId", "active", "name", "emails", "meta", crate::schema::ENTERPRISE_URN];
+        let top = |path: &AttrRef| path.extension.map_or(path.attribute.name, |extension| extension.id);
+        let has = |name: &str| names.iter().zip(&known).any(|(known, yes)| *known == name && *yes);
+        let part: Map<String, Value> = whole
+            .iter()
+            .filter(|(name, _)| has(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let said = filter.decide(&part, &|path: &AttrRef| has(top(path)));
+        if let Some(said) = said {
+            prop_assert_eq!(said, filter.matches(&whole));
+        }
+        prop_assert_eq!(filter.decide(&whole, &|_: &AttrRef| true), Some(filter.matches(&whole)));
+    }
+
     #[test]
     fn not_turns_every_answer_around(filter in filter()) {
         let ida = ida();

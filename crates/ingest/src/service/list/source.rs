@@ -5,7 +5,7 @@ use rollcall_projector::Page;
 use rollcall_scim::{Filter, IndexKey, MembersUse, Resource, Selection};
 use serde_json::Value;
 
-use super::super::represent::{Links, group_resource, members_value, user_resource};
+use super::super::represent::{Links, group_resource, members_value, user_facts, user_resource};
 use super::super::resource_id;
 use crate::decide::{MemberRef, member_set};
 use crate::http::failure::Failure;
@@ -29,6 +29,9 @@ pub(super) trait Source: Sync {
     fn beside(&self, anchor: Option<Id>, back: bool, count: usize) -> Option<Page<Id>>;
     /// The ids behind an index key; `None` when there is no such index.
     fn find(&self, key: &IndexKey) -> Option<Vec<Id>>;
+    /// What is known of a resource without reading it, if that is less than all: the attributes of
+    /// [`is_fact`](super::super::represent::is_fact).
+    fn facts(&self, id: Id) -> Option<Resource>;
     /// As much of a resource as the filter and an order need.
     fn candidate(&self, id: Id, filter: Option<&Filter>) -> Result<Option<Resource>, Failure>;
     /// The resource as it is shown, unless more than `members` of it would have to be.
@@ -119,6 +122,14 @@ impl Source for Users<'_> {
         Some(self.found(key)?.into_iter().map(Id::User).collect())
     }
 
+    fn facts(&self, id: Id) -> Option<Resource> {
+        let Id::User(id) = id else {
+            return None;
+        };
+        let facts = self.seat.directory.user_facts(self.seat.name(), id)?;
+        Some(user_facts(id, facts))
+    }
+
     fn candidate(&self, id: Id, _: Option<&Filter>) -> Result<Option<Resource>, Failure> {
         Ok(self.load(id)?.map(with_schemas))
     }
@@ -193,6 +204,10 @@ impl Source for Groups<'_> {
 
     fn find(&self, key: &IndexKey) -> Option<Vec<Id>> {
         Some(self.found(key)?.into_iter().map(Id::Group).collect())
+    }
+
+    fn facts(&self, _: Id) -> Option<Resource> {
+        None // all that is known of a group is in memory
     }
 
     fn candidate(&self, id: Id, filter: Option<&Filter>) -> Result<Option<Resource>, Failure> {
