@@ -1,8 +1,8 @@
 //! The command line, what it prints, and that its documentation is whole.
 
 use rollcall::admin::api::{
-    Did, EventRef, ExplainedGrant, Explanation, FluentStatusReport, HeldAccount, InstanceStatus, LedgerEntry,
-    Reason, ReplayedUser, TenantStatus, TrapReport, WaitingDecision,
+    CredentialStatus, Did, EventRef, ExplainedGrant, Explanation, FluentStatusReport, HeldAccount,
+    InstanceStatus, LedgerEntry, Reason, ReplayedUser, TenantStatus, TrapReport, WaitingDecision,
 };
 use rollcall::output::{Checked, checks, explanation, holds, replayed, status};
 use rollcall_domain::{
@@ -159,6 +159,16 @@ fn the_status_reads_as_a_table() {
         fluent,
         warnings: Vec::new(),
     };
+    let credential = |name: &str, id: Option<&str>, kind: &str, state: &str| CredentialStatus {
+        tenant: TenantId::new("acme").unwrap(),
+        connection: ConnectionName::new("entra").unwrap(),
+        name: name.to_owned(),
+        id: id.map(str::to_owned),
+        kind: kind.to_owned(),
+        state: state.to_owned(),
+        expires: id.map(|_| time().plus_millis(7 * 24 * 3_600_000)),
+        last_used: id.is_none().then(time),
+    };
     let broken = FluentStatusReport {
         problem: Some("login refused".to_owned()),
         ..FluentStatusReport::default()
@@ -168,6 +178,11 @@ fn the_status_reads_as_a_table() {
         started: time(),
         ready: false,
         not_ready: vec!["projector: 3 events behind".to_owned()],
+        warnings: vec!["token 2026-11 of acme/entra expires at 2026-03-08T09:30:00.000Z".to_owned()],
+        credentials: vec![
+            credential("", None, "configured", "valid"),
+            credential("2026-11", Some("01ababababababab"), "stored", "expires-soon"),
+        ],
         tenants: vec![
             tenant(
                 "acme",
@@ -254,6 +269,7 @@ fn replayed_users_and_checks_read_well() {
     );
     let list = [
         Checked::good("configuration", "rollcall.toml: 1 tenant"),
+        Checked::warning("server.public_url", "begins with http://"),
         Checked::failed("Fluent of acme", "login refused"),
     ];
     golden("tests/it/golden/check.txt", &format!("{}\n", checks(&list)));

@@ -1,6 +1,11 @@
 //! What can be set at the door, with the defaults and their reasons.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use rollcall_domain::TenantId;
+
+use crate::limit::{AUTH_FAILURES_MAX, RateLimit, TrustedProxies};
 
 /// Largest body by default: the most members that one request may name, in the widest form, and room.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -32,6 +37,12 @@ pub struct DoorConfig {
     pub body_timeout: Duration,
     /// See [`REQUESTS_IN_FLIGHT_MAX`].
     pub requests_in_flight_max: usize,
+    /// See [`AUTH_FAILURES_MAX`].
+    pub auth_failures_max: u32,
+    /// Proxies whose word on the client's address is taken; none by default.
+    pub trusted_proxies: TrustedProxies,
+    /// The rate of each tenant; one that is not named has none.
+    pub rate_limits: BTreeMap<TenantId, RateLimit>,
 }
 
 impl DoorConfig {
@@ -46,6 +57,9 @@ impl DoorConfig {
             request_timeout: REQUEST_TIMEOUT,
             body_timeout: BODY_TIMEOUT,
             requests_in_flight_max: REQUESTS_IN_FLIGHT_MAX,
+            auth_failures_max: AUTH_FAILURES_MAX,
+            trusted_proxies: TrustedProxies::default(),
+            rate_limits: BTreeMap::new(),
         }
     }
 

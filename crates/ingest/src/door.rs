@@ -1,9 +1,10 @@
 //! The door: every request passes the same steps in the same order, and every answer leaves through one
 //! place.
 //!
-//! bounds of head and URI → credential → route and method → room → body → the service, all within one
+//! bounds of head and URI → credential → route and method → place → rate → body → the service, all within one
 //! time-out and inside a net that turns a panic into 500.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,21 +17,22 @@ use futures::FutureExt as _;
 use http::{HeaderValue, Method, StatusCode};
 use rollcall_domain::{ConnectionName, TenantId, Timestamp};
 use rollcall_eventlog::AppendLog;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, field};
 
+use crate::admission::Admission;
 use crate::config::{DoorConfig, SCIM_ROOT};
-use crate::connection::{Connection, ConnectionError, Registry};
+use crate::connection::{Connection, ConnectionError};
+use crate::credential::Credentials;
 use crate::directory::Directory;
 use crate::http::answer::Answer;
 use crate::http::body::{BodyBudget, ReadBody};
 use crate::http::failure::{Failure, RETRY_AFTER_SECONDS};
 use crate::http::headers::{
-    HEADER_BYTES_MAX, REQUEST_ID, TARGET_BYTES_MAX, answer_type, bearer, given_request_id, header_bytes,
-    is_json,
+    HEADER_BYTES_MAX, REQUEST_ID, TARGET_BYTES_MAX, answer_type, given_request_id, header_bytes, is_json,
 };
 use crate::http::route::{self, Endpoint, endpoint};
+use crate::limit::{Room, TenantFigures, TenantGate, Wish};
 use crate::metrics::Metrics;
 use crate::runtime::{Clock, IdSource};
 use crate::seat::Seat;
@@ -73,11 +75,11 @@ pub struct Door {
 #[derive(Debug)]
 struct Inner {
     config: DoorConfig,
-    seats: Registry<Arc<Seat>>,
-    /// Every seat once, in the order of the configuration.
-    all: Vec<Arc<Seat>>,
+    admission: Admission,
+    /// By tenant, in their order.
+    gates: BTreeMap<TenantId, Arc<TenantGate>>,
     budget: BodyBudget,
-    room: Semaphore,
+    room: Arc<Room>,
     service: Service,
     metrics: Arc<Metrics>,
     ids: Arc<dyn IdSource>,
@@ -101,34 +103,40 @@ impl Door {
         ids: Arc<dyn IdSource>,
     ) -> Result<Self, DoorError> {
         check_url(&config.public_url)?;
-        let mut unknown = None;
-        let mut all = Vec::new();
-        let seats = Registry::new(connections, |connection| {
-            let directory = tenants(&connection.tenant);
-            if directory.is_none() {
-                unknown = Some(connection.tenant.clone());
-            }
-            let seat = directory.map(|directory| Arc::new(Seat::new(connection, directory)));
-            all.extend(seat.clone());
-            seat
-        })?;
-        if let Some(tenant) = unknown {
-            return Err(DoorError::UnknownTenant(tenant));
-        }
+        let (credentials, gates) = seated(&config, connections, tenants)?;
         let metrics = Arc::new(Metrics::default());
+        let admission = Admission::new(
+            credentials,
+            config.auth_failures_max,
+            config.trusted_proxies.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+        );
         let writer = Writer::new(log, clock, Arc::clone(&ids), Arc::clone(&metrics));
         Ok(Self {
             inner: Arc::new(Inner {
-                seats,
-                all,
+                admission,
                 budget: BodyBudget::new(config.body_bytes_max, config.body_bytes_together_max),
-                room: Semaphore::new(config.requests_in_flight_max.min(Semaphore::MAX_PERMITS)),
+                room: Arc::new(Room::new(config.requests_in_flight_max, gates.len())),
+                gates,
                 service: Service::new(config.base(), writer),
                 metrics,
                 ids,
                 config,
             }),
         })
+    }
+
+    /// What opens this door; shared with it.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        self.inner.admission.credentials.clone()
+    }
+
+    /// What became of each tenant's requests at its limits.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<TenantFigures> {
+        self.inner.gates.values().map(|gate| gate.figures()).collect()
     }
 
     /// What was counted; shared with the door.
@@ -140,7 +148,7 @@ impl Door {
     /// What the traffic of each connection shows of known traps, as of `now`; connections without any are left out.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<ConnectionWarning> {
-        let all = self.inner.all.iter();
+        let all = self.inner.admission.credentials.seats();
         all.flat_map(|seat| {
             let warnings = seat.traps.lock().warnings(now);
             warnings.into_iter().map(|warning| ConnectionWarning {
@@ -159,6 +167,32 @@ impl Door {
         beside
             .reset_fallback()
             .merge(Router::new().fallback(enter).with_state(Arc::clone(&self.inner)))
+    }
+}
+
+/// Seats every connection: with its tenant's directory and gate.
+fn seated(
+    config: &DoorConfig,
+    connections: Vec<Connection>,
+    tenants: impl Fn(&TenantId) -> Option<Arc<dyn Directory>>,
+) -> Result<(Credentials, BTreeMap<TenantId, Arc<TenantGate>>), DoorError> {
+    let (mut unknown, mut gates) = (None, BTreeMap::new());
+    let credentials = Credentials::new(connections, |connection| {
+        let tenant = &connection.tenant;
+        let Some(directory) = tenants(tenant) else {
+            unknown = Some(tenant.clone());
+            return None;
+        };
+        let gate = gates.entry(tenant.clone()).or_insert_with(|| {
+            let limit = config.rate_limits.get(tenant).copied();
+            Arc::new(TenantGate::new(tenant.clone(), limit))
+        });
+        let gate = Arc::clone(gate);
+        Some(Seat::new(connection, directory, gate))
+    })?;
+    match unknown {
+        Some(tenant) => Err(DoorError::UnknownTenant(tenant)),
+        None => Ok((credentials, gates)),
     }
 }
 
@@ -231,6 +265,7 @@ fn record(metrics: &Metrics, span: &Span, template: &'static str, status: Status
     span.record("ms", took.as_secs_f64() * 1000.0);
     span.in_scope(|| match status.as_u16() {
         500.. => tracing::warn!("failed"),
+        429 => tracing::debug!("refused"), // an attack or a backfill must not fill the log
         400.. => tracing::info!("refused"),
         _ => tracing::debug!("answered"),
     });
@@ -262,7 +297,7 @@ impl Inner {
         if !head.uri.path().starts_with(SCIM_ROOT) {
             return Err(unknown_path()); // nothing to protect here
         }
-        let seat = self.admit(&head)?;
+        let seat = self.admission.admit(&head)?;
         span.record("tenant", seat.connection.tenant.as_str());
         span.record("connection", seat.connection.name.as_str());
         let endpoint = endpoint.ok_or_else(unknown_path)?;
@@ -276,35 +311,24 @@ impl Inner {
                 ..failure
             });
         }
-        let Ok(_place) = self.room.try_acquire() else {
+        let wish = Wish::of(&head.method, endpoint.is_one_resource());
+        let Some(_place) = seat.gate.enter(&self.room, wish) else {
             return Err(Failure::busy("too many requests at once", RETRY_AFTER_SECONDS));
         };
+        let ticks = self.admission.ticks();
+        seat.gate.pass(wish, ticks).map_err(Failure::too_fast)?;
         let body = self.body(&head, body).await?;
+        let body = body.as_ref().map_or(&[][..], |body| &body.bytes);
+        let passed = seat.gate.pass_with_body(wish, &head.method, body, ticks);
+        passed.map_err(Failure::too_fast)?;
         let call = Call {
-            seat,
+            seat: &seat,
             method: &head.method,
             query: head.uri.query().unwrap_or_default(),
             headers: &head.headers,
-            body: body.as_ref().map_or(&[][..], |body| &body.bytes),
+            body,
         };
         self.service.answer(&endpoint, call).await
-    }
-
-    /// The seat of the presented token.
-    fn admit(&self, head: &http::request::Parts) -> Result<&Arc<Seat>, Failure> {
-        let presented = bearer(&head.headers);
-        if let Some(seat) = self.seats.find(presented.unwrap_or_default()) {
-            return Ok(seat);
-        }
-        let failure = Failure::new(StatusCode::UNAUTHORIZED, "a valid bearer token is needed");
-        let challenge = match presented {
-            Some(_) => r#"Bearer realm="rollcall", error="invalid_token""#,
-            None => r#"Bearer realm="rollcall""#,
-        };
-        Err(Failure {
-            challenge: Some(challenge),
-            ..failure
-        })
     }
 
     /// The body of a method that has one.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,10 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(35);
 /// Pause after `accept` failed (out of files, mostly), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Who is at the other end of the connection that a request came by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
 /// Serves `router` on `listener` until `shutdown` resolves; then takes no new connection, lets every request
 /// in flight end (at most [`DRAIN_TIMEOUT`]) and returns.
 ///
@@ -55,8 +59,14 @@ pub async fn serve(
             () = &mut shutdown => break,
             accepted = accept(&listener, &room) => accepted,
         };
-        if let Some((stream, _peer, permit)) = accepted {
-            tokio::spawn(connection(stream, router.clone(), stopping.clone(), permit));
+        if let Some((stream, peer, permit)) = accepted {
+            tokio::spawn(connection(
+                stream,
+                Peer(peer.ip()),
+                router.clone(),
+                stopping.clone(),
+                permit,
+            ));
         }
     }
     drop(listener);
@@ -82,13 +92,16 @@ async fn accept(
 
 async fn connection(
     stream: TcpStream,
+    peer: Peer,
     router: Router,
     mut stopping: watch::Receiver<bool>,
     _permit: OwnedSemaphorePermit,
 ) {
     let _ = stream.set_nodelay(true);
-    let service =
-        MapRequestLayer::new(|request: http::Request<hyper::body::Incoming>| request.map(Body::new));
+    let service = MapRequestLayer::new(move |mut request: http::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        request.map(Body::new)
+    });
     let service = TowerToHyperService::new(service.layer(router));
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())

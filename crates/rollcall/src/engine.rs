@@ -14,6 +14,7 @@ mod policy;
 mod rules;
 mod run;
 mod status;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -60,6 +61,8 @@ pub(crate) struct Core {
     started: Timestamp,
     health: Health,
     door: std::sync::OnceLock<rollcall_ingest::Door>,
+    /// What is wrong with the token file.
+    token_troubles: parking_lot::RwLock<Vec<String>>,
     log: Arc<dyn EventLog>,
     tenants: Vec<Tenant>,
 }
@@ -92,17 +95,19 @@ impl Engine {
             started: SystemClock.now(),
             health,
             door: std::sync::OnceLock::new(),
+            token_troubles: parking_lot::RwLock::default(),
             log: shared,
             tenants,
         });
         let (stopping, stop) = watch::channel(false);
-        let (address, door) = door::open(&config, &core, stop.clone()).await?;
+        let (address, door, tokens) = door::open(&config, &core, stop.clone()).await?;
         let operators = AdminServer::bind(&config.admin.socket)
             .await
             .context("opening the admin socket")?;
         let service = Arc::new(admin::Service(Arc::clone(&core)));
         let operators = tokio::spawn(operators.serve(service, stopped(stop.clone())));
-        let watchers = rules::watch(&config, &core, &stop);
+        let mut watchers = rules::watch(&config, &core, &stop);
+        watchers.push(tokens);
         Ok(Self {
             core,
             projector,

@@ -18,3 +18,4 @@ mod killed;
 mod rules;
 mod secrecy;
 mod stopped;
+mod tokens;

@@ -91,6 +91,17 @@ impl Failure {
         }
     }
 
+    /// 429: the tenant asks for more than its rate; it may come again after these seconds.
+    pub(crate) fn too_fast(seconds: u32) -> Self {
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "more requests than this tenant may send in a second",
+            )
+        }
+    }
+
     pub(crate) fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,

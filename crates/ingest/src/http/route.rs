@@ -99,6 +99,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether it is one user or one group.
+    pub(crate) const fn is_one_resource(&self) -> bool {
+        matches!(self, Self::User(_) | Self::Group(_))
+    }
+
     /// Whether it takes `method`.
     pub(crate) fn allows(&self, method: &Method) -> bool {
         self.allow().split(", ").any(|allowed| allowed == method.as_str())

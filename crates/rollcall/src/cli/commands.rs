@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rollcall_domain::{Decision, TenantId};
+use rollcall_ingest::{Clock as _, SystemClock};
 
 use super::{print_json_line, print_recorded};
 use crate::admin::AdminClient;
@@ -43,6 +44,10 @@ pub(super) fn check(
             Err(error) => Checked::failed(what, format!("{:#}", anyhow::Error::new(error))),
         });
     }
+    let now = SystemClock.now();
+    let warnings = config.warnings(now).into_iter();
+    checks.extend(warnings.map(|warning| Checked::warning(warning.what, warning.found)));
+    checks.extend(super::token::check(config, now));
     if !offline {
         checks.extend(runtime.block_on(engine::check_connectivity(config)));
     }

@@ -30,6 +30,12 @@ pub enum Form {
     Percent,
     /// A list of texts.
     Texts,
+    /// A list of IP addresses and networks.
+    Networks,
+    /// A day (its beginning in UTC) or a time.
+    Date,
+    /// The name of a token: `a-z 0-9 - _ .`, at most 32 characters.
+    TokenName,
     /// Known, but this version cannot do it; the text says what to do meanwhile.
     NotYet(&'static str),
 }
@@ -134,10 +140,25 @@ pub const KEYS: &[Key] = &[
         "Certificate chain, PEM.",
     ),
     optional("server.tls_key", Form::NotYet(BEHIND_PROXY), "Private key, PEM."),
-    optional(
+    key(
         "server.trusted_proxies",
-        Form::NotYet("client addresses are not used by this version"),
-        "Proxies whose word on the client's address is taken.",
+        Form::Networks,
+        "[]",
+        "Proxies whose word on the client's address (`X-Forwarded-For`) is taken. Without them failed logins are \
+         counted by the address that the connection comes from.",
+    ),
+    key(
+        "server.auth_failures_max",
+        Form::Integer(1, 1_000_000),
+        "20",
+        "Failed logins of one address within a minute that are answered as such; further failing requests get \
+         429. A valid credential is taken at any time.",
+    ),
+    optional(
+        "server.token_file",
+        Form::Path,
+        "Hashes of the tokens that `rollcall token new` made, read again within two seconds when it changes. By \
+         default `tokens.json` in `log.path`; several processes need copies of one file.",
     ),
     key(
         "log.engine",
@@ -197,18 +218,58 @@ pub const KEYS: &[Key] = &[
     optional(
         "tenant.connection.token_env",
         Form::SecretEnv,
-        "Variable that holds the bearer token, at least 16 characters. Either this or `token_file`.",
+        "Variable that holds a bearer token, at least 16 characters. Either this or `token_file`; neither when \
+         tokens have names of their own below, or come from `rollcall token new`.",
     ),
     optional(
         "tenant.connection.token_file",
         Form::SecretFile,
         "File that holds the bearer token.",
     ),
+    optional(
+        "tenant.connection.token_expires",
+        Form::Date,
+        "When that token ends; warned of 14 days before. By default it does not.",
+    ),
     key(
         "tenant.connection.dialect",
         Form::Choice(&["tolerant", "strict"]),
         "\"tolerant\"",
         "`tolerant` understands what Entra ID and Okta send in deviation from the RFCs; `strict` refuses it.",
+    ),
+    required(
+        "tenant.connection.token.name",
+        Form::TokenName,
+        "A further token's name, such as `2026-11`: part of the `actor` of its events. Several may be valid at \
+         once, so that one follows the other without a gap.",
+    ),
+    optional(
+        "tenant.connection.token.token_env",
+        Form::SecretEnv,
+        "Variable that holds it, at least 16 characters. Either this or `token_file`.",
+    ),
+    optional(
+        "tenant.connection.token.token_file",
+        Form::SecretFile,
+        "File that holds it.",
+    ),
+    optional(
+        "tenant.connection.token.expires",
+        Form::Date,
+        "When it ends; warned of 14 days before. By default it does not.",
+    ),
+    key(
+        "tenant.limits.requests_per_second",
+        Form::Integer(0, 1_000_000),
+        "0",
+        "Requests per second that the tenant can keep up, over all its connections; beyond them they get 429 with \
+         `Retry-After`. At least 25, which Entra ID asks for; 0: no limit, places are shared fairly all the same. \
+         A quarter of the burst is kept for requests that take access away.",
+    ),
+    optional(
+        "tenant.limits.burst",
+        Form::Integer(25, 10_000_000),
+        "Requests that may come at once after a pause. By default four times `requests_per_second`.",
     ),
     required(
         "tenant.fluent.url",
@@ -371,6 +432,9 @@ impl Key {
             Form::Integer(from, to) => format!("whole number, {from} to {to}"),
             Form::Percent => "number, 0 to 100".to_owned(),
             Form::Texts => "list of texts".to_owned(),
+            Form::Networks => "list of IP addresses and networks".to_owned(),
+            Form::Date => "day or time".to_owned(),
+            Form::TokenName => "name: `a-z`, `0-9`, `-`, `_`, `.`".to_owned(),
             Form::NotYet(_) => "not available in this version".to_owned(),
         }
     }

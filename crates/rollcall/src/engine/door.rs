@@ -5,23 +5,25 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use rollcall_ingest::{
-    Connection, Dialect, Directory, Door, DoorConfig, RandomIds, SystemClock, TokenHash, page,
+    Connection, Dialect, Directory, Door, DoorConfig, RandomIds, SystemClock, Token, TokenHash,
+    TrustedProxies, page,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{Core, stopped};
+use super::{Core, stopped, tokens};
 use crate::config::{self, Config};
 use crate::health::HealthAnswer;
 use crate::metrics::CONTENT_TYPE;
+use crate::tokens::TokenStore;
 
-/// Binds the listener and serves until told to stop.
+/// Binds the listener, serves until told to stop, and watches the token file.
 pub(super) async fn open(
     config: &Config,
     core: &Arc<Core>,
     stop: watch::Receiver<bool>,
-) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
+) -> anyhow::Result<(SocketAddr, JoinHandle<()>, JoinHandle<()>)> {
     let listener = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("listening on {} (server.listen)", config.server.listen))?;
@@ -39,13 +41,15 @@ pub(super) async fn open(
     )
     .context("opening the SCIM server")?;
     core.watch_door(door.clone());
+    let store = TokenStore::at(config.token_file());
+    let tokens = tokens::watch(store, door.credentials(), core, &stop)?;
     let router = door.router(beside(core));
     let serving = tokio::spawn(async move {
         if let Err(error) = rollcall_ingest::serve(listener, router, stopped(stop)).await {
             tracing::error!(%error, "the HTTP server ended");
         }
     });
-    Ok((address, serving))
+    Ok((address, serving, tokens))
 }
 
 /// With port 0 the system chose one: the URL follows it.
@@ -58,9 +62,14 @@ fn door_config(config: &Config, address: SocketAddr) -> DoorConfig {
     } else {
         server.public_url.clone()
     };
+    let tenants = config.tenants.iter();
+    let rate_limits = tenants.filter_map(|tenant| Some((tenant.id.clone(), tenant.limit?)));
     DoorConfig {
         body_bytes_max: server.body_max,
         request_timeout: server.request_timeout,
+        auth_failures_max: server.auth_failures_max,
+        trusted_proxies: TrustedProxies::new(server.trusted_proxies.clone()),
+        rate_limits: rate_limits.collect(),
         ..DoorConfig::new(public_url)
     }
 }
@@ -71,10 +80,17 @@ fn connections(config: &Config) -> anyhow::Result<Vec<Connection>> {
         .iter()
         .flat_map(|tenant| tenant.connections.iter().map(move |c| (tenant, c)));
     all.map(|(tenant, connection)| {
+        let tokens = connection.tokens.iter().map(|token| {
+            anyhow::Ok(Token {
+                name: token.name.clone(),
+                hash: TokenHash::of(&token.secret)?,
+                expires: token.expires,
+            })
+        });
         Ok(Connection {
             tenant: tenant.id.clone(),
             name: connection.name.clone(),
-            tokens: vec![TokenHash::of(&connection.token)?],
+            tokens: tokens.collect::<anyhow::Result<_>>()?,
             dialect: match connection.dialect {
                 config::Dialect::Tolerant => Dialect::Tolerant,
                 config::Dialect::Strict => Dialect::Strict,

@@ -23,12 +23,15 @@ impl Core {
             }
         }
         let not_ready = self.health.reasons();
+        let now = SystemClock.now();
         InstanceStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started,
             ready: not_ready.is_empty(),
             not_ready,
+            warnings: self.credential_warnings(now),
             tenants,
+            credentials: self.credential_status(now),
         }
     }
 
@@ -50,7 +53,7 @@ impl Core {
         }
     }
 
-    /// The door opened: from now on its counters are in the metrics, and what it saw in the status.
+    /// The door opened: from now on its counters are in the metrics, its credentials and what it saw in the status.
     pub(super) fn watch_door(&self, door: Door) {
         let _opened_once = self.door.set(door);
     }
@@ -71,6 +74,7 @@ impl Core {
         let scrape = Scrape {
             status: self.status(),
             door: self.door.get().map(|door| door.metrics().snapshot()),
+            limits: self.door.get().map(Door::tenants).unwrap_or_default(),
             reconcilers: reconcilers.collect(),
         };
         scrape.render()
