@@ -44,6 +44,7 @@ impl Service {
             errors: 0,
         };
         for step in request.steps() {
+            tokio::task::yield_now().await; // an operation that changes nothing waits for nothing
             match step {
                 BulkStep::Carry { operation, without } => {
                     let outcome = if Instant::now() < until {
