@@ -12,6 +12,7 @@ mod offline;
 mod operator;
 mod policy;
 mod rules;
+mod rules_check;
 mod run;
 mod status;
 mod tokens;
