@@ -403,7 +403,7 @@ async fn run(users: u64, seconds: u64) {
     let connection = Connection {
         tenant,
         name: ConnectionName::new("entra").unwrap(),
-        tokens: vec![TokenHash::of(&TOKEN.to_owned().into()).unwrap()],
+        tokens: vec![TokenHash::of(&TOKEN.to_owned().into()).unwrap().into()],
         dialect: Dialect::Tolerant,
     };
     let tenants = |_: &TenantId| Some(Arc::clone(&directory));

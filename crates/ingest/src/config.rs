@@ -74,4 +74,4 @@ impl DoorConfig {
 }
 
 /// Path of the SCIM service.
-pub(crate) const SCIM_ROOT: &str = "/scim/v2";
+pub const SCIM_ROOT: &str = "/scim/v2";

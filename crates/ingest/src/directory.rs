@@ -46,6 +46,17 @@ pub trait Directory: fmt::Debug + Send + Sync {
     /// The live users with this externalId.
     fn users_by_external(&self, of: &ConnectionName, external: ExternalKey) -> Vec<UserId>;
 
+    /// The live users who may have this e-mail address, whatever its case; nobody else has it. `None` when no index
+    /// can tell.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    fn users_by_mail(
+        &self,
+        of: &ConnectionName,
+        address: &str,
+    ) -> Result<Option<Vec<UserId>>, ProjectorError>;
+
     /// Live users in a stable order; `start` counts from 1.
     fn users_page(&self, of: &ConnectionName, start: u64, count: usize) -> Page<UserId>;
 
@@ -123,6 +134,13 @@ impl Directory for TenantHandle {
     }
     fn users_by_external(&self, of: &ConnectionName, external: ExternalKey) -> Vec<UserId> {
         self.users_by_external(of, external)
+    }
+    fn users_by_mail(
+        &self,
+        of: &ConnectionName,
+        address: &str,
+    ) -> Result<Option<Vec<UserId>>, ProjectorError> {
+        self.users_by_mail(of, address)
     }
     fn users_page(&self, of: &ConnectionName, start: u64, count: usize) -> Page<UserId> {
         self.users_page(of, start, count)

@@ -40,7 +40,7 @@ pub use axum::Router;
 pub use beside::{Page, beside, page};
 pub use config::{
     BODY_BYTES_MAX, BODY_BYTES_TOGETHER_MAX, BODY_TIMEOUT, DoorConfig, REQUEST_TIMEOUT,
-    REQUESTS_IN_FLIGHT_MAX,
+    REQUESTS_IN_FLIGHT_MAX, SCIM_ROOT,
 };
 pub use connection::{CONNECTIONS_MAX, Connection, ConnectionError};
 pub use credential::{

@@ -187,6 +187,30 @@ impl TenantHandle {
         })
     }
 
+    /// The live users of the connection who may have this e-mail address, whatever its case; in order of creation.
+    /// Others have it not, but whether these have it their attributes tell. None when the index cannot tell: more
+    /// share the address than are looked up.
+    ///
+    /// # Errors
+    /// [`ProjectorError::Unreadable`] when the index cannot be read.
+    pub fn users_by_mail(
+        &self,
+        connection: &ConnectionName,
+        address: &str,
+    ) -> Result<Option<Vec<UserId>>, ProjectorError> {
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let Some(connection) = state.connection_ix(connection.as_str()) else {
+            return Ok(Some(Vec::new()));
+        };
+        let Some(found) = self.tenant.with_mail(&live, address)? else {
+            return Ok(None);
+        };
+        let users = found.into_iter().filter_map(|ix| state.users.get(ix));
+        let here = users.filter(|user| !user.deleted && u32::from(user.connection) == connection.0);
+        Ok(Some(here.map(|user| user.id).collect()))
+    }
+
     /// Live users of the connection in order of creation. `start` counts from 1 (SCIM `startIndex`); at most
     /// [`PAGE_MAX`] ids.
     #[must_use]

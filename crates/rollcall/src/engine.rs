@@ -13,6 +13,7 @@ mod offline;
 mod operator;
 mod policy;
 mod rules;
+mod rules_check;
 mod run;
 mod status;
 mod tokens;

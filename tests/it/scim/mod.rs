@@ -10,5 +10,6 @@ mod docs;
 
 mod entra;
 mod okta;
+mod reference;
 mod sessions;
 mod traps;

@@ -460,6 +460,10 @@ impl Directory for NaiveDirectory {
         state.users.iter().filter(same).map(|u| u.id).collect()
     }
 
+    fn users_by_mail(&self, _: &ConnectionName, _: &str) -> Result<Option<Vec<UserId>>, ProjectorError> {
+        Ok(None)
+    }
+
     fn users_page(&self, of: &ConnectionName, start: u64, count: usize) -> Page<UserId> {
         let state = self.state.lock();
         let all: Vec<UserId> = state

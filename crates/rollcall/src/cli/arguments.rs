@@ -56,7 +56,7 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         seed: Option<PathBuf>,
     },
-    /// Check the configuration, the rule files, and that every Fluent can be reached.
+    /// Check the configuration, the rule files, that every Fluent can be reached, and that it has what the rules name.
     Check {
         /// Leave Fluent alone.
         #[arg(long)]

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rollcall_domain::{Decision, TenantId};
-use rollcall_ingest::{Clock as _, SystemClock};
+use rollcall_ingest::{Clock as _, SCIM_ROOT, SystemClock};
 
 use super::{print_json_line, print_recorded};
 use crate::admin::AdminClient;
 use crate::admin::api::{DecideAsk, ExplainAsk, HoldName, HoldsAsk, ReplayAsk, ReplayLine, Until};
-use crate::config::{Config, read_rules};
+use crate::config::{Config, Dialect, read_rules};
 use crate::engine;
 use crate::exit::Failure;
 use crate::output::{self, Checked, Format, line};
@@ -30,6 +30,18 @@ pub(super) fn check(
         ),
     )];
     for tenant in &config.tenants {
+        for connection in &tenant.connections {
+            let dialect = match connection.dialect {
+                Dialect::Tolerant => "tolerant",
+                Dialect::Strict => "strict",
+            };
+            // What an admin types into the identity provider.
+            let found = format!("{}{SCIM_ROOT}, {dialect}", config.server.public_url);
+            checks.push(Checked::good(
+                format!("connection {}/{}", tenant.id, connection.name),
+                found,
+            ));
+        }
         let Some(rules) = &tenant.rules else { continue };
         let what = format!("rules of {}", tenant.id);
         checks.push(match read_rules(&rules.file) {

@@ -240,6 +240,21 @@ fn filters_that_an_index_answers_are_recognised() {
         (group, r#"members[value eq "u"]"#, IndexKey::Member(s("u")), true),
         (group, r#"members.value eq "u""#, IndexKey::Member(s("u")), true),
         (group, r#"members eq "u""#, IndexKey::Member(s("u")), true),
+        (user, r#"emails eq "a@x""#, IndexKey::Email(s("a@x")), true),
+        (user, r#"emails.value eq "a@x""#, IndexKey::Email(s("a@x")), true),
+        (user, r#"emails[value eq "a@x"]"#, IndexKey::Email(s("a@x")), true),
+        (
+            user,
+            r#"emails[type eq "work"].value eq "a@x""#,
+            IndexKey::Email(s("a@x")),
+            false,
+        ),
+        (
+            user,
+            r#"emails[type eq "work" and value eq "a@x"]"#,
+            IndexKey::Email(s("a@x")),
+            false,
+        ),
         (user, r#"groups[value eq "g"]"#, IndexKey::Group(s("g")), true),
         (user, r#"groups.value eq "g""#, IndexKey::Group(s("g")), true),
         (
@@ -264,7 +279,9 @@ fn filters_that_an_index_answers_are_recognised() {
         "userName eq null",
         "groups[value eq null]",
         r#"groups[display eq "g"]"#,
-        r#"emails[value eq "x"]"#,
+        r#"emails[value eq "x" or type eq "work"]"#,
+        r#"emails[not (value eq "x") and type eq "work"]"#,
+        r#"phoneNumbers[value eq "x"]"#,
         r#"title eq "x""#,
     ] {
         assert_eq!(lookup(user, text), None, "{text}");

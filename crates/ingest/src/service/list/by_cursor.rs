@@ -15,13 +15,25 @@ pub(super) async fn page(
     text: &str,
 ) -> Result<ListAnswer, Failure> {
     let place = cursors.read(text)?;
-    let by_place =
-        parts.iter().any(|part| part.sort.is_some()) || parts.iter().all(|part| indexed(part).is_some());
+    let by_place = is_listed(parts)?;
     match place {
         Place::Offset(offset) => listed(parts, query, cursors, offset).await,
         Place::Start if by_place => listed(parts, query, cursors, 0).await,
         place => beside(parts, query, cursors, place).await,
     }
+}
+
+/// Whether all results are at hand at once: they are sorted, or an index finds them.
+fn is_listed(parts: &[Part<'_>]) -> Result<bool, Failure> {
+    if parts.iter().any(|part| part.sort.is_some()) {
+        return Ok(true);
+    }
+    for part in parts {
+        if indexed(part)?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Sorted, or found by an index: all of it is looked at for every page, and the cursor counts.

@@ -71,9 +71,11 @@ impl Budget {
 }
 
 /// What an index finds for the part's filter: every match is among it.
-pub(super) fn indexed(part: &Part<'_>) -> Option<Vec<Id>> {
-    let lookup = part.filter.as_ref().and_then(Filter::lookup)?;
-    part.source.find(&lookup.key)
+pub(super) fn indexed(part: &Part<'_>) -> Result<Option<Vec<Id>>, Failure> {
+    match part.filter.as_ref().and_then(Filter::lookup) {
+        Some(lookup) => part.source.find(&lookup.key),
+        None => Ok(None),
+    }
 }
 
 /// All that is found, in the order in which it is answered: sorted, or else part by part in a stable order. None when
@@ -91,7 +93,7 @@ pub(super) async fn complete(parts: &[Part<'_>]) -> Result<Option<Vec<Found>>, F
     let mut collected = Collected::default();
     let mut budget = Budget::default();
     for (at, part) in parts.iter().enumerate() {
-        match indexed(part) {
+        match indexed(part)? {
             Some(found) if found.len() as u64 > SCAN_MAX => return Err(too_many()),
             Some(found) => {
                 for step in found.chunks(SCAN_STEP) {

@@ -50,8 +50,8 @@ impl Source for Many {
             ids: ids.into_iter().map(id).collect(),
         })
     }
-    fn find(&self, _: &IndexKey) -> Option<Vec<Id>> {
-        None
+    fn find(&self, _: &IndexKey) -> Result<Option<Vec<Id>>, Failure> {
+        Ok(None)
     }
     fn facts(&self, id: Id) -> Option<Resource> {
         let active = number(id).is_multiple_of(1_000);
