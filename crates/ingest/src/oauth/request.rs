@@ -1,5 +1,5 @@
-//! A token request as it came: its form, and by which way the client proves who it is (RFC 6749 sections 2.3 and 4.4.2).
-//! Pure.
+//! A token request as it came: its form, and by which way the client proves who it is (RFC 6749 sections 2.3 and
+//! 4.4.2). Pure.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
