@@ -327,6 +327,7 @@ impl Inner {
             query: head.uri.query().unwrap_or_default(),
             headers: &head.headers,
             body,
+            ticks,
         };
         self.service.answer(&endpoint, call).await
     }

@@ -114,6 +114,20 @@ impl TenantGate {
         self.take(leaver, now_ms)
     }
 
+    /// Counts one operation of a bulk request as the request that it is. One beyond the rate is not refused yet: it
+    /// may be asked for again.
+    ///
+    /// # Errors
+    /// Seconds after which it may come again.
+    pub(crate) fn pass_operation(&self, method: &Method, body: &[u8], now_ms: u64) -> Result<(), u32> {
+        let Some(bucket) = &self.bucket else { return Ok(()) };
+        let taken = bucket.lock().take(false, now_ms);
+        match taken {
+            Err(_) if takes_away(method, body) => bucket.lock().take(true, now_ms),
+            taken => taken,
+        }
+    }
+
     fn take(&self, takes_away: bool, now_ms: u64) -> Result<(), u32> {
         let Some(bucket) = &self.bucket else { return Ok(()) };
         let taken = bucket.lock().take(takes_away, now_ms);

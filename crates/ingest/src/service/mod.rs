@@ -39,6 +39,8 @@ pub(crate) struct Call<'a> {
     pub(crate) query: &'a str,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
+    /// When it came, on the clock of the tenant's rate, in milliseconds.
+    pub(crate) ticks: u64,
 }
 
 /// The service of all tenants.
