@@ -17,6 +17,7 @@
 
 mod block;
 mod contract;
+pub mod copy;
 mod embedded;
 pub mod kafka;
 mod memory;

@@ -14,9 +14,10 @@ use rdkafka::error::KafkaError as ClientError;
 use tokio::sync::oneshot;
 
 use super::error::{KafkaError, Meaning, meaning};
-use super::heads::{Heads, pause};
+use super::heads::Heads;
 use super::options::KafkaOptions;
 use super::table::Table;
+use super::wait::pause;
 use super::watch::Suspicion;
 use crate::contract::{Damage, Partition, Position, ReadError, Stream};
 

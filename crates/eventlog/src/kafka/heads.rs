@@ -12,6 +12,7 @@ use super::client::{Context, consumer_config};
 use super::error::{KafkaError, Meaning, meaning};
 use super::marker::Marker;
 use super::options::KafkaOptions;
+use super::wait::pause;
 use crate::contract::{Partition, Stream};
 
 /// How long one poll waits; the deadline is looked at in between.
@@ -345,9 +346,4 @@ pub(crate) fn signed(partition: u32) -> i32 {
 /// Offsets are never negative where a record stands.
 pub(crate) fn unsigned(offset: i64) -> u64 {
     u64::try_from(offset).unwrap_or(0)
-}
-
-/// Pauses this thread between two attempts; spurious wake-ups only make it shorter.
-pub(crate) fn pause(time: Duration) {
-    std::thread::park_timeout(time);
 }

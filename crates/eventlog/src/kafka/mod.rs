@@ -28,6 +28,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 pub mod topics;
+pub(crate) mod wait;
 mod watch;
 
 use std::sync::Arc;

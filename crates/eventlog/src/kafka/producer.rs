@@ -311,7 +311,7 @@ impl Shared {
 
     fn renew(&self, pause: &mut Duration) -> Option<Arc<Client>> {
         while !self.stop.load(Ordering::Acquire) {
-            super::heads::pause(*pause);
+            super::wait::pause(*pause);
             *pause = pause.saturating_mul(2).min(RENEW_PAUSES.1);
             match self.make() {
                 Ok(client) => {

@@ -10,8 +10,9 @@ use tokio::sync::oneshot;
 
 use super::ends::Ends;
 use super::error::KafkaError;
-use super::heads::{Head, Heads, expected, pause, same_log};
+use super::heads::{Head, Heads, expected, same_log};
 use super::table::Table;
+use super::wait::pause;
 use crate::contract::{AppendError, LogId, ReadError, Stream};
 
 /// How often the markers are compared without a reason: a topic that was made anew while nobody looked, and

@@ -437,6 +437,29 @@ proptest! {
         }
     }
 
+    /// Whatever a filter finds is among what its index key finds: a resource that matches has the key.
+    #[test]
+    fn what_matches_has_the_key_that_the_index_is_asked_for(filter in filter(), name in "[a-c]{0,2}|[A-C]{1,2}") {
+        let mut user = ida();
+        for (attribute, value) in [
+            ("userName", json!(name)),
+            ("externalId", json!(name)),
+            ("emails", json!([{"value": "x", "type": "a"}, {"value": name, "type": name}])),
+        ] {
+            user.insert(attribute.to_owned(), value);
+        }
+        let same = |text: &str| text.to_lowercase() == name.to_lowercase();
+        if filter.matches(&user) {
+            match filter.lookup().map(|lookup| lookup.key) {
+                Some(IndexKey::UserName(text)) => prop_assert!(same(&text)),
+                Some(IndexKey::ExternalId(text)) => prop_assert_eq!(text, name),
+                Some(IndexKey::Email(text)) => prop_assert!(same(&text) || text.to_lowercase() == "x"),
+                Some(other) => prop_assert!(false, "{other:?} was not asked for"),
+                None => {}
+            }
+        }
+    }
+
     /// Whatever part of a resource is at hand: what is said of it is what the whole would say.
     #[test]
     fn what_is_decided_from_a_part_is_what_the_whole_decides(

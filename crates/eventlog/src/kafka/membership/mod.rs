@@ -31,9 +31,10 @@ use self::lease::Lease;
 use super::KafkaLog;
 use super::client::{Context, consumer_config, millis};
 use super::error::{KafkaError, Meaning, meaning};
-use super::heads::{pause, setting, signed};
+use super::heads::{setting, signed};
 use super::options::KafkaOptions;
 use super::stats::Counters;
+use super::wait::pause;
 use crate::contract::{Assignment, Membership, Partition, Stream};
 
 /// How often the lease is renewed, as a part of the session: a failed attempt leaves room for several more.

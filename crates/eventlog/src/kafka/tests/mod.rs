@@ -6,4 +6,9 @@
 )]
 
 mod broker;
+mod copying;
+mod faults;
 mod membership;
+mod mock;
+mod replaced;
+mod topic_checks;

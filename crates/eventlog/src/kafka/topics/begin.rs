@@ -10,9 +10,10 @@ use rdkafka::{ClientContext, client::OAuthToken};
 use crate::contract::{LogId, Partition, Stream};
 use crate::kafka::client::{Context, base_config, millis};
 use crate::kafka::error::KafkaError;
-use crate::kafka::heads::{Head, Heads, expected, pause, same_log, setting, signed};
+use crate::kafka::heads::{Head, Heads, expected, same_log, setting, signed};
 use crate::kafka::marker::Marker;
 use crate::kafka::options::KafkaOptions;
+use crate::kafka::wait::pause;
 
 /// How long whoever did not make the topics waits for the markers of whoever did, before it takes over from
 /// one that seems to have died.

@@ -19,6 +19,7 @@ use super::client::{Context, base_config};
 use super::error::{KafkaError, Meaning, meaning};
 use super::heads::{Head, Heads, Shape, expected, same_log, setting, signed};
 use super::options::KafkaOptions;
+use super::wait::block_on;
 use crate::contract::{LogId, Stream};
 use plan::{Wanted, wanted};
 
@@ -310,25 +311,5 @@ impl Admin {
             Some(Err(code)) => Err(self.unreachable(action, &code)),
             None => Err(self.unreachable(action, &"an empty answer")),
         }
-    }
-}
-
-/// Waits for the client's answer on this thread. The client answers from a thread of its own, within the
-/// time-out that it was given.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(std::thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
-    let mut context = std::task::Context::from_waker(&waker);
-    let mut future = std::pin::pin!(future);
-    loop {
-        if let std::task::Poll::Ready(ready) = future.as_mut().poll(&mut context) {
-            return ready;
-        }
-        std::thread::park();
     }
 }
