@@ -11,7 +11,12 @@ use secrecy::ExposeSecret as _;
 
 const EXAMPLE: &str = "docs/rollcall.example.toml";
 /// Tables that may stand several times.
-const REPEATED: [&str; 3] = ["tenant", "tenant.connection", "tenant.connection.token"];
+const REPEATED: [&str; 4] = [
+    "tenant",
+    "tenant.connection",
+    "tenant.connection.token",
+    "tenant.connection.client",
+];
 
 /// Every variable holds a secret of its own, but for those that a mistake needs.
 fn env(name: &str) -> Option<String> {
@@ -55,7 +60,8 @@ fn what_is_allowed_and_worth_a_look_is_told() {
     let text = example()
         .replace("127.0.0.1:8080", "0.0.0.0:8080")
         .replace("https://rollcall.example.com", "http://rollcall.example.com")
-        .replace("ROLLCALL_ENTRA_TOKEN", "ENTRA");
+        .replace("ROLLCALL_ENTRA_TOKEN", "ENTRA")
+        .replace("ROLLCALL_ENTRA_CLIENT_SECRET", "CLIENT");
     let config = read(&text).unwrap_or_else(|errors| panic!("{errors}"));
     let told = |day: &str| {
         let now = format!("{day}T00:00:00Z").parse().unwrap();
@@ -70,6 +76,7 @@ fn what_is_allowed_and_worth_a_look_is_told() {
         "server.listen: 0.0.0.0:8080 can be reached from outside without encryption",
         "server.public_url: begins with http://",
         "token of acme/entra: has 17 characters",
+        "OAuth client of acme/entra/entra-gallery: has 18 characters",
     ] {
         assert!(early.contains(expected), "{expected} is missing in:\n{early}");
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rollcall_domain::TenantId;
 
 use crate::limit::{AUTH_FAILURES_MAX, RateLimit, TrustedProxies};
+use crate::oauth::OauthConfig;
 
 /// Largest body by default: the most members that one request may name, in the widest form, and room.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -43,6 +44,8 @@ pub struct DoorConfig {
     pub trusted_proxies: TrustedProxies,
     /// The rate of each tenant; one that is not named has none.
     pub rate_limits: BTreeMap<TenantId, RateLimit>,
+    /// OAuth clients of the connections; none by default.
+    pub oauth: OauthConfig,
 }
 
 impl DoorConfig {
@@ -60,6 +63,7 @@ impl DoorConfig {
             auth_failures_max: AUTH_FAILURES_MAX,
             trusted_proxies: TrustedProxies::default(),
             rate_limits: BTreeMap::new(),
+            oauth: OauthConfig::default(),
         }
     }
 

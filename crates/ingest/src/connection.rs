@@ -4,6 +4,7 @@ use rollcall_domain::{ConnectionName, TenantId};
 use rollcall_scim::Dialect;
 
 use crate::credential::{TOKEN_BYTES_MAX, TOKEN_BYTES_MIN, TOKENS_MAX, Token};
+use crate::oauth::ClientError;
 
 /// Most connections of one process: bounds the registry and the metric labels made from it.
 pub const CONNECTIONS_MAX: usize = 10_000;
@@ -57,6 +58,9 @@ pub enum ConnectionError {
         /// Which connection.
         connection: ConnectionName,
     },
+    /// Its OAuth clients cannot be served.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// More than [`CONNECTIONS_MAX`].
     #[error("{0} connections are configured, at most {CONNECTIONS_MAX} are served")]
     TooMany(usize),

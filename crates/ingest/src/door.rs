@@ -14,6 +14,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use futures::FutureExt as _;
+use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use rollcall_domain::{ConnectionName, TenantId, Timestamp};
 use rollcall_eventlog::AppendLog;
@@ -34,11 +35,15 @@ use crate::http::headers::{
 use crate::http::route::{self, Endpoint, endpoint};
 use crate::limit::{Room, TenantFigures, TenantGate, Wish};
 use crate::metrics::Metrics;
+use crate::oauth::{self, Client};
 use crate::runtime::{Clock, IdSource};
 use crate::seat::Seat;
 use crate::service::{Call, Service};
 use crate::traps::Warning;
 use crate::writer::Writer;
+
+/// Largest form at the token endpoint: the longest assertion that is looked at, encoded.
+const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// Why the door cannot open. All are mistakes of the configuration; trying again does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +84,8 @@ struct Inner {
     /// By tenant, in their order.
     gates: BTreeMap<TenantId, Arc<TenantGate>>,
     budget: BodyBudget,
+    /// Forms are small enough to need no share of a budget.
+    forms: BodyBudget,
     room: Arc<Room>,
     service: Service,
     metrics: Arc<Metrics>,
@@ -117,6 +124,7 @@ impl Door {
             inner: Arc::new(Inner {
                 admission,
                 budget: BodyBudget::new(config.body_bytes_max, config.body_bytes_together_max),
+                forms: BodyBudget::new(FORM_BYTES_MAX, FORM_BYTES_MAX),
                 room: Arc::new(Room::new(config.requests_in_flight_max, gates.len())),
                 gates,
                 service: Service::new(config.base(), writer),
@@ -177,7 +185,8 @@ fn seated(
     tenants: impl Fn(&TenantId) -> Option<Arc<dyn Directory>>,
 ) -> Result<(Credentials, BTreeMap<TenantId, Arc<TenantGate>>), DoorError> {
     let (mut unknown, mut gates) = (None, BTreeMap::new());
-    let credentials = Credentials::new(connections, |connection| {
+    let clients = config.oauth.clients.clone();
+    let credentials = Credentials::new(connections, config.oauth.clone(), |connection| {
         let tenant = &connection.tenant;
         let Some(directory) = tenants(tenant) else {
             unknown = Some(tenant.clone());
@@ -188,7 +197,10 @@ fn seated(
             Arc::new(TenantGate::new(tenant.clone(), limit))
         });
         let gate = Arc::clone(gate);
-        Some(Seat::new(connection, directory, gate))
+        let own =
+            |client: &Client| client.tenant == connection.tenant && client.connection == connection.name;
+        let oauth = clients.iter().any(own);
+        Some(Seat::new(connection, directory, gate, oauth))
     })?;
     match unknown {
         Some(tenant) => Err(DoorError::UnknownTenant(tenant)),
@@ -207,6 +219,22 @@ fn check_url(url: &str) -> Result<(), DoorError> {
     }
 }
 
+/// Bounds of what is looked at before anything is known of who asks.
+fn within_bounds(head: &Parts) -> Result<(), Failure> {
+    let target = head.uri.path_and_query();
+    if target.map_or(0, |target| target.as_str().len()) > TARGET_BYTES_MAX {
+        return Err(Failure::new(
+            StatusCode::URI_TOO_LONG,
+            "the request's target is too long",
+        ));
+    }
+    if header_bytes(&head.headers) > HEADER_BYTES_MAX {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(Failure::new(status, "the request's headers are too large"));
+    }
+    Ok(())
+}
+
 /// Takes a request in, sees to it that it is answered whatever happens, and puts it on record.
 async fn enter(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     let started = Instant::now();
@@ -215,6 +243,10 @@ async fn enter(State(inner): State<Arc<Inner>>, request: Request) -> Response {
         Some(given) => given.to_owned(),
         None => inner.ids.request().to_string(),
     };
+    let page = oauth::page(request.uri().path());
+    if let Some(page) = page.filter(|_| inner.admission.credentials.oauth().is_offered()) {
+        return oauth_page(&inner, page, request, request_id, started).await;
+    }
     let endpoint = request.uri().path().strip_prefix(SCIM_ROOT).and_then(endpoint);
     let template = endpoint.as_ref().map_or(route::UNKNOWN, Endpoint::template);
     let span = tracing::info_span!(
@@ -258,6 +290,48 @@ async fn enter(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     response
 }
 
+/// A page of the OAuth service: beside SCIM, and answered in its own form.
+async fn oauth_page(
+    inner: &Inner,
+    page: oauth::Page,
+    request: Request,
+    request_id: String,
+    started: Instant,
+) -> Response {
+    let template = page.template();
+    let span = tracing::info_span!(
+        "oauth",
+        request_id,
+        route = template,
+        status = field::Empty,
+        ms = field::Empty,
+    );
+    let work = timeout(inner.config.body_timeout, inner.oauth(page, request));
+    let work = AssertUnwindSafe(work).catch_unwind().instrument(span.clone());
+    let outcome = match work.await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_elapsed)) => Err(late_body()),
+        Err(_panic) => {
+            inner.metrics.panics.fetch_add(1, Relaxed);
+            Err(Failure::internal())
+        }
+    };
+    let mut response = outcome.unwrap_or_else(|failure| oauth::refused_as(&failure));
+    if let Ok(value) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    record(&inner.metrics, &span, template, response.status(), started);
+    response
+}
+
+/// The body of a request did not come in time, and the connection is of no more use.
+fn late_body() -> Failure {
+    Failure {
+        close: true,
+        ..Failure::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
+    }
+}
+
 fn record(metrics: &Metrics, span: &Span, template: &'static str, status: StatusCode, started: Instant) {
     let took = started.elapsed();
     metrics.request(template, status.as_u16(), took);
@@ -279,21 +353,7 @@ impl Inner {
         span: Span,
     ) -> Result<Answer, Failure> {
         let (head, body) = request.into_parts();
-        if head
-            .uri
-            .path_and_query()
-            .map_or(0, |target| target.as_str().len())
-            > TARGET_BYTES_MAX
-        {
-            return Err(Failure::new(
-                StatusCode::URI_TOO_LONG,
-                "the request's target is too long",
-            ));
-        }
-        if header_bytes(&head.headers) > HEADER_BYTES_MAX {
-            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            return Err(Failure::new(status, "the request's headers are too large"));
-        }
+        within_bounds(&head)?;
         if !head.uri.path().starts_with(SCIM_ROOT) {
             return Err(unknown_path()); // nothing to protect here
         }
@@ -332,8 +392,20 @@ impl Inner {
         self.service.answer(&endpoint, call).await
     }
 
+    /// Answers a page of the OAuth service.
+    async fn oauth(&self, page: oauth::Page, request: Request) -> Result<Response, Failure> {
+        let (head, body) = request.into_parts();
+        within_bounds(&head)?;
+        let body = self.forms.read(&head.headers, body).await?;
+        let answered = oauth::answer(page, &head, &body.bytes, &self.admission, &self.config.public_url);
+        if page == oauth::Page::Token && answered.status() == StatusCode::OK {
+            self.metrics.access_tokens.fetch_add(1, Relaxed);
+        }
+        Ok(answered)
+    }
+
     /// The body of a method that has one.
-    async fn body(&self, head: &http::request::Parts, body: Body) -> Result<Option<ReadBody>, Failure> {
+    async fn body(&self, head: &Parts, body: Body) -> Result<Option<ReadBody>, Failure> {
         if !matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
             return Ok(None);
         }
@@ -345,13 +417,7 @@ impl Inner {
         }
         match timeout(self.config.body_timeout, self.budget.read(&head.headers, body)).await {
             Ok(read) => read.map(Some),
-            Err(_elapsed) => {
-                let failure = Failure::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
-                Err(Failure {
-                    close: true,
-                    ..failure
-                })
-            }
+            Err(_elapsed) => Err(late_body()),
         }
     }
 }

@@ -27,6 +27,7 @@ mod door;
 mod http;
 mod limit;
 mod metrics;
+mod oauth;
 mod runtime;
 mod seat;
 mod serve;
@@ -55,6 +56,10 @@ pub use limit::{
     REQUESTS_PER_SECOND_MIN, RateLimit, TRUSTED_PROXIES_MAX, TenantFigures, TrustedProxies,
 };
 pub use metrics::{AuthFailure, LATENCY_BOUNDS_US, Metrics, MetricsSnapshot, RequestCount, RouteLatency};
+pub use oauth::{
+    ACCESS_TOKEN_LIFETIME, BadClientId, CLIENT_ID_MAX, CLIENT_KEYS_MAX, Client, ClientError, ClientId,
+    ClientProof, KeyError, OauthConfig, PublicKey, SigningKeys, public_keys,
+};
 pub use rollcall_scim::Dialect;
 pub use runtime::{Clock, IdSource, RandomIds, SystemClock};
 pub use serve::{DRAIN_TIMEOUT, HEAD_TIMEOUT, HEADERS_MAX, OPEN_CONNECTIONS_MAX, READ_BUFFER_BYTES, serve};

@@ -26,13 +26,21 @@ pub enum AuthFailure {
     Unknown,
     /// It presented what was valid once.
     Expired,
+    /// An OAuth client did not prove who it is.
+    Client,
     /// Its address had failed too often.
     Limited,
 }
 
 impl AuthFailure {
     /// All of them, in the order in which they are counted.
-    pub const ALL: [Self; 4] = [Self::Missing, Self::Unknown, Self::Expired, Self::Limited];
+    pub const ALL: [Self; 5] = [
+        Self::Missing,
+        Self::Unknown,
+        Self::Expired,
+        Self::Client,
+        Self::Limited,
+    ];
 
     /// The label.
     #[must_use]
@@ -41,6 +49,7 @@ impl AuthFailure {
             Self::Missing => "missing",
             Self::Unknown => "unknown",
             Self::Expired => "expired",
+            Self::Client => "client",
             Self::Limited => "limited",
         }
     }
@@ -65,6 +74,8 @@ pub struct Metrics {
     pub(crate) left_out: AtomicU64,
     /// Requests that ended in a caught panic.
     pub(crate) panics: AtomicU64,
+    /// Access tokens given to OAuth clients.
+    pub(crate) access_tokens: AtomicU64,
     /// Requests that were not let in, by reason.
     auth_failures: [AtomicU64; AuthFailure::ALL.len()],
 }
@@ -121,6 +132,8 @@ pub struct MetricsSnapshot {
     pub left_out: u64,
     /// Requests that ended in a caught panic; each is a bug.
     pub panics: u64,
+    /// Access tokens given to OAuth clients.
+    pub access_tokens: u64,
     /// Requests that were not let in, by [`AuthFailure::ALL`].
     pub auth_failures: [u64; AuthFailure::ALL.len()],
 }
@@ -137,6 +150,7 @@ impl Default for Metrics {
             unchanged: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
             panics: AtomicU64::new(0),
+            access_tokens: AtomicU64::new(0),
             auth_failures: Default::default(),
         }
     }
@@ -192,6 +206,7 @@ impl Metrics {
             unchanged: self.unchanged.load(Relaxed),
             left_out: self.left_out.load(Relaxed),
             panics: self.panics.load(Relaxed),
+            access_tokens: self.access_tokens.load(Relaxed),
             auth_failures: self.auth_failures.each_ref().map(|count| count.load(Relaxed)),
         }
     }

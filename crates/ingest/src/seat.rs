@@ -18,6 +18,8 @@ pub(crate) struct Seat {
     pub(crate) directory: Arc<dyn Directory>,
     /// What the tenant may ask for at a time.
     pub(crate) gate: Arc<TenantGate>,
+    /// The connection has OAuth clients.
+    pub(crate) oauth: bool,
     /// `source` of every event from here.
     pub(crate) source: Source,
     /// `actor` of every event from here: the connection and the credential's name.
@@ -33,6 +35,7 @@ impl Seat {
         connection: Arc<Connection>,
         directory: Arc<dyn Directory>,
         gate: Arc<TenantGate>,
+        oauth: bool,
     ) -> Self {
         Self {
             source: Source::Scim(connection.name.clone()),
@@ -41,6 +44,7 @@ impl Seat {
             connection,
             directory,
             gate,
+            oauth,
             traps: Arc::default(),
         }
     }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rollcall_domain::{ConnectionName, Policy, RuleErrors, RuleSet, TenantId, Timestamp};
-use rollcall_ingest::{Network, RateLimit, TokenName};
+use rollcall_ingest::{ClientId, Network, PublicKey, RateLimit, TokenName};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
@@ -81,6 +81,8 @@ pub struct Server {
     pub trusted_proxies: Vec<Network>,
     /// Failed logins of one address within a minute that are answered as such.
     pub auth_failures_max: u32,
+    /// How long an access token is valid.
+    pub access_token_lifetime: Duration,
     /// Where the hashes of our own tokens are; in the data folder when absent.
     pub token_file: Option<PathBuf>,
 }
@@ -153,6 +155,8 @@ pub struct Connection {
     pub kind: ConnectionKind,
     /// Its configured bearer tokens; no two connections have the same, since the tenant follows from it.
     pub tokens: Vec<ConfiguredToken>,
+    /// Its OAuth clients.
+    pub clients: Vec<OauthClient>,
     /// How strictly requests are read.
     pub dialect: Dialect,
 }
@@ -166,6 +170,26 @@ pub struct ConfiguredToken {
     pub secret: SecretString,
     /// When it ends.
     pub expires: Option<Timestamp>,
+}
+
+/// An OAuth client of a connection.
+#[derive(Debug, Clone)]
+pub struct OauthClient {
+    /// Its id; no two clients have the same.
+    pub id: ClientId,
+    /// How it proves who it is.
+    pub proof: OauthProof,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
+}
+
+/// How an OAuth client proves who it is.
+#[derive(Debug, Clone)]
+pub enum OauthProof {
+    /// By a secret.
+    Secret(SecretString),
+    /// By assertions that one of these keys signed.
+    Keys(Vec<PublicKey>),
 }
 
 /// What kind of door a connection is.

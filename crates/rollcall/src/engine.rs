@@ -8,6 +8,7 @@ mod door;
 mod evidence;
 mod explain;
 mod fluent;
+mod oauth;
 mod offline;
 mod operator;
 mod policy;
@@ -101,7 +102,7 @@ impl Engine {
             tenants,
         });
         let (stopping, stop) = watch::channel(false);
-        let (address, door, tokens) = door::open(&config, &core, stop.clone()).await?;
+        let (address, door, tokens) = door::open(&config, &core, &keys, stop.clone()).await?;
         let operators = AdminServer::bind(&config.admin.socket)
             .await
             .context("opening the admin socket")?;

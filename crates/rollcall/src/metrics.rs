@@ -33,7 +33,7 @@ pub enum Kind {
 }
 
 /// Every metric with its kind and help, as in `docs/metrics.md`.
-pub const NAMES: [(&str, Kind, &str); 34] = [
+pub const NAMES: [(&str, Kind, &str); 35] = [
     (
         "rollcall_requests",
         Kind::Counter,
@@ -77,7 +77,12 @@ pub const NAMES: [(&str, Kind, &str); 34] = [
     (
         "rollcall_auth_failures",
         Kind::Counter,
-        "Requests that were not let in, by reason: missing, unknown, expired, limited",
+        "Requests that were not let in, by reason: missing, unknown, expired, client, limited",
+    ),
+    (
+        "rollcall_access_tokens",
+        Kind::Counter,
+        "Access tokens given to OAuth clients",
     ),
     (
         "rollcall_requests_limited",
@@ -376,6 +381,7 @@ impl Scrape {
             ("rollcall_append_failures", door.append_failures),
             ("rollcall_requests_unchanged", door.unchanged),
             ("rollcall_panics", door.panics),
+            ("rollcall_access_tokens", door.access_tokens),
         ] {
             series.push((name, Vec::new(), Value::Counter(value)));
         }

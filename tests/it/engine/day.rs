@@ -102,6 +102,8 @@ async fn health_metrics_and_status_tell_how_it_is() {
             &["Agent_CHIC-01_Associate"],
         )
         .await;
+    // Else the leaver may overtake its own hire, which then never was usable.
+    world.converged().await;
     world
         .set_active(
             Entra,

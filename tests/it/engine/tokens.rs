@@ -148,3 +148,39 @@ async fn a_connection_must_be_named_as_it_is_configured() {
     }
     assert!(!world.data().join("tokens.json").exists());
 }
+
+#[tokio::test]
+async fn an_oauth_client_of_the_configuration_gets_a_token_that_outlives_a_restart() {
+    let mut world = World::new(Settings::default()).await;
+    let file = std::fs::read_to_string(world.file("rollcall.toml")).unwrap();
+    let client = "[[tenant.connection.client]]\nid = \"gallery\"\nsecret_env = \"ENTRA_TOKEN\"\n[[tenant.connection]]\n\
+                  name = \"okta\"";
+    let file = file.replace("[[tenant.connection]]\nname = \"okta\"", client);
+    world.write("rollcall.toml", &file);
+    world.start().await;
+    let secret = super::process::secret("ENTRA_TOKEN");
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "gallery"),
+        ("client_secret", secret),
+    ];
+    let asked = reqwest::Client::new()
+        .post(format!("{}/oauth/token", world.entra.base()))
+        .form(&form)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(asked.status().as_u16(), 200);
+    let answer: serde_json::Value = serde_json::from_str(&asked.text().await.unwrap()).unwrap();
+    let gallery = world.entra.with_token(answer["access_token"].as_str().unwrap());
+    gallery.hire("ida@people.example", &["Agent_CHIC-01_Clerk"]).await;
+    let explained = world.json(&["explain", "ida@people.example"]).await;
+    assert!(
+        explained.to_string().contains("\"connection/entra/gallery\""),
+        "{explained}"
+    );
+    world.stop().await;
+    world.start().await;
+    assert_eq!(status_of(&gallery).await, 200);
+    world.stop().await;
+}

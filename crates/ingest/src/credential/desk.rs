@@ -12,6 +12,7 @@ use super::{
     CredentialKind, CredentialReport, CredentialState, StoredToken, TOKENS_MAX, Token, TokenId, TokenName,
 };
 use crate::connection::{CONNECTIONS_MAX, Connection, ConnectionError};
+use crate::oauth::{Oauth, OauthConfig, is_access_token};
 use crate::seat::Seat;
 
 /// Why a request did not come in.
@@ -49,6 +50,7 @@ struct Inner {
     /// Every connection as it is configured, by tenant and name.
     seats: BTreeMap<(TenantId, ConnectionName), Arc<Seat>>,
     now: RwLock<Arc<Valid>>,
+    oauth: Oauth,
 }
 
 /// What is valid now: exchanged as a whole.
@@ -71,6 +73,7 @@ impl Credentials {
     /// Checks the connections and seats each; one that `seat` makes nothing of is left out.
     pub(crate) fn new(
         connections: Vec<Connection>,
+        oauth: OauthConfig,
         mut seat: impl FnMut(Arc<Connection>) -> Option<Seat>,
     ) -> Result<Self, ConnectionError> {
         if connections.len() > CONNECTIONS_MAX {
@@ -99,19 +102,31 @@ impl Credentials {
         }
         let valid = Valid::configured(&seats, None)?;
         let now = RwLock::new(Arc::new(valid));
+        let oauth = Oauth::new(oauth, |client| {
+            let key = (client.tenant.clone(), client.connection.clone());
+            seats.get(&key).cloned()
+        })?;
         Ok(Self {
-            inner: Arc::new(Inner { seats, now }),
+            inner: Arc::new(Inner { seats, now, oauth }),
         })
     }
 
     /// The seat of what was presented, at `now`.
     pub(crate) fn admit(&self, presented: &[u8], now: Timestamp) -> Result<Arc<Seat>, Refusal> {
+        if is_access_token(presented) {
+            return self.inner.oauth.admit(presented, now);
+        }
         let valid = Arc::clone(&self.inner.now.read());
         match valid.registry.find(presented, now) {
             Found::Opens(seat) => Ok(seat),
             Found::Expired => Err(Refusal::Expired),
             Found::Unknown => Err(Refusal::Unknown),
         }
+    }
+
+    /// The OAuth clients.
+    pub(crate) fn oauth(&self) -> &Oauth {
+        &self.inner.oauth
     }
 
     /// Every connection's seat, by tenant and name.
@@ -145,6 +160,7 @@ impl Credentials {
             .iter()
             .filter_map(|listed| valid.report(listed, now))
             .collect();
+        reports.extend(self.inner.oauth.report(now));
         reports.sort_by(|a, b| (&a.tenant, &a.connection).cmp(&(&b.tenant, &b.connection)));
         reports
     }
@@ -286,7 +302,8 @@ mod tests {
     #[test]
     fn ambiguous_connections_are_refused() {
         // Nobody is seated here, so tokens are not compared: the door's own tests do that.
-        let refused = |connections| Credentials::new(connections, |_| None).unwrap_err();
+        let refused =
+            |connections| Credentials::new(connections, OauthConfig::default(), |_| None).unwrap_err();
         let many: Vec<String> = (0..=TOKENS_MAX)
             .map(|n| format!("0123456789abcdef-{n}"))
             .collect();

@@ -17,6 +17,7 @@ mod token;
 pub use desk::{Credentials, StoredTrouble};
 pub use hash::TokenHash;
 pub use name::{BadTokenName, TOKEN_NAME_MAX, TokenName};
+pub(crate) use registry::LastUsed;
 pub use report::{CredentialKind, CredentialReport, CredentialState, EXPIRY_WARNING_MILLIS};
 pub use stored::{STORED_TOKENS_MAX, StoredToken, TokenFile, TokenFileError};
 pub use token::{NEW_TOKEN_BYTES, NewToken, TOKEN_PREFIX, TokenId};

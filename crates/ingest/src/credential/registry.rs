@@ -31,16 +31,16 @@ impl Place {
 
 /// When a credential was last taken; shared by all registries that hold it, so that a reload forgets nothing.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LastUsed(Arc<AtomicI64>);
+pub(crate) struct LastUsed(Arc<AtomicI64>);
 
 impl LastUsed {
     /// It was taken at `now`.
-    pub(super) fn note(&self, now: Timestamp) {
+    pub(crate) fn note(&self, now: Timestamp) {
         self.0.fetch_max(now.as_millis(), Relaxed);
     }
 
     /// When it was taken, if it ever was.
-    pub(super) fn get(&self) -> Option<Timestamp> {
+    pub(crate) fn get(&self) -> Option<Timestamp> {
         let millis = self.0.load(Relaxed);
         (millis != 0).then(|| Timestamp::from_millis(millis))
     }

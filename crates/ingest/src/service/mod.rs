@@ -99,7 +99,10 @@ impl Service {
                     _ => self.read_group(call, id).await,
                 }
             }
-            Endpoint::ServiceProviderConfig => Ok(discovery::service_provider_config(&self.links.base)),
+            Endpoint::ServiceProviderConfig => Ok(discovery::service_provider_config(
+                &self.links.base,
+                call.seat.oauth,
+            )),
             Endpoint::ResourceTypes => discovery::resource_types(&self.links.base, call.query),
             Endpoint::ResourceType(name) => discovery::resource_type(&self.links.base, name),
             Endpoint::Schemas => discovery::schemas(&self.links.base, call.query),

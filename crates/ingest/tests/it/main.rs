@@ -20,6 +20,7 @@ mod leavers;
 mod limits;
 mod lists;
 mod naive;
+mod oauth;
 mod okta;
 mod protocol;
 mod records;

@@ -275,7 +275,8 @@ pub(super) fn check(config: &Config, now: Timestamp) -> Vec<Checked> {
         }
     }
     for tenant in &config.tenants {
-        for connection in tenant.connections.iter().filter(|c| c.tokens.is_empty()) {
+        let closed = |c: &&config::Connection| c.tokens.is_empty() && c.clients.is_empty();
+        for connection in tenant.connections.iter().filter(closed) {
             let opened = file.tokens().iter().any(|token| {
                 let live = !matches!(
                     token.state(now),

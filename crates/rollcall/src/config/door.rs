@@ -3,13 +3,19 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rollcall_ingest::{Network, REQUESTS_PER_SECOND_MIN, RateLimit, TOKENS_MAX, TRUSTED_PROXIES_MAX};
+use rollcall_ingest::{
+    Network, REQUESTS_PER_SECOND_MIN, RateLimit, TOKEN_BYTES_MAX, TOKEN_BYTES_MIN, TOKENS_MAX,
+    TRUSTED_PROXIES_MAX, TokenHash, public_keys,
+};
 
 use super::section::Section;
-use super::{ConfiguredToken, Environment, secret};
+use super::{ConfiguredToken, Environment, OauthClient, OauthProof, secret, values};
 
 /// Seconds' worth of requests that may come at once by default.
 const BURST_SECONDS: u32 = 4;
+
+/// A file of public keys above this is none.
+const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// The tokens of a connection: its own, and those with names. `None` after a problem was noted.
 pub(super) fn tokens(
@@ -70,6 +76,84 @@ fn named_token(section: &Section<'_>, folder: &Path, env: Environment<'_>) -> Op
         secret: secret?,
         expires,
     })
+}
+
+/// The OAuth clients of a connection. `None` after a problem was noted.
+pub(super) fn clients(
+    section: &Section<'_>,
+    folder: &Path,
+    env: Environment<'_>,
+) -> Option<Vec<OauthClient>> {
+    let clients = section.sections_if_any("tenant.connection.client");
+    let read: Vec<Option<OauthClient>> = clients
+        .iter()
+        .map(|client| one_client(client, folder, env))
+        .collect();
+    read.into_iter().collect()
+}
+
+fn one_client(section: &Section<'_>, folder: &Path, env: Environment<'_>) -> Option<OauthClient> {
+    section.refuse_unknown();
+    let id = section.parsed("id");
+    let expires = section.date("expires");
+    let proof = match section.path("key_file", folder) {
+        Some(file) => client_keys(section, &file),
+        None if section.has("key_file") => None, // noted
+        None => client_secret(section, folder, env),
+    };
+    Some(OauthClient {
+        id: id?,
+        proof: proof?,
+        expires,
+    })
+}
+
+fn client_keys(section: &Section<'_>, file: &Path) -> Option<OauthProof> {
+    for other in ["secret_env", "secret_file"] {
+        if section.has(other) {
+            section.wrong(
+                other,
+                "stands beside key_file",
+                Some("only one of them".to_owned()),
+            );
+        }
+    }
+    let read = match values::read_bounded(file, KEY_FILE_BYTES_MAX) {
+        Ok(Some(bytes)) => String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned()),
+        Ok(None) => Err(format!("is larger than {KEY_FILE_BYTES_MAX} bytes")),
+        Err(error) => Err(format!("cannot be read: {error}")),
+    };
+    match read.and_then(|text| public_keys(&text).map_err(|error| error.to_string())) {
+        Ok(keys) => Some(OauthProof::Keys(keys)),
+        Err(what) => {
+            section.wrong("key_file", format!("{} {what}", file.display()), None);
+            None
+        }
+    }
+}
+
+fn client_secret(section: &Section<'_>, folder: &Path, env: Environment<'_>) -> Option<OauthProof> {
+    if !section.has("secret_env") && !section.has("secret_file") {
+        let expected = "secret_env = \"VARIABLE\", secret_file = \"path\" or key_file = \"path\"".to_owned();
+        section.missing("secret_env", Some(expected));
+        return None;
+    }
+    let secret = secret::read(section, "secret", env, folder)?;
+    if TokenHash::of(&secret).is_err() {
+        let from = if section.has("secret_env") {
+            "secret_env"
+        } else {
+            "secret_file"
+        };
+        let expected = format!("{TOKEN_BYTES_MIN} to {TOKEN_BYTES_MAX} characters, best made at random");
+        section.wrong(
+            from,
+            "the secret that it leads to is too short or too long",
+            Some(expected),
+        );
+        return None;
+    }
+    Some(OauthProof::Secret(secret))
 }
 
 /// `server.trusted_proxies`.

@@ -34,6 +34,8 @@ pub enum Form {
     Networks,
     /// A day (its beginning in UTC) or a time.
     Date,
+    /// The id of an OAuth client: `A-Z a-z 0-9 - _ .`, at most 48 characters.
+    ClientId,
     /// The name of a token: `a-z 0-9 - _ .`, at most 32 characters.
     TokenName,
     /// Known, but this version cannot do it; the text says what to do meanwhile.
@@ -154,6 +156,12 @@ pub const KEYS: &[Key] = &[
         "Failed logins of one address within a minute that are answered as such; further failing requests get \
          429. A valid credential is taken at any time.",
     ),
+    key(
+        "server.access_token_lifetime",
+        Form::Duration(MINUTE, 24 * HOUR),
+        "\"1h\"",
+        "How long an access token of `/oauth/token` is valid.",
+    ),
     optional(
         "server.token_file",
         Form::Path,
@@ -257,6 +265,33 @@ pub const KEYS: &[Key] = &[
         "tenant.connection.token.expires",
         Form::Date,
         "When it ends; warned of 14 days before. By default it does not.",
+    ),
+    required(
+        "tenant.connection.client.id",
+        Form::ClientId,
+        "An OAuth client of the connection, which gets access tokens at `/oauth/token`. No two clients have the same \
+         id; it is part of the `actor` of its events.",
+    ),
+    optional(
+        "tenant.connection.client.secret_env",
+        Form::SecretEnv,
+        "Variable that holds the client's secret, at least 16 characters. Either this, `secret_file` or `key_file`.",
+    ),
+    optional(
+        "tenant.connection.client.secret_file",
+        Form::SecretFile,
+        "File that holds the client's secret.",
+    ),
+    optional(
+        "tenant.connection.client.key_file",
+        Form::Path,
+        "File with the public keys of a client that signs assertions (`private_key_jwt`): PEM, a JWK or a JWK set; \
+         RSA (RS256) or P-256 (ES256), at most four.",
+    ),
+    optional(
+        "tenant.connection.client.expires",
+        Form::Date,
+        "When the client ends; warned of 14 days before. By default it does not.",
     ),
     key(
         "tenant.limits.requests_per_second",
@@ -434,6 +469,7 @@ impl Key {
             Form::Texts => "list of texts".to_owned(),
             Form::Networks => "list of IP addresses and networks".to_owned(),
             Form::Date => "day or time".to_owned(),
+            Form::ClientId => "id: `A-Z`, `a-z`, `0-9`, `-`, `_`, `.`".to_owned(),
             Form::TokenName => "name: `a-z`, `0-9`, `-`, `_`, `.`".to_owned(),
             Form::NotYet(_) => "not available in this version".to_owned(),
         }

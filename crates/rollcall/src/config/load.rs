@@ -192,7 +192,7 @@ fn whole(root: &Section<'_>, file: &Path, folder: &Path, env: Environment<'_>) -
 
 /// The tenant follows from the token, and its log from its id: neither may stand twice.
 fn refuse_repeated(sections: &[Section<'_>], tenants: &[Option<Tenant>]) {
-    let (mut ids, mut tokens) = (BTreeSet::new(), BTreeSet::new());
+    let (mut ids, mut tokens, mut clients) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (section, tenant) in sections.iter().zip(tenants) {
         let Some(tenant) = tenant else { continue };
         if !ids.insert(tenant.id.as_str()) {
@@ -201,6 +201,16 @@ fn refuse_repeated(sections: &[Section<'_>], tenants: &[Option<Tenant>]) {
                 format!("\"{}\" stands twice", tenant.id),
                 Some("an id of its own".to_owned()),
             );
+        }
+        let all = tenant
+            .connections
+            .iter()
+            .flat_map(|connection| &connection.clients);
+        for client in all {
+            if !clients.insert(client.id.clone()) {
+                let what = format!("the OAuth client \"{}\" stands twice", client.id);
+                section.wrong("connection", what, Some("an id of its own".to_owned()));
+            }
         }
         let all = tenant.connections.iter();
         let all = all.flat_map(|connection| connection.tokens.iter().map(move |token| (connection, token)));
@@ -228,6 +238,7 @@ fn server(section: &Section<'_>, folder: &Path) -> Option<Server> {
     let stop_grace = section.duration("stop_grace");
     let trusted_proxies = door::trusted_proxies(section);
     let auth_failures_max = section.integer("auth_failures_max");
+    let access_token_lifetime = section.duration("access_token_lifetime");
     let token_file = section.path("token_file", folder);
     let listen = listen?;
     Some(Server {
@@ -239,6 +250,7 @@ fn server(section: &Section<'_>, folder: &Path) -> Option<Server> {
         stop_grace: stop_grace?,
         trusted_proxies: trusted_proxies?,
         auth_failures_max: u32::try_from(auth_failures_max?).ok()?,
+        access_token_lifetime: access_token_lifetime?,
         token_file,
     })
 }
@@ -327,6 +339,7 @@ fn connection(section: &Section<'_>, folder: &Path, env: Environment<'_>) -> Opt
     let name = section.parsed("name");
     let kind = section.choice("kind", &[("scim", ConnectionKind::Scim)]);
     let tokens = door::tokens(section, folder, env);
+    let clients = door::clients(section, folder, env);
     let dialect = section.choice(
         "dialect",
         &[("tolerant", Dialect::Tolerant), ("strict", Dialect::Strict)],
@@ -335,6 +348,7 @@ fn connection(section: &Section<'_>, folder: &Path, env: Environment<'_>) -> Opt
         name: name?,
         kind: kind?,
         tokens: tokens?,
+        clients: clients?,
         dialect: dialect?,
     })
 }

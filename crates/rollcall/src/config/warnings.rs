@@ -2,9 +2,9 @@
 
 use rollcall_domain::Timestamp;
 use rollcall_ingest::CredentialState;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Config, Connection, Tenant, values};
+use super::{Config, Connection, OauthProof, Tenant, values};
 
 /// A token of fewer characters is warned of: with 32 characters even one of hexadecimal digits has 128 bits.
 pub const TOKEN_CHARS_GOOD: usize = 32;
@@ -55,32 +55,46 @@ impl Config {
 }
 
 fn token_warnings(tenant: &Tenant, connection: &Connection, now: Timestamp) -> Vec<Warning> {
+    let whose = format!("{}/{}", tenant.id, connection.name);
     let mut warnings = Vec::new();
     for token in &connection.tokens {
         let name = token
             .name
             .as_ref()
             .map_or(String::new(), |name| format!("/{name}"));
-        let what = format!("token of {}/{}{name}", tenant.id, connection.name);
-        let expires = token
-            .expires
-            .map(|expires| expires.to_string())
-            .unwrap_or_default();
-        let found = match CredentialState::of(token.expires, now) {
-            CredentialState::Expired => Some(format!("expired at {expires}: it is refused")),
-            CredentialState::ExpiresSoon => Some(format!(
-                "expires at {expires}: give the identity provider its next one"
-            )),
-            CredentialState::Valid | CredentialState::Revoked => None,
-        };
-        let length = token.secret.expose_secret().len();
-        let short = (length < TOKEN_CHARS_GOOD).then(|| {
-            format!("has {length} characters: `rollcall token new` makes one that cannot be guessed")
-        });
-        warnings.extend(found.into_iter().chain(short).map(|found| Warning {
-            what: what.clone(),
-            found,
-        }));
+        let what = format!("token of {whose}{name}");
+        warnings.extend(end_warning(&what, token.expires, now));
+        warnings.extend(length_warning(
+            &what,
+            &token.secret,
+            "`rollcall token new` makes one",
+        ));
+    }
+    for client in &connection.clients {
+        let what = format!("OAuth client of {whose}/{}", client.id);
+        warnings.extend(end_warning(&what, client.expires, now));
+        if let OauthProof::Secret(secret) = &client.proof {
+            warnings.extend(length_warning(&what, secret, "take one made at random"));
+        }
     }
     warnings
+}
+
+fn end_warning(what: &str, expires: Option<Timestamp>, now: Timestamp) -> Option<Warning> {
+    let end = expires.map(|expires| expires.to_string()).unwrap_or_default();
+    let found = match CredentialState::of(expires, now) {
+        CredentialState::Expired => format!("expired at {end}: it is refused"),
+        CredentialState::ExpiresSoon => format!("expires at {end}: give the identity provider its next one"),
+        CredentialState::Valid | CredentialState::Revoked => return None,
+    };
+    let what = what.to_owned();
+    Some(Warning { what, found })
+}
+
+fn length_warning(what: &str, secret: &SecretString, instead: &str) -> Option<Warning> {
+    let length = secret.expose_secret().len();
+    (length < TOKEN_CHARS_GOOD).then(|| Warning {
+        what: what.to_owned(),
+        found: format!("has {length} characters and may be guessed: {instead} that cannot be"),
+    })
 }

@@ -12,9 +12,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{Core, stopped, tokens};
+use super::{Core, oauth, stopped, tokens};
 use crate::config::{self, Config};
 use crate::health::HealthAnswer;
+use crate::keys::KeyStore;
 use crate::metrics::CONTENT_TYPE;
 use crate::tokens::TokenStore;
 
@@ -22,6 +23,7 @@ use crate::tokens::TokenStore;
 pub(super) async fn open(
     config: &Config,
     core: &Arc<Core>,
+    keys: &KeyStore,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<(SocketAddr, JoinHandle<()>, JoinHandle<()>)> {
     let listener = TcpListener::bind(config.server.listen)
@@ -29,7 +31,10 @@ pub(super) async fn open(
         .with_context(|| format!("listening on {} (server.listen)", config.server.listen))?;
     let address = listener.local_addr().context("asking for our own address")?;
     let door = Door::new(
-        door_config(config, address),
+        DoorConfig {
+            oauth: oauth::config(config, keys)?,
+            ..door_config(config, address)
+        },
         connections(config)?,
         Arc::<dyn rollcall_eventlog::EventLog>::clone(&core.log),
         |tenant| {
