@@ -26,8 +26,8 @@ use sha2::{Digest as _, Sha256};
 
 pub use keys::{Form, KEYS, Key};
 pub use load::{CONFIG_BYTES_MAX, Places, load, load_connections, load_places, parse};
-pub use tls::{PEM_BYTES_MAX, TlsFiles};
 pub use problem::{ConfigErrors, Problem};
+pub use tls::{PEM_BYTES_MAX, TlsFiles};
 pub use warnings::{TOKEN_CHARS_GOOD, Warning};
 
 /// Where environment variables come from; the real one is [`crate::environment`].

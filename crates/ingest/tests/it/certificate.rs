@@ -6,10 +6,13 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 
 /// Certificate and key.
-pub struct Certificate {
-    pub der: Vec<u8>,
-    pub pem: String,
-    pub key: String,
+#[derive(Debug)]
+pub(crate) struct Certificate {
+    /// For who trusts it.
+    #[allow(dead_code, reason = "not every test that shares this file needs all of it")]
+    pub(crate) der: Vec<u8>,
+    pub(crate) pem: String,
+    pub(crate) key: String,
 }
 
 /// An element of DER with these parts.
@@ -40,7 +43,7 @@ fn pem(label: &str, der: &[u8]) -> String {
 
 impl Certificate {
     /// Valid from 2020 until `not_after`, such as `491231000000Z`.
-    pub fn until(not_after: &str) -> Self {
+    pub(crate) fn until(not_after: &str) -> Self {
         const SEQUENCE: u8 = 0x30;
         let random = SystemRandom::new();
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();

@@ -244,7 +244,11 @@ fn server(section: &Section<'_>, folder: &Path) -> Option<Server> {
     Some(Server {
         listen,
         public_url: public_url.unwrap_or_else(|| {
-            let scheme = if matches!(tls, Some(Some(_))) { "https" } else { "http" };
+            let scheme = if matches!(tls, Some(Some(_))) {
+                "https"
+            } else {
+                "http"
+            };
             format!("{scheme}://{listen}")
         }),
         tls: tls?,

@@ -65,7 +65,10 @@ fn bytes(path: &Path) -> Result<Vec<u8>, TlsFilesError> {
 }
 
 /// Both files or neither; read and checked. The outer `None`: a problem was noted.
-#[expect(clippy::option_option, reason = "none: a problem was noted; some none: plain HTTP")]
+#[expect(
+    clippy::option_option,
+    reason = "none: a problem was noted; some none: plain HTTP"
+)]
 pub(super) fn files(section: &Section<'_>, folder: &Path) -> Option<Option<TlsFiles>> {
     let (cert, key) = (section.path("tls_cert", folder), section.path("tls_key", folder));
     for (name, other) in [("tls_cert", "tls_key"), ("tls_key", "tls_cert")] {
@@ -82,7 +85,9 @@ pub(super) fn files(section: &Section<'_>, folder: &Path) -> Option<Option<TlsFi
         key: key?,
         ends: None,
     };
-    let read = files.read().and_then(|(chain, key)| Ok(Tls::from_pem(&chain, &key)?));
+    let read = files
+        .read()
+        .and_then(|(chain, key)| Ok(Tls::from_pem(&chain, &key)?));
     match read {
         Ok(tls) => {
             files.ends = tls.ends();
@@ -91,7 +96,9 @@ pub(super) fn files(section: &Section<'_>, folder: &Path) -> Option<Option<TlsFi
         Err(error) => {
             let name = match &error {
                 TlsFilesError::Refused(TlsError::NoKey) => "tls_key",
-                TlsFilesError::Unreadable { path, .. } | TlsFilesError::TooLarge { path } if *path == files.key => {
+                TlsFilesError::Unreadable { path, .. } | TlsFilesError::TooLarge { path }
+                    if *path == files.key =>
+                {
                     "tls_key"
                 }
                 _ => "tls_cert",

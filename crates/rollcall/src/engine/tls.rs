@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rollcall_ingest::Tls;
+use rollcall_domain::Timestamp;
+use rollcall_ingest::{CredentialState, Tls};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -51,4 +52,34 @@ pub(super) fn watch(
         }
     });
     Ok((tls, watching))
+}
+
+/// The certificate in use.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Certificate {
+    /// When it ends.
+    pub(super) ends: Option<Timestamp>,
+    /// Why the files are not taken.
+    problem: Option<String>,
+}
+
+impl Core {
+    fn note_certificate(&self, ends: Option<Timestamp>, problem: Option<String>) {
+        *self.certificate.write() = Certificate { ends, problem };
+    }
+
+    /// What an operator should know of the certificate.
+    pub(super) fn certificate_warnings(&self, now: Timestamp) -> Vec<String> {
+        let certificate = self.certificate.read().clone();
+        let end = certificate.ends.map(|end| end.to_string()).unwrap_or_default();
+        let end = match CredentialState::of(certificate.ends, now) {
+            CredentialState::ExpiresSoon => Some(format!("the server's certificate expires at {end}")),
+            CredentialState::Expired => Some(format!("the server's certificate expired at {end}")),
+            CredentialState::Valid | CredentialState::Revoked => None,
+        };
+        let problem = certificate.problem.map(|problem| {
+            format!("server.tls_cert and tls_key are not taken, what was read last stays in use: {problem}")
+        });
+        end.into_iter().chain(problem).collect()
+    }
 }
