@@ -178,6 +178,7 @@ fn the_status_reads_as_a_table() {
         started: time(),
         ready: false,
         not_ready: vec!["projector: 3 events behind".to_owned()],
+        certificate_ends: None,
         warnings: vec!["token 2026-11 of acme/entra expires at 2026-03-08T09:30:00.000Z".to_owned()],
         credentials: vec![
             credential("", None, "configured", "valid"),

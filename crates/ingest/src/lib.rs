@@ -22,6 +22,7 @@ mod config;
 mod connection;
 mod credential;
 mod decide;
+mod der;
 mod directory;
 mod door;
 mod http;
@@ -32,6 +33,7 @@ mod runtime;
 mod seat;
 mod serve;
 mod service;
+mod tls;
 mod traps;
 mod writer;
 
@@ -62,5 +64,9 @@ pub use oauth::{
 };
 pub use rollcall_scim::Dialect;
 pub use runtime::{Clock, IdSource, RandomIds, SystemClock};
-pub use serve::{DRAIN_TIMEOUT, HEAD_TIMEOUT, HEADERS_MAX, OPEN_CONNECTIONS_MAX, READ_BUFFER_BYTES, serve};
+pub use serve::{
+    DRAIN_TIMEOUT, HEAD_TIMEOUT, HEADERS_MAX, OPEN_CONNECTIONS_MAX, READ_BUFFER_BYTES, ServeOptions, serve,
+    serve_with,
+};
+pub use tls::{HANDSHAKE_TIMEOUT, Tls, TlsError};
 pub use traps::{Trap, Warning};

@@ -11,6 +11,7 @@ mod near;
 mod problem;
 mod secret;
 mod section;
+mod tls;
 pub(crate) mod values;
 mod warnings;
 
@@ -26,6 +27,7 @@ use sha2::{Digest as _, Sha256};
 pub use keys::{Form, KEYS, Key};
 pub use load::{CONFIG_BYTES_MAX, Places, load, load_connections, load_places, parse};
 pub use problem::{ConfigErrors, Problem};
+pub use tls::{PEM_BYTES_MAX, TlsFiles};
 pub use warnings::{TOKEN_CHARS_GOOD, Warning};
 
 /// Where environment variables come from; the real one is [`crate::environment`].
@@ -77,6 +79,8 @@ pub struct Server {
     pub connections_max: usize,
     /// How long requests and writes in flight may take to finish after SIGTERM.
     pub stop_grace: Duration,
+    /// What it presents; plain HTTP when absent.
+    pub tls: Option<TlsFiles>,
     /// Proxies whose word on the client's address is taken.
     pub trusted_proxies: Vec<Network>,
     /// Failed logins of one address within a minute that are answered as such.

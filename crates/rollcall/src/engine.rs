@@ -16,6 +16,7 @@ mod rules;
 mod rules_check;
 mod run;
 mod status;
+mod tls;
 mod tokens;
 
 use std::net::SocketAddr;
@@ -65,6 +66,8 @@ pub(crate) struct Core {
     door: std::sync::OnceLock<rollcall_ingest::Door>,
     /// What is wrong with the token file.
     token_troubles: parking_lot::RwLock<Vec<String>>,
+    /// What the server presents, when it speaks TLS.
+    certificate: parking_lot::RwLock<tls::Certificate>,
     log: Arc<dyn EventLog>,
     tenants: Vec<Tenant>,
 }
@@ -98,18 +101,19 @@ impl Engine {
             health,
             door: std::sync::OnceLock::new(),
             token_troubles: parking_lot::RwLock::default(),
+            certificate: parking_lot::RwLock::default(),
             log: shared,
             tenants,
         });
         let (stopping, stop) = watch::channel(false);
-        let (address, door, tokens) = door::open(&config, &core, &keys, stop.clone()).await?;
+        let (address, door, door_watchers) = door::open(&config, &core, &keys, stop.clone()).await?;
         let operators = AdminServer::bind(&config.admin.socket)
             .await
             .context("opening the admin socket")?;
         let service = Arc::new(admin::Service(Arc::clone(&core)));
         let operators = tokio::spawn(operators.serve(service, stopped(stop.clone())));
         let mut watchers = rules::watch(&config, &core, &stop);
-        watchers.push(tokens);
+        watchers.extend(door_watchers);
         Ok(Self {
             core,
             projector,

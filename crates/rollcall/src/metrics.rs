@@ -33,7 +33,7 @@ pub enum Kind {
 }
 
 /// Every metric with its kind and help, as in `docs/metrics.md`.
-pub const NAMES: [(&str, Kind, &str); 35] = [
+pub const NAMES: [(&str, Kind, &str); 36] = [
     (
         "rollcall_requests",
         Kind::Counter,
@@ -108,6 +108,11 @@ pub const NAMES: [(&str, Kind, &str); 35] = [
         "rollcall_credential_expires_seconds",
         Kind::Gauge,
         "When a credential that expires does so, in seconds since 1970",
+    ),
+    (
+        "rollcall_certificate_expires_seconds",
+        Kind::Gauge,
+        "When the server's certificate ends, in seconds since 1970; absent without TLS",
     ),
     ("rollcall_visits", Kind::Counter, "Accounts compared with Fluent"),
     (
@@ -318,6 +323,14 @@ impl Scrape {
     }
 
     fn of_credentials(&self, series: &mut Series) {
+        if let Some(ends) = self.status.certificate_ends {
+            let seconds = u64::try_from(ends.as_millis() / 1000).unwrap_or(0);
+            series.push((
+                "rollcall_certificate_expires_seconds",
+                Vec::new(),
+                Value::Gauge(seconds),
+            ));
+        }
         let mut counts: BTreeMap<(String, String, String), u64> = BTreeMap::new();
         for credential in &self.status.credentials {
             let (tenant, connection) = (credential.tenant.to_string(), credential.connection.to_string());

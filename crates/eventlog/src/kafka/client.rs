@@ -1,14 +1,16 @@
 //! The settings that all our clients share, and what they tell us from their own threads.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use rdkafka::ClientConfig;
 use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError as ClientError;
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 
 use super::options::KafkaOptions;
 use super::security::TokenSource;
@@ -24,6 +26,9 @@ const RECONNECT: (Duration, Duration) = (Duration::from_millis(50), Duration::fr
 /// How long a token is taken as good: the file is read again a little before. What the token itself says is
 /// the broker's matter.
 const TOKEN_LIFE: Duration = Duration::from_secs(60);
+
+/// Most characters kept of what the client said: one line of its log.
+const MAX_SAID_CHARS: usize = 300;
 
 /// What every client is set up with.
 pub(crate) fn base_config(options: &KafkaOptions) -> ClientConfig {
@@ -65,13 +70,21 @@ pub(crate) fn millis(time: Duration) -> String {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Context {
     tokens: Option<TokenSource>,
+    said: Arc<Mutex<Option<String>>>,
 }
 
 impl Context {
     pub(crate) fn new(options: &KafkaOptions) -> Self {
         Self {
             tokens: options.security.token_source(),
+            said: Arc::default(),
         }
+    }
+
+    /// What the client said last of why it cannot reach a broker: a wrong password, an unknown certificate, a
+    /// closed port. Its answers only say that there was none in time.
+    pub(crate) fn said(&self) -> Option<String> {
+        self.said.lock().clone()
     }
 }
 
@@ -92,6 +105,10 @@ impl ClientContext for Context {
 
     fn error(&self, error: ClientError, reason: &str) {
         tracing::debug!(%error, "Kafka client: {reason}");
+        // “All brokers are down” says less than what was said of each before.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *self.said.lock() = Some(reason.chars().take(MAX_SAID_CHARS).collect());
+        }
     }
 
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {

@@ -17,6 +17,8 @@ use crate::contract::{Partition, Stream};
 
 /// How long one poll waits; the deadline is looked at in between.
 const POLL: Duration = Duration::from_millis(50);
+/// Most news of the client that are looked through for a reason.
+const MAX_NEWS: usize = 64;
 /// How long a topic may be unknown after it was made.
 const KNOWN_WITHIN: Duration = Duration::from_secs(3);
 /// Most markers at the beginning of a partition: more than one appears only when several instances took over
@@ -71,9 +73,13 @@ impl Heads {
         // Otherwise the one record that was fetched ahead holds up the next partition for a second.
         config.set("fetch.queue.backoff.ms", "1");
         config.set("fetch.error.backoff.ms", "50");
-        let consumer = config
+        let consumer: BaseConsumer<Context> = config
             .create_with_context(Context::new(options))
             .map_err(setting)?;
+        if options.security.token_source().is_some() {
+            // The client asks for its token when it is served, and connects with it only then.
+            let _ = consumer.poll(POLL);
+        }
         Ok(Self {
             consumer,
             brokers: options.brokers.clone(),
@@ -87,18 +93,24 @@ impl Heads {
     }
 
     pub(crate) fn unreachable(&self, action: &'static str, error: &ClientError) -> KafkaError {
-        KafkaError::Unreachable {
-            brokers: self.brokers.clone(),
-            action,
-            reason: error.to_string(),
-        }
+        self.failed(action, error.to_string())
     }
 
     fn late(&self, action: &'static str) -> KafkaError {
+        self.failed(action, format!("no answer within {:?}", self.timeout))
+    }
+
+    fn failed(&self, action: &'static str, mut reason: String) -> KafkaError {
+        for _ in 0..MAX_NEWS {
+            self.serve();
+        }
+        if let Some(said) = self.consumer.context().said() {
+            reason = format!("{reason} ({said})");
+        }
         KafkaError::Unreachable {
             brokers: self.brokers.clone(),
             action,
-            reason: format!("no answer within {:?}", self.timeout),
+            reason,
         }
     }
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::{LogId, Partition, Record, Stream};
 
-/// The key of a marker. No tenant and no account has it: a tenant's id has no slash, and `rollcall` followed
-/// by one would be an account of a tenant whose records lie elsewhere in the file than offset 0.
+/// The key of a marker. No other record has it: a tenant's id has no slash, and what follows the slash in an
+/// account's key is a hash in hexadecimal digits. So compaction keeps the markers.
 pub(crate) const MARKER_KEY: &[u8] = b"rollcall/log";
 /// The only form of the marker so far.
 const MARKER_VERSION: u32 = 1;

@@ -92,6 +92,6 @@ impl KafkaOptions {
         if !(MIN_SESSION..=MAX_SESSION).contains(&self.session_timeout) {
             return refuse("session_timeout", "from 6 s to 300 s");
         }
-        Ok(())
+        self.security.check()
     }
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use rdkafka::ClientConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::error::KafkaError;
+
 /// Most bytes of a token file: tokens are a few kilobytes; more is a wrong path.
 const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
@@ -107,6 +109,33 @@ impl Security {
             }
             _ => None,
         }
+    }
+
+    /// Refuses files that cannot be read: the client's own errors do not name them.
+    pub(crate) fn check(&self) -> Result<(), KafkaError> {
+        let (Self::Tls(tls) | Self::SaslTls(_, tls)) = self else {
+            return Ok(());
+        };
+        let files = [
+            ("ca_file", &tls.ca_file),
+            ("cert_file", &tls.cert_file),
+            ("key_file", &tls.key_file),
+        ];
+        for (setting, file) in files {
+            if let Some(path) = file {
+                fs::File::open(path).map_err(|error| KafkaError::Setting {
+                    setting,
+                    reason: format!("{}: {error}", path.display()),
+                })?;
+            }
+        }
+        if tls.cert_file.is_some() == tls.key_file.is_some() {
+            return Ok(());
+        }
+        Err(KafkaError::Setting {
+            setting: "cert_file",
+            reason: "a certificate needs its key_file, and a key its cert_file".to_owned(),
+        })
     }
 
     /// Puts the settings into a client's configuration.

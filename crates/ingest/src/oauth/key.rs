@@ -8,7 +8,7 @@ use ring::signature::{
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::der::{BIT_STRING, OBJECT_ID, SEQUENCE, take, unsigned};
+use crate::der::{BIT_STRING, OBJECT_ID, SEQUENCE, take, unsigned};
 
 /// Most keys of a client: the one in use, the one that follows it, and as many again.
 pub const CLIENT_KEYS_MAX: usize = 4;

@@ -8,7 +8,6 @@
 mod access;
 mod assertion;
 mod client;
-mod der;
 mod desk;
 mod endpoint;
 mod key;

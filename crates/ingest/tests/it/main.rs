@@ -10,6 +10,7 @@
 
 mod bounds;
 mod bulk;
+mod certificate;
 mod conditions;
 mod contention;
 mod credentials;
@@ -27,6 +28,7 @@ mod records;
 mod schemas;
 mod search;
 mod serving;
+mod tls;
 mod tokens;
 mod users;
 mod world;

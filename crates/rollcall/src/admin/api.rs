@@ -73,6 +73,9 @@ pub struct InstanceStatus {
     /// What an operator should look at; it stops nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// When the server's certificate ends, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_ends: Option<Timestamp>,
     /// Every tenant.
     pub tenants: Vec<TenantStatus>,
     /// What opens the connections.
@@ -586,6 +589,7 @@ pub(crate) fn sample_status() -> InstanceStatus {
         ready: true,
         not_ready: Vec::new(),
         warnings: vec!["token 2026-11 of acme/entra expires at 2026-03-08T09:30:00.000Z".to_owned()],
+        certificate_ends: Some(Timestamp::from_millis(1_772_962_200_000)),
         credentials: vec![CredentialStatus {
             tenant: TenantId::new("acme").unwrap(),
             connection: ConnectionName::new("entra").unwrap(),

@@ -93,7 +93,6 @@ const HOUR: u64 = 60 * MINUTE;
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-const BEHIND_PROXY: &str = "put a proxy that ends TLS in front of `server.listen`";
 const EMBEDDED_ONLY: &str = "this version has the embedded log only";
 
 /// Every key there is, in the order of the documentation.
@@ -108,7 +107,7 @@ pub const KEYS: &[Key] = &[
         "server.public_url",
         Form::Url,
         "How identity providers reach it: the beginning of every `Location` and `$ref`. By default \
-         `http://` and `server.listen`.",
+         `http://` (`https://` with `tls_cert`) and `server.listen`.",
     ),
     // Most parts of an event (128 MB) is the outer bound of what a body may become in the log.
     key(
@@ -138,10 +137,15 @@ pub const KEYS: &[Key] = &[
     ),
     optional(
         "server.tls_cert",
-        Form::NotYet(BEHIND_PROXY),
-        "Certificate chain, PEM.",
+        Form::Path,
+        "Certificate chain, PEM, leaf first: with it and `tls_key` the server speaks HTTPS. Read again within five \
+         seconds when it changes.",
     ),
-    optional("server.tls_key", Form::NotYet(BEHIND_PROXY), "Private key, PEM."),
+    optional(
+        "server.tls_key",
+        Form::Path,
+        "Its private key, PEM, without a passphrase.",
+    ),
     key(
         "server.trusted_proxies",
         Form::Networks,

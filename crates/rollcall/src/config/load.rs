@@ -13,7 +13,7 @@ use super::problem::{ConfigErrors, Problem};
 use super::section::{Section, Source};
 use super::{
     Admin, Config, Connection, ConnectionKind, Dialect, Environment, Fluent, Log, LogEngine, LogFormat,
-    Logging, RuleFile, Server, Tenant, door, secret, values,
+    Logging, RuleFile, Server, Tenant, door, secret, tls, values,
 };
 
 /// A configuration file above this is refused unread.
@@ -229,13 +229,13 @@ fn refuse_repeated(sections: &[Section<'_>], tenants: &[Option<Tenant>]) {
 
 fn server(section: &Section<'_>, folder: &Path) -> Option<Server> {
     section.refuse_unknown();
-    section.refuse_not_yet(&["tls_cert", "tls_key"]);
     let listen = section.address("listen");
     let public_url = section.url("public_url");
     let body_max = section.size("body_max");
     let request_timeout = section.duration("request_timeout");
     let connections_max = section.integer("connections_max");
     let stop_grace = section.duration("stop_grace");
+    let tls = tls::files(section, folder);
     let trusted_proxies = door::trusted_proxies(section);
     let auth_failures_max = section.integer("auth_failures_max");
     let access_token_lifetime = section.duration("access_token_lifetime");
@@ -243,7 +243,15 @@ fn server(section: &Section<'_>, folder: &Path) -> Option<Server> {
     let listen = listen?;
     Some(Server {
         listen,
-        public_url: public_url.unwrap_or_else(|| format!("http://{listen}")),
+        public_url: public_url.unwrap_or_else(|| {
+            let scheme = if matches!(tls, Some(Some(_))) {
+                "https"
+            } else {
+                "http"
+            };
+            format!("{scheme}://{listen}")
+        }),
+        tls: tls?,
         body_max: body_max?,
         request_timeout: request_timeout?,
         connections_max: usize::try_from(connections_max?).ok()?,

@@ -23,6 +23,8 @@ impl Config {
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
         let mut warnings = self.server_warnings();
+        let ends = self.server.tls.as_ref().and_then(|tls| tls.ends);
+        warnings.extend(end_warning("server.tls_cert", ends, now));
         for tenant in &self.tenants {
             for connection in &tenant.connections {
                 warnings.extend(token_warnings(tenant, connection, now));
@@ -34,12 +36,13 @@ impl Config {
     fn server_warnings(&self) -> Vec<Warning> {
         let server = &self.server;
         let mut warnings = Vec::new();
-        if !server.listen.ip().is_loopback() && server.trusted_proxies.is_empty() {
+        let encrypted = server.tls.is_some() || !server.trusted_proxies.is_empty();
+        if !server.listen.ip().is_loopback() && !encrypted {
             warnings.push(Warning {
                 what: "server.listen".to_owned(),
                 found: format!(
-                    "{} can be reached from outside without encryption, and tokens go there: put a proxy that ends \
-                     TLS in front and name it in server.trusted_proxies",
+                    "{} can be reached from outside without encryption, and tokens go there: set server.tls_cert, \
+                     or put a proxy that ends TLS in front and name it in server.trusted_proxies",
                     server.listen
                 ),
             });
@@ -84,7 +87,7 @@ fn end_warning(what: &str, expires: Option<Timestamp>, now: Timestamp) -> Option
     let end = expires.map(|expires| expires.to_string()).unwrap_or_default();
     let found = match CredentialState::of(expires, now) {
         CredentialState::Expired => format!("expired at {end}: it is refused"),
-        CredentialState::ExpiresSoon => format!("expires at {end}: give the identity provider its next one"),
+        CredentialState::ExpiresSoon => format!("expires at {end}: have the next one ready"),
         CredentialState::Valid | CredentialState::Revoked => return None,
     };
     let what = what.to_owned();

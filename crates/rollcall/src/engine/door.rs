@@ -5,27 +5,27 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use rollcall_ingest::{
-    Connection, Dialect, Directory, Door, DoorConfig, RandomIds, SystemClock, Token, TokenHash,
+    Connection, Dialect, Directory, Door, DoorConfig, RandomIds, ServeOptions, SystemClock, Token, TokenHash,
     TrustedProxies, page,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{Core, oauth, stopped, tokens};
+use super::{Core, oauth, stopped, tls, tokens};
 use crate::config::{self, Config};
 use crate::health::HealthAnswer;
 use crate::keys::KeyStore;
 use crate::metrics::CONTENT_TYPE;
 use crate::tokens::TokenStore;
 
-/// Binds the listener, serves until told to stop, and watches the token file.
+/// Binds the listener, serves until told to stop, and watches the token file and the certificate.
 pub(super) async fn open(
     config: &Config,
     core: &Arc<Core>,
     keys: &KeyStore,
     stop: watch::Receiver<bool>,
-) -> anyhow::Result<(SocketAddr, JoinHandle<()>, JoinHandle<()>)> {
+) -> anyhow::Result<(SocketAddr, JoinHandle<()>, Vec<JoinHandle<()>>)> {
     let listener = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("listening on {} (server.listen)", config.server.listen))?;
@@ -47,14 +47,23 @@ pub(super) async fn open(
     .context("opening the SCIM server")?;
     core.watch_door(door.clone());
     let store = TokenStore::at(config.token_file());
-    let tokens = tokens::watch(store, door.credentials(), core, &stop)?;
+    let mut watchers = vec![tokens::watch(store, door.credentials(), core, &stop)?];
+    let mut options = ServeOptions {
+        tls: None,
+        connections_max: config.server.connections_max,
+    };
+    if let Some(files) = &config.server.tls {
+        let (tls, watcher) = tls::watch(files, core, &stop)?;
+        options.tls = Some(tls);
+        watchers.push(watcher);
+    }
     let router = door.router(beside(core));
     let serving = tokio::spawn(async move {
-        if let Err(error) = rollcall_ingest::serve(listener, router, stopped(stop)).await {
+        if let Err(error) = rollcall_ingest::serve_with(listener, options, router, stopped(stop)).await {
             tracing::error!(%error, "the HTTP server ended");
         }
     });
-    Ok((address, serving, tokens))
+    Ok((address, serving, watchers))
 }
 
 /// With port 0 the system chose one: the URL follows it.

@@ -132,6 +132,7 @@ impl AdminService for Files {
             ready: false,
             not_ready: vec!["no instance runs".to_owned()],
             warnings: Vec::new(),
+            certificate_ends: None,
             tenants: Vec::new(),
             credentials: Vec::new(),
         }

@@ -30,6 +30,7 @@ impl Core {
             ready: not_ready.is_empty(),
             not_ready,
             warnings: self.credential_warnings(now),
+            certificate_ends: self.certificate.read().ends,
             tenants,
             credentials: self.credential_status(now),
         }

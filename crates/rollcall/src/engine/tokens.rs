@@ -128,9 +128,10 @@ impl Look {
 }
 
 impl Core {
-    /// Everything about credentials that an operator should look at.
+    /// Everything about credentials and the certificate that an operator should look at.
     pub(super) fn credential_warnings(&self, now: Timestamp) -> Vec<String> {
         let mut warnings = self.token_troubles.read().clone();
+        warnings.extend(self.certificate_warnings(now));
         let Some(door) = self.door.get() else {
             return warnings;
         };

@@ -73,3 +73,52 @@ async fn a_member_alone_owns_everything_and_a_second_one_gets_its_share_after_th
         .await
         .unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_cut_off_has_no_lease_any_more_when_another_gets_its_partitions() {
+    let (cluster, cut_off, other) = tokio::task::spawn_blocking(|| {
+        let settings = rollcall_kafka_local::Settings {
+            doors: 1,
+            ..rollcall_kafka_local::Settings::default()
+        };
+        let cluster = rollcall_kafka_local::Cluster::start(&settings).unwrap();
+        let open = |brokers: String| {
+            let options = KafkaOptions {
+                session_timeout: Duration::from_secs(6),
+                ..KafkaOptions::new(brokers)
+            };
+            topics::ensure(&options, &super::broker::PLAN).unwrap();
+            KafkaLog::open(&options).unwrap()
+        };
+        let through_door = open(cluster.doors()[0].bootstrap());
+        let direct = open(cluster.bootstrap());
+        (cluster, through_door, direct)
+    })
+    .await
+    .unwrap();
+    let one = member(&cut_off);
+    until(&one, |owned| owned.partitions == all()).await;
+    leased(&one).await;
+    let two = member(&other);
+    let kept = until(&one, |owned| owned.partitions != all()).await.partitions;
+    let moved: Vec<_> = all().difference(&kept).copied().collect();
+    one.released(&moved);
+    until(&two, |owned| !owned.partitions.is_empty()).await;
+
+    cluster.doors()[0].silence();
+    until(&two, |owned| owned.partitions == all()).await;
+    assert_eq!(one.remaining(), Some(Duration::ZERO), "two owners at one time");
+    assert!(two.remaining() > Some(Duration::ZERO));
+
+    // Let in again it learns what happened, owns nothing for a moment, and gets a share again.
+    cluster.doors()[0].open();
+    let moving = until(&two, |owned| owned.partitions != all()).await.partitions;
+    let moved: Vec<_> = all().difference(&moving).copied().collect();
+    two.released(&moved);
+    until(&one, |owned| owned.partitions == moved.iter().copied().collect()).await;
+    leased(&one).await;
+    assert!(cut_off.stats().assignments_lost >= 1);
+    tokio::task::spawn_blocking(move || drop((one, two, cut_off, other, cluster)))
+        .await
+        .unwrap();
+}

@@ -11,4 +11,5 @@ mod faults;
 mod membership;
 mod mock;
 mod replaced;
+mod security;
 mod topic_checks;

@@ -26,6 +26,9 @@ use plan::{Wanted, wanted};
 /// Looks at the topics without changing anything. What is wrong with them stands in the report; an error
 /// means that it could not be learnt.
 ///
+/// With bearer tokens ([`Sasl::OAuthBearer`](super::Sasl::OAuthBearer)) the topics' settings cannot be read,
+/// since the client's administrative part takes no token; the report says so.
+///
 /// Blocks for a few round trips, [`KafkaOptions::request_timeout`] at most for each.
 ///
 /// # Errors
@@ -34,7 +37,7 @@ pub fn check(options: &KafkaOptions, plan: &TopicPlan) -> Result<TopicReport, Ka
     options.check()?;
     plan.check()?;
     let heads = Heads::new(options)?;
-    look(options, plan, &heads, &Admin::new(options)?, &[])
+    look(options, plan, &heads, Admin::new(options)?.as_ref(), &[])
 }
 
 /// Makes the topics that are missing, marks them as one log, and checks all of them.
@@ -60,13 +63,15 @@ pub fn ensure(options: &KafkaOptions, plan: &TopicPlan) -> Result<TopicReport, K
     if !missing.is_empty() {
         refuse_missing_beside_records(options, &heads, &missing)?;
         for stream in missing {
-            if admin.create(&options.topic(stream), plan, stream)? {
+            let topic = options.topic(stream);
+            let admin = admin.as_ref().ok_or_else(|| by_hand(&topic, plan, stream))?;
+            if admin.create(&topic, plan, stream)? {
                 created.push(stream);
             }
         }
     }
     begin(options, &heads, &created)?;
-    look(options, plan, &heads, &admin, &created)
+    look(options, plan, &heads, admin.as_ref(), &created)
 }
 
 /// A topic that is missing while another one has records was deleted.
@@ -99,7 +104,7 @@ fn look(
     options: &KafkaOptions,
     plan: &TopicPlan,
     heads: &Heads,
-    admin: &Admin,
+    admin: Option<&Admin>,
     created: &[Stream],
 ) -> Result<TopicReport, KafkaError> {
     let mut topics = Vec::new();
@@ -121,13 +126,27 @@ fn look(
             state.partitions = shape.partitions;
             state.replication = shape.replication;
             shape_findings(&mut state, plan, shape);
-            let settings = admin.settings(&state.name)?;
-            setting_findings(&mut state, plan, &settings);
+            if let Some(admin) = admin {
+                let settings = admin.settings(&state.name)?;
+                setting_findings(&mut state, plan, &settings);
+            }
             marker_findings(&mut state, heads, &mut log_id)?;
         }
         topics.push(state);
     }
-    Ok(TopicReport { log_id, topics })
+    let unchecked = admin.is_none().then(|| {
+        let names = wanted(plan, Stream::Events).into_iter().map(|wanted| wanted.name);
+        let names: Vec<_> = names.collect();
+        format!(
+            "not checked, since topics' settings cannot be read with a bearer token: {}",
+            names.join(", ")
+        )
+    });
+    Ok(TopicReport {
+        log_id,
+        topics,
+        unchecked,
+    })
 }
 
 fn shape_findings(state: &mut TopicState, plan: &TopicPlan, shape: Shape) {
@@ -225,6 +244,24 @@ fn marker_findings(
     Ok(())
 }
 
+/// How a topic is made where we cannot.
+fn by_hand(topic: &str, plan: &TopicPlan, stream: Stream) -> KafkaError {
+    let settings: String = wanted(plan, stream)
+        .iter()
+        .map(|wanted| format!(" --config {}={}", wanted.name, wanted.value))
+        .collect();
+    KafkaError::Refused {
+        action: "create",
+        topic: topic.to_owned(),
+        reason: format!(
+            "topics cannot be made with a bearer token; run kafka-topics.sh --create --topic {topic} \
+             --partitions {} --replication-factor {}{settings}",
+            plan.partitions(stream),
+            plan.replication
+        ),
+    }
+}
+
 /// The administrative client, asked one thing at a time by blocking.
 struct Admin {
     client: AdminClient<Context>,
@@ -233,15 +270,19 @@ struct Admin {
 }
 
 impl Admin {
-    fn new(options: &KafkaOptions) -> Result<Self, KafkaError> {
+    /// None with bearer tokens: this client is never served in a way that would give it one.
+    fn new(options: &KafkaOptions) -> Result<Option<Self>, KafkaError> {
+        if options.security.token_source().is_some() {
+            return Ok(None);
+        }
         let client = base_config(options)
             .create_with_context(Context::new(options))
             .map_err(setting)?;
-        Ok(Self {
+        Ok(Some(Self {
             client,
             brokers: options.brokers.clone(),
             timeout: options.request_timeout,
-        })
+        }))
     }
 
     fn options(&self) -> AdminOptions {

@@ -11,6 +11,8 @@ pub struct TopicReport {
     pub log_id: Option<LogId>,
     /// The topics, in the order of [`Stream::ALL`].
     pub topics: Vec<TopicState>,
+    /// What could not be looked at, and why: to be shown, since nobody vouches for it.
+    pub unchecked: Option<String>,
 }
 
 /// One topic.
@@ -50,7 +52,7 @@ pub struct Finding {
 }
 
 impl TopicReport {
-    /// Whether the log can be used as it is.
+    /// Whether the log can be used as it is, as far as it was looked at (see [`TopicReport::unchecked`]).
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.log_id.is_some()
@@ -99,6 +101,7 @@ impl fmt::Display for TopicReport {
         if lines.is_empty() && self.log_id.is_none() {
             lines.push("  no log was begun in these topics: run `rollcall topics`".to_owned());
         }
+        lines.extend(self.unchecked.iter().map(|unchecked| format!("  {unchecked}")));
         f.write_str(&lines.join("\n"))
     }
 }

@@ -1,14 +1,14 @@
-//! As much of DER (X.690) as the two forms of public keys in PEM files need. Pure; nothing is indexed, lengths are
-//! checked before anything is taken.
+//! As much of DER (X.690) as public keys and the end of a certificate need. Pure; lengths are checked before
+//! anything is taken.
 
 /// The tags that are met.
-pub(super) const INTEGER: u8 = 0x02;
-pub(super) const BIT_STRING: u8 = 0x03;
-pub(super) const OBJECT_ID: u8 = 0x06;
-pub(super) const SEQUENCE: u8 = 0x30;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const BIT_STRING: u8 = 0x03;
+pub(crate) const OBJECT_ID: u8 = 0x06;
+pub(crate) const SEQUENCE: u8 = 0x30;
 
 /// Takes the value of the next element off `input`, when it has this tag.
-pub(super) fn take<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
+pub(crate) fn take<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
     let (found, rest) = input.split_first()?;
     let (first, rest) = rest.split_first()?;
     let (length, rest) = match first {
@@ -22,7 +22,7 @@ pub(super) fn take<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
             let [high, low] = length else { return None };
             (usize::from(*high) << 8 | usize::from(*low), rest)
         }
-        _ => return None, // nothing that long is a public key
+        _ => return None, // nothing that long is met here
     };
     let (value, rest) = rest.split_at_checked(length)?;
     *input = rest;
@@ -30,7 +30,7 @@ pub(super) fn take<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
 }
 
 /// A positive integer without its leading zeros.
-pub(super) fn unsigned<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(crate) fn unsigned<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     let mut value = take(input, INTEGER)?;
     if value.first().is_none_or(|first| *first >= 0x80) {
         return None; // none, or a negative one
