@@ -19,6 +19,8 @@ use crate::contract::{Partition, Stream};
 const POLL: Duration = Duration::from_millis(50);
 /// Most news of the client that are looked through for a reason.
 const MAX_NEWS: usize = 64;
+/// How much longer reading many beginnings may take for each of them: a round trip to a far cluster.
+const PER_PARTITION: Duration = Duration::from_millis(100);
 /// How long a topic may be unknown after it was made.
 const KNOWN_WITHIN: Duration = Duration::from_secs(3);
 /// Most markers at the beginning of a partition: more than one appears only when several instances took over
@@ -203,7 +205,9 @@ impl Heads {
         topic: &str,
         partitions: impl IntoIterator<Item = u32>,
     ) -> Result<BTreeMap<u32, Head>, KafkaError> {
-        let deadline = Instant::now() + self.timeout;
+        let partitions: Vec<u32> = partitions.into_iter().collect();
+        let more = u32::try_from(partitions.len()).unwrap_or(u32::MAX);
+        let deadline = Instant::now() + self.timeout + PER_PARTITION.saturating_mul(more);
         let mut heads = BTreeMap::new();
         let mut wanted = BTreeMap::new();
         for partition in partitions {
