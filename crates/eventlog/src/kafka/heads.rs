@@ -17,7 +17,7 @@ use crate::contract::{Partition, Stream};
 
 /// How long one poll waits; the deadline is looked at in between.
 const POLL: Duration = Duration::from_millis(50);
-/// Most news of the client that are looked through for a reason.
+/// Most news of the client that are served at once: more than a client without a broker has in a second.
 const MAX_NEWS: usize = 64;
 /// How much longer reading many beginnings may take for each of them: a round trip to a far cluster.
 const PER_PARTITION: Duration = Duration::from_millis(100);
@@ -89,9 +89,12 @@ impl Heads {
         })
     }
 
-    /// Serves what the client has to tell; to be called now and then.
+    /// Serves what the client has to tell, which would pile up otherwise; to be called now and then.
     pub(crate) fn serve(&self) {
-        let _ = self.consumer.poll(Duration::ZERO);
+        // One answer cannot be told from none, so it is asked as often as there may be news.
+        for _ in 0..MAX_NEWS {
+            let _ = self.consumer.poll(Duration::ZERO);
+        }
     }
 
     pub(crate) fn unreachable(&self, action: &'static str, error: &ClientError) -> KafkaError {
@@ -103,9 +106,7 @@ impl Heads {
     }
 
     fn failed(&self, action: &'static str, mut reason: String) -> KafkaError {
-        for _ in 0..MAX_NEWS {
-            self.serve();
-        }
+        self.serve();
         if let Some(said) = self.consumer.context().said() {
             reason = format!("{reason} ({said})");
         }

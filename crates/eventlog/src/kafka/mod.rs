@@ -10,6 +10,12 @@
 //! Nothing rests on a broker's memory of us: positions are kept with the state they produced, and no
 //! transaction is used. The first record of every partition is a marker with the log's identity, which
 //! readers pass over; a topic that was deleted or made anew is an error that names it.
+//!
+//! # Rights
+//! On the topics under the prefix: read, write, describe, describe the configuration, and create where
+//! [`topics::ensure`] is to make them. On the groups under the prefix: read. On clusters before Kafka 2.8
+//! also the idempotent write on the cluster. Readers need the group `reader` too: the client takes no
+//! assignment without a group, although nothing is kept there.
 
 mod client;
 mod delivery;

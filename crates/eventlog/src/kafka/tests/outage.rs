@@ -158,24 +158,22 @@ async fn a_broker_killed_under_load_and_started_again_loses_nothing_acknowledged
     let plan = super::broker::PLAN;
     let load = Load::start(Brokers::One, plan).await;
     let mut reader = load.log.reader(Stream::Events, Partition(0), None).unwrap();
-    for _ in 0..2 {
-        load.more(200).await;
-        load.with(|cluster| {
-            cluster.kill(1).unwrap();
-            cluster.restart(1).unwrap();
-        })
-        .await;
-        load.more(200).await;
-        // A reader that was there all the time goes on.
-        let end = load.log.end(Stream::Events, Partition(0)).await.unwrap();
-        while reader.position() < end {
-            match reader
-                .next_batch(BatchLimits::REPLAY.waiting(Duration::from_millis(100)))
-                .await
-            {
-                Ok(_) => {}
-                Err(error) => assert_eq!(error.retry(), Retry::Later, "{error}"),
-            }
+    load.more(200).await;
+    load.with(|cluster| {
+        cluster.kill(1).unwrap();
+        cluster.restart(1).unwrap();
+    })
+    .await;
+    load.more(200).await;
+    // A reader that was there all the time goes on.
+    let end = load.log.end(Stream::Events, Partition(0)).await.unwrap();
+    while reader.position() < end {
+        match reader
+            .next_batch(BatchLimits::REPLAY.waiting(Duration::from_millis(100)))
+            .await
+        {
+            Ok(_) => {}
+            Err(error) => assert_eq!(error.retry(), Retry::Later, "{error}"),
         }
     }
     drop(reader);
