@@ -230,6 +230,17 @@ async fn a_fatal_error_answers_everything_that_is_on_its_way() {
     blocking(move || drop((log, mock))).await;
 }
 
+#[tokio::test]
+async fn reading_by_blocking_in_the_wrong_place_is_slow_but_no_panic() {
+    let (mock, log) = start(Duration::from_secs(30)).await;
+    append(&log, records(0..3)).await.unwrap();
+    let partition = log.partition_of(Stream::Events, b"acme");
+    let mut reader = log.reader(Stream::Events, partition, None).unwrap();
+    assert_eq!(reader.next_batch_blocking(BatchLimits::REPLAY).unwrap().len(), 3);
+    drop(reader);
+    blocking(move || drop((log, mock))).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_lag_is_what_a_reader_has_not_read_yet() {
     let (mock, log) = start(Duration::from_secs(30)).await;
