@@ -30,6 +30,7 @@ mod resource;
 pub mod roles;
 pub mod schema;
 mod select;
+pub mod tolerance;
 
 pub use error::{ERROR_SCHEMA, ScimError, ScimType};
 pub use filter::{Filter, IndexKey, Lookup, MembersUse};
