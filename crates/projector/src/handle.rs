@@ -11,11 +11,11 @@ use rollcall_eventlog::{Position, Stream};
 
 use crate::access::user_name;
 use crate::driver::{Core, Live, Publisher, Tenant};
-use crate::fold::{AccountIx, GroupIx, Index as _, UserIx, targets};
+use crate::fold::{AccountIx, Connection, ConnectionIx, GroupIx, Index as _, Roster, UserIx, targets};
 use crate::limits::{PAGE_MAX, SETTLE_WAIT_MAX};
 use crate::{
-    Explanation, GroupResource, HeldAccount, HoldsPage, OpenDecision, Page, ProjectorError, Settled,
-    TenantStatus, UserResource, WakeReceiver,
+    Explanation, GroupResource, HeldAccount, HoldsPage, OpenDecision, Page, ProjectorError, Quarantined,
+    Settled, TenantState, TenantStatus, UserResource, WakeReceiver,
 };
 
 /// One tenant's directory and desired users. Cheap to clone. Reads take a short shared lock; none of them
@@ -168,45 +168,18 @@ impl TenantHandle {
     /// The live users of the connection with this externalId.
     #[must_use]
     pub fn users_by_external(&self, connection: &ConnectionName, external: ExternalKey) -> Vec<UserId> {
-        let live = self.tenant.live.read();
-        let state = &live.state;
-        let Some(connection) = state.connection_ix(connection.as_str()) else {
-            return Vec::new();
-        };
-        let found = state.users_by_external(connection, external);
-        found
-            .into_iter()
-            .filter_map(|ix| state.users.get(ix))
-            .map(|user| user.id)
-            .collect()
+        let find = |state: &TenantState, connection| state.users_by_external(connection, external);
+        self.found(connection, find, |state, ix| {
+            state.users.get(ix).map(|user| user.id)
+        })
     }
 
     /// Live users of the connection in order of creation. `start` counts from 1 (SCIM `startIndex`); at most
     /// [`PAGE_MAX`] ids.
     #[must_use]
     pub fn users_page(&self, connection: &ConnectionName, start: u64, count: usize) -> Page<UserId> {
-        let live = self.tenant.live.read();
-        let state = &live.state;
-        let connection = state
-            .connection_ix(connection.as_str())
-            .and_then(|ix| state.connections.get(ix));
-        let Some(connection) = connection else {
-            return Page {
-                total: 0,
-                ids: Vec::new(),
-            };
-        };
-        let page = connection
-            .users
-            .page(start.saturating_sub(1), count.min(PAGE_MAX));
-        let ids = page
-            .into_iter()
-            .filter_map(|ix| state.users.get(UserIx(ix)))
-            .map(|entry| entry.id);
-        Page {
-            total: connection.users.total(),
-            ids: ids.collect(),
-        }
+        let id = |state: &TenantState, ix| state.users.get(UserIx(ix)).map(|user| user.id);
+        self.page(connection, start, count, |connection| &connection.users, id)
     }
 
     /// A live group of the connection; its members only when asked for, since there may be many.
@@ -268,44 +241,62 @@ impl TenantHandle {
     /// The live groups of the connection with exactly this externalId.
     #[must_use]
     pub fn groups_by_external(&self, connection: &ConnectionName, external_id: &str) -> Vec<GroupId> {
-        let live = self.tenant.live.read();
-        let state = &live.state;
-        let Some(connection) = state.connection_ix(connection.as_str()) else {
-            return Vec::new();
+        let find = |state: &TenantState, connection: ConnectionIx| {
+            let found = state.group_externals.get(&(connection, external_id.into()));
+            found.into_iter().flatten().copied().collect()
         };
-        let found = state.group_externals.get(&(connection, external_id.into()));
-        found
-            .into_iter()
-            .flatten()
-            .filter_map(|ix| state.groups.get(*ix))
-            .map(|group| group.id)
-            .collect()
+        self.found(connection, find, |state, ix: GroupIx| {
+            state.groups.get(ix).map(|group| group.id)
+        })
     }
 
     /// Live groups of the connection in order of creation, as [`TenantHandle::users_page`].
     #[must_use]
     pub fn groups_page(&self, connection: &ConnectionName, start: u64, count: usize) -> Page<GroupId> {
+        let id = |state: &TenantState, ix| state.groups.get(GroupIx(ix)).map(|group| group.id);
+        self.page(connection, start, count, |connection| &connection.groups, id)
+    }
+
+    /// The ids of what a look-up finds in a connection.
+    fn found<Ix, Id>(
+        &self,
+        connection: &ConnectionName,
+        find: impl FnOnce(&TenantState, ConnectionIx) -> Vec<Ix>,
+        id: impl Fn(&TenantState, Ix) -> Option<Id>,
+    ) -> Vec<Id> {
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let Some(connection) = state.connection_ix(connection.as_str()) else {
+            return Vec::new();
+        };
+        let found = find(state, connection).into_iter();
+        found.filter_map(|ix| id(state, ix)).collect()
+    }
+
+    /// A page of one of a connection's rosters.
+    fn page<Id>(
+        &self,
+        connection: &ConnectionName,
+        start: u64,
+        count: usize,
+        roster: impl FnOnce(&Connection) -> &Roster,
+        id: impl Fn(&TenantState, u32) -> Option<Id>,
+    ) -> Page<Id> {
         let live = self.tenant.live.read();
         let state = &live.state;
         let connection = state
             .connection_ix(connection.as_str())
             .and_then(|ix| state.connections.get(ix));
-        let Some(connection) = connection else {
+        let Some(roster) = connection.map(roster) else {
             return Page {
                 total: 0,
                 ids: Vec::new(),
             };
         };
-        let page = connection
-            .groups
-            .page(start.saturating_sub(1), count.min(PAGE_MAX));
-        let ids = page
-            .into_iter()
-            .filter_map(|ix| state.groups.get(GroupIx(ix)))
-            .map(|entry| entry.id);
+        let page = roster.page(start.saturating_sub(1), count.min(PAGE_MAX));
         Page {
-            total: connection.groups.total(),
-            ids: ids.collect(),
+            total: roster.total(),
+            ids: page.into_iter().filter_map(|ix| id(state, ix)).collect(),
         }
     }
 
@@ -529,6 +520,13 @@ impl TenantHandle {
             }
         }
         Ok(HoldsPage { held, next })
+    }
+
+    /// Records that no event could be read from, with their positions: the newest ones since the start, of this tenant
+    /// and of nobody. All are counted in [`TenantStatus::unreadable`].
+    #[must_use]
+    pub fn quarantined(&self) -> Vec<Quarantined> {
+        self.core.quarantine.of(&self.tenant.id)
     }
 
     /// Holds that wait for an operator.

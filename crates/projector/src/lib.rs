@@ -21,17 +21,19 @@ mod measure;
 #[cfg(test)]
 mod model;
 mod projector;
+mod projectors;
 mod replay;
 mod store;
 
 pub use api::{
     Act, Evidence, Explanation, GroupRef, GroupResource, HeldAccount, HoldsPage, Lane, OpenDecision, Page,
-    Progress, ProjectorError, RULES_FILE, Rejection, Settled, TenantSetup, TenantStatus, Until, UserResource,
-    Verdict, Wake, WakeReceiver,
+    Progress, ProjectorError, Publishing, QUARANTINED_MAX, Quarantined, RULES_FILE, Rejection, Settled,
+    TenantSetup, TenantStatus, Until, UserResource, Verdict, Wake, WakeReceiver,
 };
 pub use fold::{Applied, TenantState};
 pub use handle::{Subject, TenantHandle};
 pub use limits::VERDICTS_MAX;
 pub use measure::is_readable;
 pub use projector::Projector;
+pub use projectors::{Projectors, StateFolders};
 pub use replay::{Replayed, replay};

@@ -10,7 +10,7 @@ use rollcall_eventlog::{EventLog, Partition, Position, Stream};
 
 use crate::driver::{Core, Driver, Publisher, Tenant};
 use crate::store::{self, Opened};
-use crate::{ProjectorError, TenantHandle, TenantSetup, TenantState};
+use crate::{ProjectorError, Publishing, TenantHandle, TenantSetup, TenantState};
 
 /// Folds one log partition for its tenants, keeps the state, wakes reconcilers, publishes desired users.
 ///
@@ -41,6 +41,22 @@ impl Projector {
         let partition = tenants.first().map_or(Partition::ONLY, |tenant| {
             log.partition_of(Stream::Events, tenant.id.as_str().as_bytes())
         });
+        Self::start_partition(log, partition, dir, tenants, Publishing::Always)
+    }
+
+    /// The same for one partition of several. Each has a `dir` of its own; of `tenants` only those stand there
+    /// whose events do.
+    ///
+    /// # Errors
+    /// As [`Projector::start`].
+    pub fn start_partition(
+        log: Arc<dyn EventLog>,
+        partition: Partition,
+        dir: &Path,
+        mut tenants: Vec<TenantSetup>,
+        publishing: Publishing,
+    ) -> Result<Self, ProjectorError> {
+        tenants.retain(|tenant| log.partition_of(Stream::Events, tenant.id.as_str().as_bytes()) == partition);
         let Opened {
             mut store,
             position,
@@ -55,7 +71,7 @@ impl Projector {
             });
         }
         let core = Arc::new(Core::new(log, partition, store.documents(), position));
-        let publisher = Publisher::default();
+        let publisher = Publisher::new(publishing);
         let mut states = states;
         for setup in &tenants {
             states.entry(setup.id.clone()).or_insert_with(TenantState::new);

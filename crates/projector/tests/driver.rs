@@ -19,6 +19,9 @@ use rollcall_projector::*;
 use serde_json::Value;
 use uuid::Uuid;
 
+#[path = "driver/partitions.rs"]
+mod partitions;
+
 fn tenant() -> TenantId {
     TenantId::new("acme").unwrap()
 }
@@ -384,6 +387,14 @@ async fn records_that_are_no_events_are_put_aside_and_counted() {
     assert!(handle.settled(position, id).await.unwrap().verdict.is_accepted());
     assert_eq!(handle.status().unreadable, 5);
     assert_eq!(handle.status().sequence, Sequence(6));
+    let put_aside: Vec<_> = handle
+        .quarantined()
+        .into_iter()
+        .map(|put| (put.position.get(), put.tenant))
+        .collect();
+    let ours = (1..=5).map(|position| (position, Some(tenant())));
+    let expected: Vec<_> = ours.chain([(6, None)]).collect();
+    assert_eq!(put_aside, expected, "each with its position");
     projector.stop().await;
 }
 

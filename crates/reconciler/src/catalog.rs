@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rollcall_domain::{
-    Catalog, CatalogChanged, CatalogDifference, EVENT_BYTES_MAX, EVENT_PARTS_MAX, EventData,
+    AccountKey, Catalog, CatalogChanged, CatalogDifference, EVENT_BYTES_MAX, EVENT_PARTS_MAX, EventData, Hold,
 };
 use serde::Serialize;
 
@@ -37,6 +37,37 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             () = shared.stopped() => return,
         }
     }
+}
+
+/// Wants the catalog when an account of another reconciler meets an unknown role or place: of all reconcilers of a
+/// tenant one reads the catalog, and it hears of all accounts.
+pub(crate) async fn notice_others(shared: Arc<Shared>) {
+    let mut wakes = shared.source.subscribe();
+    loop {
+        let wake = tokio::select! {
+            wake = wakes.recv() => wake,
+            () = shared.stopped() => return,
+        };
+        let Some(wake) = wake else { return };
+        if shared.share.holds(wake.account) || !meets_unknown(&shared, wake.account) {
+            continue;
+        }
+        shared.catalog_wanted.notify_one();
+        // Until then it is not read again anyway; what comes meanwhile waits, once per account.
+        if !shared.sleep(CATALOG_WANTED_EVERY).await {
+            return;
+        }
+    }
+}
+
+fn meets_unknown(shared: &Shared, account: AccountKey) -> bool {
+    let desired = shared.source.desired(account).ok().flatten();
+    desired.is_some_and(|desired| desired.holds.iter().any(is_unknown))
+}
+
+/// A hold that a newer catalog may lift.
+pub(crate) const fn is_unknown(hold: &Hold) -> bool {
+    matches!(hold, Hold::UnknownRole { .. } | Hold::UnknownPlace { .. })
 }
 
 /// One reading. `last` is the difference that was appended last: the same one is not appended again while

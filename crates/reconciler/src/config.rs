@@ -8,6 +8,8 @@ use std::time::Duration;
 use rollcall_domain::{AccountKey, TenantId};
 
 use crate::clock::{Clock, SystemClock};
+use crate::crew::Crew;
+use crate::scope::Scope;
 
 /// How long a write whose answer was lost may still arrive at Fluent: well above any gateway's time-out
 /// (DESIGN 8).
@@ -31,11 +33,17 @@ pub const BACK_OFF_LEAVER_MAX: Duration = Duration::from_secs(5);
 /// the same: a new account that cannot be made must not keep the old one alive.
 pub const RENAME_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// How a reconciler runs. One per tenant.
+/// How a reconciler runs. One per tenant, or one per tenant and partition when several processes share it.
 #[derive(Clone)]
 pub struct ReconcilerConfig {
     /// Whose accounts.
     pub tenant: TenantId,
+    /// Which of them.
+    pub scope: Scope,
+    /// Whether it reads the catalog: of all reconcilers of a tenant exactly one does.
+    pub catalog: bool,
+    /// What it shares with the tenant's other reconcilers in this process; none when it is the only one.
+    pub crew: Option<Crew>,
     /// See [`LATE_WRITE_WINDOW`].
     pub late_write_window: Duration,
     /// See [`CONCURRENCY_MAX`].
@@ -48,6 +56,9 @@ pub struct ReconcilerConfig {
     pub rename_wait_max: Duration,
     /// The time-out of one request to Fluent, as its client has it: what a lease must still cover.
     pub request_timeout: Duration,
+    /// After that time an append has been refused if it was not acknowledged: what a lease must still cover before
+    /// an outcome is put on record.
+    pub delivery_timeout: Duration,
     /// Where the ledger's checkpoint lies; without one every start reads all outcomes there ever were.
     pub checkpoint: Option<PathBuf>,
     /// Says whether this process may still write.
@@ -64,12 +75,16 @@ impl ReconcilerConfig {
     pub fn new(tenant: TenantId) -> Self {
         Self {
             tenant,
+            scope: Scope::Whole,
+            catalog: true,
+            crew: None,
             late_write_window: LATE_WRITE_WINDOW,
             concurrency_max: CONCURRENCY_MAX,
             catalog_every: CATALOG_EVERY,
             resync_every: RESYNC_EVERY,
             rename_wait_max: RENAME_WAIT_MAX,
             request_timeout: Duration::from_secs(30),
+            delivery_timeout: Duration::ZERO,
             checkpoint: None,
             lease: Arc::new(Forever),
             clock: Arc::new(SystemClock::new()),
@@ -103,8 +118,15 @@ impl Lease for Forever {
     }
 }
 
-/// What a lease must cover beyond the request's time-out: scheduling and clock drift between processes.
-pub(crate) const LEASE_MARGIN: Duration = Duration::from_secs(5);
+/// What a lease must cover beyond a time-out: the time from the look at the lease to the request on the wire, and the
+/// drift of clocks over that time-out. Both are milliseconds on a machine that is not halted.
+pub const LEASE_MARGIN: Duration = Duration::from_secs(2);
+
+/// Whether something that takes at most `longest` and begins now has ended before the lease does.
+pub(crate) fn covers(lease: &dyn Lease, longest: Duration) -> bool {
+    let needed = longest.saturating_add(LEASE_MARGIN);
+    lease.remaining().is_none_or(|left| left >= needed)
+}
 
 /// A place at which a process may die.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -90,7 +90,8 @@ fn take_over(shared: &Shared, wakes: &mut dyn WakeStream, first: Option<Wake>) {
     let now = shared.now();
     let mut queue = shared.queue.lock();
     let more = std::iter::from_fn(|| wakes.try_recv());
-    for wake in first.into_iter().chain(more).take(WAKES_AT_ONCE) {
+    let ours = |wake: &Wake| shared.share.holds(wake.account);
+    for wake in first.into_iter().chain(more).take(WAKES_AT_ONCE).filter(ours) {
         queue.push(wake.account, wake.lane, Some(wake.received.unwrap_or(now)));
     }
 }

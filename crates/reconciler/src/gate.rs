@@ -99,6 +99,11 @@ impl Pacer {
         pace.admit(self.clock.now(), urgent)
     }
 
+    pub(crate) fn set_concurrency(&self, concurrency: usize) {
+        self.pace.lock().set_limit_max(concurrency);
+        self.changed.send_replace(());
+    }
+
     pub(crate) fn pause(&self) -> Option<Pause> {
         self.pace.lock().pause(self.clock.now())
     }
@@ -173,7 +178,7 @@ pub(crate) fn code(error: &FluentError) -> String {
 #[derive(Debug)]
 pub(crate) struct Gate {
     client: FluentClient,
-    pub(crate) pacer: Pacer,
+    pub(crate) pacer: Arc<Pacer>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
 }
@@ -181,7 +186,7 @@ pub(crate) struct Gate {
 impl Gate {
     pub(crate) fn new(
         client: FluentClient,
-        pacer: Pacer,
+        pacer: Arc<Pacer>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rollcall_domain::{AccountKey, Timestamp};
-use rollcall_eventlog::EventLog;
+use rollcall_eventlog::{EventLog, ReadLog};
 use rollcall_fluent::FluentClient;
 use rustc_hash::FxHashMap;
 use tokio::sync::{Notify, watch};
@@ -14,12 +14,14 @@ use tokio::task::JoinHandle;
 
 use crate::clock::millis;
 use crate::config::ReconcilerConfig;
-use crate::gate::{Gate, Pacer};
+use crate::crew::Crew;
+use crate::gate::Gate;
 use crate::metrics::Metrics;
 use crate::pace::Pause;
 use crate::plan::OwnUser;
 use crate::queue::{Counts, Lane, Queue};
 use crate::record::{LoadError, Recorder, load};
+use crate::scope::{Scope, Share};
 use crate::shared::Shared;
 use crate::source::DesiredSource;
 use crate::{catalog, dispatch, resync};
@@ -84,20 +86,20 @@ impl Reconciler {
         client: FluentClient,
     ) -> Result<Self, LoadError> {
         let clock = Arc::clone(&config.clock);
-        let mut loaded = load(log.as_ref(), &config.tenant, config.checkpoint.as_deref()).await?;
+        let checkpoint = config.checkpoint.as_deref();
+        let mut loaded = load(log.as_ref(), &config.tenant, config.scope, checkpoint).await?;
         loaded
             .ledger
             .recover(clock.now().plus_millis(millis(config.late_write_window)));
-        let metrics = Arc::new(Metrics::default());
-        let pacer = Pacer::new(config.concurrency_max, Arc::clone(&clock));
+        let crew = config.crew.clone();
+        let crew = crew.unwrap_or_else(|| Crew::new(config.concurrency_max, Arc::clone(&clock)));
+        let metrics = crew.shared_metrics();
+        let read: Arc<dyn ReadLog> = Arc::<dyn EventLog>::clone(&log);
         let shared = Arc::new(Shared {
-            gate: Gate::new(client, pacer, Arc::clone(&clock), Arc::clone(&metrics)),
-            recorder: Arc::new(Recorder::new(
-                log,
-                config.tenant.clone(),
-                Arc::clone(&clock),
-                loaded,
-            )),
+            gate: Gate::new(client, crew.pacer(), Arc::clone(&clock), Arc::clone(&metrics)),
+            recorder: Arc::new(Recorder::new(log, &config, loaded)),
+            share: Share::new(config.scope, config.tenant.clone(), read),
+            crew,
             clock,
             metrics,
             own_user: watch::Sender::new(None),
@@ -116,12 +118,18 @@ impl Reconciler {
         });
         // Subscribed before the accounts are walked, so that no change falls between.
         let wakes = shared.source.subscribe();
-        let tasks = vec![
+        shared.crew.join(&shared);
+        let mut tasks = vec![
             tokio::spawn(learn_own_user(Arc::clone(&shared))),
-            tokio::spawn(catalog::run(Arc::clone(&shared))),
             tokio::spawn(resync::run(Arc::clone(&shared))),
             tokio::spawn(keep_checkpoints(Arc::clone(&shared))),
         ];
+        if shared.config.catalog {
+            tasks.push(tokio::spawn(catalog::run(Arc::clone(&shared))));
+            if shared.share.scope() != Scope::Whole {
+                tasks.push(tokio::spawn(catalog::notice_others(Arc::clone(&shared))));
+            }
+        }
         let dispatcher = Some(tokio::spawn(dispatch::run(Arc::clone(&shared), wakes)));
         Ok(Self {
             shared,
@@ -191,12 +199,18 @@ impl Reconciler {
         self.shared.push(account, Lane::Rest, None);
     }
 
-    /// Reads the catalog soon: at most every 10 s.
+    /// The accounts that it looks after.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        self.shared.share.scope()
+    }
+
+    /// Reads the catalog soon: at most every 10 s. Nothing when another reconciler reads it.
     pub fn want_catalog(&self) {
         self.shared.catalog_wanted.notify_one();
     }
 
-    /// Looks for drift now.
+    /// Looks for drift now, for the whole crew.
     pub fn want_resync(&self) {
         self.shared.resync_wanted.notify_one();
     }

@@ -13,13 +13,15 @@
 //! - a leaver is never held back: it is made INACTIVE first, and overtakes everything;
 //! - one worker per account; the queue holds keys, never work, so its bound is the number of accounts;
 //! - a lost answer is settled by reading again, and once more when nothing of it can arrive any more;
-//! - doing any step twice, or dying after any step, converges.
+//! - doing any step twice, or dying after any step, converges;
+//! - several reconcilers may share a tenant ([`Scope`]): each keeps to its own accounts.
 
 mod apply;
 mod catalog;
 mod checkpoint;
 mod clock;
 mod config;
+mod crew;
 mod dispatch;
 mod gate;
 mod handle;
@@ -30,16 +32,19 @@ pub mod plan;
 pub mod queue;
 mod record;
 mod resync;
+mod scope;
 mod shared;
 mod source;
 
 pub use clock::{BoxFuture, Clock, ManualClock, SystemClock};
 pub use config::{
     BACK_OFF_FIRST, BACK_OFF_LEAVER_MAX, BACK_OFF_MAX, CATALOG_EVERY, CATALOG_WANTED_EVERY, CONCURRENCY_MAX,
-    CrashHook, CrashPoint, Forever, LATE_WRITE_WINDOW, Lease, RENAME_WAIT_MAX, RESYNC_EVERY,
+    CrashHook, CrashPoint, Forever, LATE_WRITE_WINDOW, LEASE_MARGIN, Lease, RENAME_WAIT_MAX, RESYNC_EVERY,
     ReconcilerConfig,
 };
+pub use crew::Crew;
 pub use handle::{Reconciler, Status};
 pub use metrics::{BUCKETS_MS, Counters, Histogram, HistogramSnapshot, Metrics};
-pub use record::{LoadError, read_ledger};
+pub use record::{LoadError, read_entry, read_ledger};
+pub use scope::{PartitionLease, Scope, partition_of_account, partition_of_tenant};
 pub use source::{DesiredSource, SourceError, Wake, WakeStream};

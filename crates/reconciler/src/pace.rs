@@ -157,6 +157,17 @@ impl Pace {
         }
     }
 
+    /// From now on never more than `limit_max` requests at one time (0 is taken as 1); those that are out are not
+    /// called back.
+    pub fn set_limit_max(&mut self, limit_max: usize) {
+        let limit_max = f64::from(u32::try_from(limit_max.max(1)).unwrap_or(u32::MAX));
+        if self.threshold >= self.limit_max {
+            self.threshold = limit_max; // no overload was seen yet
+        }
+        self.limit_max = limit_max;
+        self.limit = self.limit.min(limit_max);
+    }
+
     /// Asks for a slot; [`Admission::Go`] takes it, and [`Pace::report`] gives it back. `urgent` is a
     /// leaver: it has a slot of its own, is not slowed by the rate, and is let through a pause one at a
     /// time.

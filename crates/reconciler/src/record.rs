@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rollcall_domain::{AccountKey, Event, EventData, EventId, Part, Source, TenantId, Timestamp};
@@ -14,7 +15,9 @@ use tokio::sync::{Notify, RwLock};
 
 use crate::checkpoint::{self, Header, Positions, WriteError};
 use crate::clock::Clock;
+use crate::config::{Lease, ReconcilerConfig, covers};
 use crate::ledger::{Ledger, LedgerEntry};
+use crate::scope::{Scope, outcome_key, partition_of_account};
 
 /// Parts of one append: with the largest event each, inside the log's bound of a batch.
 const PARTS_PER_APPEND: usize = 8;
@@ -36,6 +39,9 @@ pub(crate) enum RecordError {
     Log(#[from] AppendError),
     #[error("the system gives no random bytes for an event id")]
     NoRandomness,
+    /// Nothing was written: whoever owns the account next puts on record what it finds.
+    #[error("the right to write the account may end before the append does")]
+    NoLease,
 }
 
 impl RecordError {
@@ -49,6 +55,10 @@ impl RecordError {
 pub(crate) struct Recorder {
     log: Arc<dyn EventLog>,
     tenant: TenantId,
+    scope: Scope,
+    lease: Arc<dyn Lease>,
+    /// An append has ended by then, one way or the other.
+    delivery_timeout: Duration,
     clock: Arc<dyn Clock>,
     ledger: Mutex<Ledger>,
     /// Held for reading while outcomes are appended and taken in; who gets it for writing knows that all that were
@@ -90,22 +100,15 @@ impl fmt::Debug for Recorder {
     }
 }
 
-/// The key of an account's outcomes.
-fn key(tenant: &TenantId, account: AccountKey) -> Vec<u8> {
-    format!("{tenant}/{account}").into_bytes()
-}
-
 impl Recorder {
-    pub(crate) fn new(
-        log: Arc<dyn EventLog>,
-        tenant: TenantId,
-        clock: Arc<dyn Clock>,
-        loaded: Loaded,
-    ) -> Self {
+    pub(crate) fn new(log: Arc<dyn EventLog>, config: &ReconcilerConfig, loaded: Loaded) -> Self {
         let recorder = Self {
             log,
-            tenant,
-            clock,
+            tenant: config.tenant.clone(),
+            scope: config.scope,
+            lease: Arc::clone(&config.lease),
+            delivery_timeout: config.delivery_timeout,
+            clock: Arc::clone(&config.clock),
             ledger: Mutex::new(loaded.ledger),
             recording: RwLock::new(()),
             since: AtomicUsize::new(0),
@@ -154,7 +157,7 @@ impl Recorder {
             path: path.clone(),
             source,
         };
-        let positions = positions(self.log.as_ref())
+        let positions = positions(self.log.as_ref(), self.scope)
             .await
             .map_err(|error| io(std::io::Error::other(error)))?;
         // What was appended up to these positions is in the ledger once all that were under way are.
@@ -207,12 +210,15 @@ impl Recorder {
             .into_iter()
             .map(|(id, data)| self.event(id, source.clone(), data))
             .collect();
-        let key = key(&self.tenant, account);
+        let key = outcome_key(&self.tenant, account);
         let records = events
             .iter()
             .map(|event| Record::new(key.clone(), event.encode()))
             .collect();
         let _recording = self.recording.read().await;
+        if !covers(self.lease.as_ref(), self.delivery_timeout) {
+            return Err(RecordError::NoLease);
+        }
         let mut unfinished = Unfinished(Some(&self.unsure));
         if let Err(error) = self.log.append(Stream::Outcomes, records).await {
             if !error.may_have_been_written() {
@@ -273,10 +279,10 @@ fn event_id(now: Timestamp) -> Option<EventId> {
     ))
 }
 
-/// The end of every partition of the outcome stream.
-async fn positions(log: &dyn ReadLog) -> Result<Positions, ReadError> {
+/// The end of every partition of the outcome stream that belongs to a scope.
+async fn positions(log: &dyn ReadLog, scope: Scope) -> Result<Positions, ReadError> {
     let mut positions = Positions::new();
-    for partition in log.partitions(Stream::Outcomes) {
+    for partition in scope.partitions(log) {
         let end = log.end(Stream::Outcomes, partition).await?;
         positions.push((partition, Position::to_stored(end)));
     }
@@ -288,7 +294,21 @@ async fn positions(log: &dyn ReadLog) -> Result<Positions, ReadError> {
 /// # Errors
 /// [`LoadError`]; trying again helps when the log's error says so.
 pub async fn read_ledger(log: &dyn ReadLog, tenant: &TenantId) -> Result<Ledger, LoadError> {
-    Ok(load(log, tenant, None).await?.ledger)
+    Ok(load(log, tenant, Scope::Whole, None).await?.ledger)
+}
+
+/// What the outcomes say of one account, read from the log alone: for processes that keep no ledger. Reads the whole
+/// partition of the account.
+///
+/// # Errors
+/// As [`read_ledger`].
+pub async fn read_entry(
+    log: &dyn ReadLog,
+    tenant: &TenantId,
+    account: AccountKey,
+) -> Result<LedgerEntry, LoadError> {
+    let scope = Scope::Partition(partition_of_account(log, tenant, account));
+    Ok(load(log, tenant, scope, None).await?.ledger.entry(account))
 }
 
 /// Rebuilds the ledger of a tenant: from its checkpoint, when there is a good one, and the outcome stream after it, to
@@ -297,6 +317,7 @@ pub async fn read_ledger(log: &dyn ReadLog, tenant: &TenantId) -> Result<Ledger,
 pub(crate) async fn load(
     log: &dyn ReadLog,
     tenant: &TenantId,
+    scope: Scope,
     checkpoint: Option<&Path>,
 ) -> Result<Loaded, LoadError> {
     let (header, ledger) = match from_checkpoint(log, tenant, checkpoint).await {
@@ -304,7 +325,7 @@ pub(crate) async fn load(
         None => (None, Ledger::default()),
     };
     let mut loaded = Loaded { ledger, read: 0 };
-    for (partition, end) in positions(log).await? {
+    for (partition, end) in positions(log, scope).await? {
         let from = header.as_ref().map_or(0, |header| header.position(partition));
         if from > end {
             return Err(LoadError::AheadOfLog {

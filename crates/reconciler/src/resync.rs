@@ -35,28 +35,58 @@ enum ResyncError {
     Stopped,
 }
 
-/// At the start and on a timer, until the reconciler is to stop.
+/// At the start and on a timer, until the reconciler is to stop. One member of a crew sweeps at a time, for all of
+/// them: who waited meanwhile finds that it was swept for.
 pub(crate) async fn run(shared: Arc<Shared>) {
     urgent_first(&shared).await;
     loop {
-        let pause = match once(&shared).await {
-            Ok(()) => {
-                Metrics::count(&shared.metrics.resyncs);
-                *shared.metrics.resynced.lock() = Some(shared.now());
-                shared
-                    .resynced
-                    .send_modify(|count| *count = count.saturating_add(1));
-                shared.config.resync_every
-            }
+        let before = *shared.resynced.borrow();
+        let pause = match in_turn(&shared, before).await {
+            Ok(()) => shared.config.resync_every,
             Err(ResyncError::Stopped) => return,
             Err(error) => {
                 tracing::warn!(tenant = %shared.config.tenant, %error, "the resync begins again later");
                 RETRY
             }
         };
+        if !until_next(&shared, pause).await {
+            return;
+        }
+    }
+}
+
+/// Sweeps, unless somebody else did since `before`.
+async fn in_turn(shared: &Shared, before: u64) -> Result<(), ResyncError> {
+    wait_for_own_user(shared).await?;
+    let _turn = tokio::select! {
+        turn = shared.crew.turn() => turn,
+        () = shared.stopped() => return Err(ResyncError::Stopped),
+    };
+    if *shared.resynced.borrow() > before {
+        return Ok(());
+    }
+    // Who joins from now on is swept for next time: it does not know yet what it missed.
+    let members = shared.crew.members();
+    sweep(shared, &members).await?;
+    Metrics::count(&shared.metrics.resyncs);
+    *shared.metrics.resynced.lock() = Some(shared.now());
+    for member in &members {
+        member
+            .resynced
+            .send_modify(|count| *count = count.saturating_add(1));
+    }
+    Ok(())
+}
+
+/// Waits for the next sweep; one that another member makes begins the wait anew. False when the reconciler is to stop.
+async fn until_next(shared: &Shared, pause: Duration) -> bool {
+    let mut resynced = shared.resynced.subscribe();
+    loop {
         tokio::select! {
-            slept = shared.sleep(pause) => if !slept { return },
-            () = shared.resync_wanted.notified() => {}
+            slept = shared.sleep(pause) => return slept,
+            () = shared.resync_wanted.notified() => return true,
+            // An error is impossible: the sender is in `shared`.
+            _ = resynced.changed() => {}
         }
     }
 }
@@ -104,13 +134,16 @@ fn lane_of_loss(shared: &Shared, account: AccountKey) -> Option<Lane> {
     (!owned.iter().all(stays)).then_some(Lane::Removal)
 }
 
-async fn once(shared: &Shared) -> Result<(), ResyncError> {
-    wait_for_own_user(shared).await?;
+/// Reads all Fluent users, and compares each with what the member that looks after it wants.
+async fn sweep(leader: &Shared, members: &[Arc<Shared>]) -> Result<(), ResyncError> {
     let mut seen: FxHashSet<AccountKey> = FxHashSet::default();
-    let mut pager = shared.gate.users();
-    while let Some(users) = shared.gate.users_page(&mut pager).await? {
+    let mut pager = leader.gate.users();
+    while let Some(users) = leader.gate.users_page(&mut pager).await? {
         for (index, user) in users.iter().enumerate() {
-            let account = shared.source.key().name_key(&user.username);
+            let account = leader.source.key().name_key(&user.username);
+            let Some(shared) = members.iter().find(|member| member.share.holds(account)) else {
+                continue;
+            };
             // Two names that differ in case only are one account; which of them is ours the ledger knows.
             let known = shared
                 .recorder
@@ -118,13 +151,18 @@ async fn once(shared: &Shared) -> Result<(), ResyncError> {
             if known.is_some_and(|known| known != user.id) || !seen.insert(account) {
                 continue;
             }
-            compare(shared, account, user).await?;
+            if !shared.is_stopping() {
+                compare(shared, account, user).await?;
+            }
             if index % YIELD_EVERY == 0 {
-                breathe(shared).await?;
+                breathe(leader).await?;
             }
         }
     }
-    missing(shared, &seen).await
+    for member in members {
+        missing(leader, member, &seen).await?;
+    }
+    Ok(())
 }
 
 async fn wait_for_own_user(shared: &Shared) -> Result<(), ResyncError> {
@@ -226,14 +264,15 @@ async fn report(
     Ok(())
 }
 
-/// Desired accounts that Fluent does not have.
-async fn missing(shared: &Shared, seen: &FxHashSet<AccountKey>) -> Result<(), ResyncError> {
+/// Desired accounts of a member that Fluent does not have.
+async fn missing(leader: &Shared, shared: &Shared, seen: &FxHashSet<AccountKey>) -> Result<(), ResyncError> {
     let mut after = None;
     loop {
         let page = shared.source.accounts_page(after, ACCOUNTS_PER_PAGE);
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(*last);
-        for account in page.into_iter().filter(|account| !seen.contains(account)) {
+        let unseen = |account: &AccountKey| !seen.contains(account) && shared.share.holds(*account);
+        for account in page.into_iter().filter(unseen) {
             let Ok(Some(desired)) = shared.source.desired(account) else {
                 continue;
             };
@@ -242,6 +281,6 @@ async fn missing(shared: &Shared, seen: &FxHashSet<AccountKey>) -> Result<(), Re
                 shared.push(account, Lane::Resync, None);
             }
         }
-        breathe(shared).await?;
+        breathe(leader).await?;
     }
 }

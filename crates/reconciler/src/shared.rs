@@ -10,18 +10,23 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::{Clock, millis};
-use crate::config::{CrashPoint, LEASE_MARGIN, ReconcilerConfig};
+use crate::config::{CrashPoint, ReconcilerConfig, covers};
+use crate::crew::Crew;
 use crate::gate::Gate;
 use crate::metrics::Metrics;
 use crate::plan::OwnUser;
 use crate::queue::{Lane, Queue};
 use crate::record::Recorder;
+use crate::scope::Share;
 use crate::source::DesiredSource;
 
 pub(crate) struct Shared {
     pub(crate) config: ReconcilerConfig,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) source: Arc<dyn DesiredSource>,
+    /// The accounts that are ours to look at.
+    pub(crate) share: Share,
+    pub(crate) crew: Crew,
     pub(crate) gate: Gate,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) metrics: Arc<Metrics>,
@@ -63,8 +68,11 @@ impl Shared {
         self.clock.now()
     }
 
-    /// Marks an account as to be looked at.
+    /// Marks an account as to be looked at; nothing when it is another reconciler's.
     pub(crate) fn push(&self, account: AccountKey, lane: Lane, received: Option<Timestamp>) {
+        if !self.share.holds(account) {
+            return;
+        }
         self.queue.lock().push(account, lane, received);
         self.queue_changed.notify_one();
     }
@@ -101,8 +109,7 @@ impl Shared {
 
     /// Whether a request started now has ended before the lease does.
     pub(crate) fn lease_covers_a_request(&self) -> bool {
-        let needed = self.config.request_timeout.saturating_add(LEASE_MARGIN);
-        self.config.lease.remaining().is_none_or(|left| left >= needed)
+        covers(self.config.lease.as_ref(), self.config.request_timeout)
     }
 
     /// For tests: dies at this point when told to. What is dead does nothing any more.

@@ -1,12 +1,14 @@
 //! `cargo xtask`: everything that a check, a benchmark or a generated file of this repository needs, on a
-//! machine that has a Rust toolchain, a C compiler, make and perl.
+//! machine that has a Rust toolchain, a C compiler, make, perl and Python with venv.
 
 mod bench;
 mod deny;
 mod kafka;
 mod stage;
 mod suite;
+mod suites;
 mod tools;
+mod venv;
 
 use std::process::ExitCode;
 
@@ -24,12 +26,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Formatting, lints, documentation, dependencies, then every test; ends with the number of tests.
+    /// Formatting, lints, documentation, dependencies, SCIM suites of others, then every test; ends with
+    /// the number of tests.
     Test {
-        /// Leave out the documentation and the dependencies.
+        /// Leave out the documentation, the dependencies and the suites.
         #[arg(long)]
         quick: bool,
     },
+    /// The SCIM suites of others alone.
+    Suites,
     /// Write schemas/ from the types of the domain; stored forms are only ever added.
     Schemas,
     /// Write every golden file from what is produced now; review the difference.
@@ -59,6 +64,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { quick } => suite::run(quick),
+        Task::Suites => suites::alone(),
         Task::Schemas => tools::write_golden(&["schemas::"]),
         Task::Golden => tools::write_golden(&[]),
         Task::Kafka { brokers, port, fresh } => kafka::run(&brokers, port, fresh),

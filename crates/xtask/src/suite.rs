@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use crate::deny;
 use crate::kafka::TestBroker;
 use crate::stage::{Stage, Verdict, passed, run as stage, summary};
+use crate::suites;
 use crate::tools::{cargo, succeeds};
 
 /// Tests that ran, summed over the test binaries and the documentation tests.
@@ -27,13 +28,14 @@ pub(crate) fn run(quick: bool) -> Result<bool> {
         stage("lints", lints),
     ];
     if quick {
-        for name in ["documentation", "dependencies", "advisories"] {
+        for name in ["documentation", "dependencies", "advisories", "suites"] {
             stages.push(stage(name, || Ok(Verdict::NotRun("--quick".to_owned()))));
         }
     } else {
         stages.push(stage("documentation", documentation));
         stages.push(stage("dependencies", deny::dependencies));
         stages.push(stage("advisories", deny::advisories));
+        stages.push(stage("suites", suites::run));
     }
     let mut count = Count::default();
     let mut broker = TestBroker::none();

@@ -3,11 +3,11 @@
 
 mod acts;
 mod fleet;
-mod harness;
-mod idp;
+pub(crate) mod harness;
+pub(crate) mod idp;
 mod journal;
 mod model;
-mod process;
+pub(crate) mod process;
 
 mod corners;
 mod damaged;

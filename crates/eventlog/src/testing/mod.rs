@@ -1,4 +1,5 @@
-//! For tests: the conformance suite that every engine runs, and an embedded log whose file fails on command.
+//! For tests: the conformance suite that every engine runs, an embedded log whose file fails on command,
+//! and a log in memory with several partitions.
 //!
 //! An engine runs the suite with [`conformance_tests!`](crate::conformance_tests) in a test module.
 #![allow(
@@ -10,6 +11,8 @@
 
 mod conformance;
 mod faults;
+mod partitioned;
 
 pub use conformance::*;
 pub use faults::{Faults, open_faulty};
+pub use partitioned::{DealtMembership, PartitionedLog, Remaining};

@@ -199,9 +199,8 @@ fn roles_value(roles: &[AssignedRole]) -> Value {
                 value.insert(name.to_owned(), Value::from(text.as_str()));
             }
         }
-        if role.primary {
-            value.insert("primary".to_owned(), Value::Bool(true));
-        }
+        // Not given means false (RFC 7643 section 2.4), and a client that sent false reads it back.
+        value.insert("primary".to_owned(), Value::Bool(role.primary));
         Value::Object(value)
     };
     roles.iter().map(role).collect()

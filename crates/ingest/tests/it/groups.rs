@@ -40,7 +40,10 @@ async fn a_group_holds_users_and_groups_and_gives_roles() {
     let id = created.id();
     assert_eq!(created.header("location"), format!("{BASE}/Groups/{id}"));
     let shown = world.get(ENTRA, &format!("/Groups/{id}")).await.expect(200);
-    assert_eq!(shown.body[ROLES]["roles"], json!([{"value": "Agent_1_A"}]));
+    assert_eq!(
+        shown.body[ROLES]["roles"],
+        json!([{"value": "Agent_1_A", "primary": false}])
+    );
     let members = shown.body["members"].as_array().unwrap();
     let find = |id: &str| members.iter().find(|m| m["value"] == id).unwrap();
     assert_eq!(find(&ida)["type"], "User");

@@ -2,6 +2,8 @@
 
 mod error;
 mod explanation;
+mod publishing;
+mod quarantine;
 mod resource;
 mod setup;
 mod verdict;
@@ -9,6 +11,10 @@ mod wake;
 
 pub use error::ProjectorError;
 pub use explanation::{Act, Evidence, Explanation, HeldAccount, HoldsPage, OpenDecision, TenantStatus};
+pub use publishing::Publishing;
+pub(crate) use publishing::Turn;
+pub(crate) use quarantine::Quarantine;
+pub use quarantine::{QUARANTINED_MAX, Quarantined};
 pub use resource::{GroupRef, GroupResource, Page, UserResource};
 pub use setup::{Progress, RULES_FILE, TenantSetup, Until};
 pub use verdict::{Rejection, Settled, Verdict};

@@ -15,8 +15,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rollcall_domain::TenantId;
-use rollcall_eventlog::{BatchLimits, LogReader, Position, ReadBatch, ReadError, Retry};
+use rollcall_eventlog::{BatchLimits, LogReader, Position, ReadBatch, ReadError, RecordRef, Retry};
 
+use crate::api::Quarantine;
 use crate::decode::decode;
 use crate::fold::{DocumentWrite, Input};
 use crate::limits::{SLICE, STEP_RECORDS, TURN_RECORDS};
@@ -108,17 +109,20 @@ impl Driver {
         let mut records = batch.iter().peekable();
         while records.peek().is_some() {
             let step: Vec<_> = records.by_ref().take(STEP_RECORDS).collect();
-            let mut by_tenant: BTreeMap<&[u8], Vec<&[u8]>> = BTreeMap::new();
+            let mut by_tenant: BTreeMap<&[u8], Vec<RecordRef<'_>>> = BTreeMap::new();
             for record in &step {
-                by_tenant.entry(record.key).or_default().push(record.value);
+                by_tenant.entry(record.key).or_default().push(*record);
             }
-            for (key, values) in by_tenant {
+            for (key, records) in by_tenant {
                 match self.tenant_of(key) {
                     Some(tenant) => {
-                        fold_step(&tenant, &values);
+                        fold_step(&self.core.quarantine, &tenant, &records);
                         self.publisher.leavers(&tenant);
                     }
-                    None => tracing::warn!("records under a key that is no tenant were passed over"),
+                    None => records.iter().for_each(|record| {
+                        let reason = "its key is no tenant".to_owned();
+                        self.core.quarantine.put(None, record.position, reason);
+                    }),
                 }
             }
             if let Some(last) = step.last() {
@@ -198,17 +202,19 @@ impl Driver {
 }
 
 /// Folds some records of one tenant under one lock.
-fn fold_step(tenant: &Tenant, values: &[&[u8]]) {
+fn fold_step(quarantine: &Quarantine, tenant: &Tenant, records: &[RecordRef<'_>]) {
     let mut live = tenant.live.write();
-    for value in values {
-        match decode(value) {
-            Ok(decoded) if decoded.tenant == tenant.id.as_str() => apply(tenant, &mut live, &decoded.input),
-            Ok(_) => live.state.apply_unreadable(),
-            Err(error) => {
-                tracing::warn!(%error, "a record is not readable and was put aside");
-                live.state.apply_unreadable();
+    for record in records {
+        let reason = match decode(record.value) {
+            Ok(decoded) if decoded.tenant == tenant.id.as_str() => {
+                apply(tenant, &mut live, &decoded.input);
+                continue;
             }
-        }
+            Ok(_) => "it is another tenant's".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        quarantine.put(Some(&tenant.id), record.position, reason);
+        live.state.apply_unreadable();
     }
 }
 

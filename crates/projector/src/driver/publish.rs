@@ -1,6 +1,9 @@
 //! The publisher: writes computed desired users to the `desired` stream, in the background and in batches,
 //! those that lose access first. What is not durable there yet is marked in the state, so a restart publishes
 //! it again.
+//!
+//! Over several processes the owner of the partition publishes, and only while its lease covers an append. What others
+//! compute stays marked until they own the partition, or for ever.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,10 +15,12 @@ use rollcall_domain::{Event, EventData, EventId, Source};
 use rollcall_eventlog::{MAX_RECORD_BYTES, Record, Retry, Stream};
 
 use super::{Core, Live, Tenant};
+use crate::Publishing;
+use crate::api::Turn;
 use crate::fold::{AccountIx, StableHash};
 use crate::limits::{PUBLISH_BYTES, PUBLISH_RECORDS};
 
-/// Pause before a failed append is tried again.
+/// Pause before a failed append is tried again, and before the publisher looks again whether it is its turn.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// An account to be published. Bounded by the number of accounts: one that waits is not put in again.
@@ -38,13 +43,28 @@ struct Queue {
 /// The driver's end; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Publisher {
+    publishing: Publishing,
     queue: Arc<(Mutex<Queue>, Condvar)>,
+    /// What is put in is queued: the partition is ours.
+    active: Arc<AtomicBool>,
     published: Arc<AtomicBool>,
 }
 
 impl Publisher {
+    pub(crate) fn new(publishing: Publishing) -> Self {
+        let active = matches!(publishing, Publishing::Always);
+        Self {
+            publishing,
+            active: Arc::new(AtomicBool::new(active)),
+            ..Self::default()
+        }
+    }
+
     /// An account is to be published; `first` when it loses its access.
     pub(super) fn put(&self, tenant: &Arc<Tenant>, account: AccountIx, first: bool) {
+        if !self.active.load(Ordering::SeqCst) {
+            return; // it is marked in the state
+        }
         let mut queue = self.queue.0.lock();
         if !queue.waiting.insert((tenant.number, account)) {
             return;
@@ -62,8 +82,11 @@ impl Publisher {
         self.queue.1.notify_one();
     }
 
-    /// Puts in what an earlier process did not publish.
+    /// Puts in what is marked as not published, if it is ours to publish.
     pub(crate) fn resume(&self, tenant: &Arc<Tenant>) {
+        if !self.active.load(Ordering::SeqCst) {
+            return;
+        }
         let live = tenant.live.read();
         let waiting = live
             .state
@@ -91,13 +114,42 @@ impl Publisher {
         queue.waiting.len() + queue.in_flight
     }
 
+    /// Whether it is our turn. When the partition becomes ours all that is marked is put in; when it is taken away
+    /// nothing is left in the queue.
+    fn is_our_turn(&self, core: &Core) -> bool {
+        let turn = self.publishing.turn(core.partition);
+        if turn == Turn::Theirs {
+            if self.active.swap(false, Ordering::SeqCst) {
+                let mut queue = self.queue.0.lock();
+                queue.first.clear();
+                queue.rest.clear();
+                queue.waiting.clear();
+                queue.in_flight = 0;
+            }
+            return false;
+        }
+        if !self.active.swap(true, Ordering::SeqCst) {
+            let tenants: Vec<_> = core.tenants.read().values().cloned().collect();
+            tenants.iter().for_each(|tenant| self.resume(tenant));
+        }
+        turn == Turn::Ours
+    }
+
     /// Publishes until it is stopped.
     pub(crate) fn run(&self, core: &Core) {
+        if self.publishing.is_never() {
+            return;
+        }
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else {
             core.end("the publisher could not be started".to_owned());
             return;
         };
-        while let Some(items) = self.take() {
+        while !self.is_stopped() {
+            if !self.is_our_turn(core) {
+                std::thread::park_timeout(RETRY_PAUSE);
+                continue;
+            }
+            let items = self.take();
             let (records, done, left) = encode(&items);
             for item in left {
                 self.put(&item.tenant, item.account, true);
@@ -105,7 +157,7 @@ impl Publisher {
             if records.is_empty() {
                 continue;
             }
-            loop {
+            while self.is_still_ours(core) {
                 match runtime.block_on(core.log.append(Stream::Desired, records.clone())) {
                     Ok(_) => {
                         self.mark(&done);
@@ -125,22 +177,30 @@ impl Publisher {
         }
     }
 
+    /// Waits for our turn with something in hand; false when there is none to be had any more.
+    fn is_still_ours(&self, core: &Core) -> bool {
+        while !self.is_our_turn(core) {
+            if self.is_stopped() || !self.active.load(Ordering::SeqCst) {
+                return false;
+            }
+            std::thread::park_timeout(RETRY_PAUSE);
+        }
+        true
+    }
+
     fn is_stopped(&self) -> bool {
         self.queue.0.lock().stopped
     }
 
-    /// The next batch; none when stopped.
-    fn take(&self) -> Option<Vec<Item>> {
+    /// The next batch; empty when none came for a while.
+    fn take(&self) -> Vec<Item> {
         let mut queue = self.queue.0.lock();
-        loop {
-            queue.in_flight = 0; // those taken before are done
-            if queue.stopped {
-                return None;
-            }
-            if !queue.waiting.is_empty() {
-                break;
-            }
-            self.queue.1.wait(&mut queue);
+        queue.in_flight = 0; // those taken before are done
+        if queue.waiting.is_empty() && !queue.stopped {
+            self.queue.1.wait_for(&mut queue, RETRY_PAUSE);
+        }
+        if queue.stopped {
+            return Vec::new();
         }
         let mut items = Vec::new();
         while items.len() < PUBLISH_RECORDS
@@ -157,7 +217,7 @@ impl Publisher {
             queue.waiting.remove(&(item.tenant.number, item.account));
         }
         queue.in_flight = items.len();
-        Some(items)
+        items
     }
 
     /// Those that are still as they were published need no publishing any more.

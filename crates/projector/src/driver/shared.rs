@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use crate::api::WakeQueue;
+use crate::api::{Quarantine, WakeQueue};
 use crate::fold::{AccountIx, TenantState, UserIx};
 use crate::store::{Documents, decode_document};
 use crate::{ProjectorError, Wake};
@@ -135,6 +135,7 @@ pub(crate) struct Core {
     pub(crate) partition: Partition,
     pub(crate) tenants: RwLock<BTreeMap<TenantId, Arc<Tenant>>>,
     pub(crate) documents: Documents,
+    pub(crate) quarantine: Quarantine,
     /// Where the directory stands: 0 before the first record.
     pub(crate) progress: watch::Sender<u64>,
     stopping: AtomicBool,
@@ -154,6 +155,7 @@ impl Core {
             partition,
             tenants: RwLock::new(BTreeMap::new()),
             documents,
+            quarantine: Quarantine::default(),
             progress: watch::Sender::new(position),
             stopping: AtomicBool::new(false),
             ended: RwLock::new(None),

@@ -38,9 +38,10 @@ pub(crate) use input::{Data, Input, Personal, RoleRef, Roles, Sender};
 pub(crate) use link::{Link, Since, targets};
 pub(crate) use parts::{Request, RequestKey, part_event};
 pub(crate) use roles::{GrantBook, World};
+pub(crate) use roster::Roster;
 pub(crate) use slab::{AccountIx, AppRoleIx, AssignedIx, ConnectionIx, GrantIx, GroupIx, Index, UserIx};
 pub use state::TenantState;
-pub(crate) use state::{Account, Group, User};
+pub(crate) use state::{Account, Connection, Group, User};
 pub(crate) use verdicts::{Remembered, Verdicts};
 
 use crate::{Rejection, Settled, Verdict};

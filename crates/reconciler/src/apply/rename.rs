@@ -1,17 +1,24 @@
 //! A renamed account: the new one is made usable before the old one is made INACTIVE.
 
+use std::time::Duration;
+
 use rollcall_domain::{AccountKey, DesiredStatus, DesiredUser, Gains, Timestamp};
 
+use super::outcomes::is_usable;
 use super::visit::Visit;
 use crate::clock::millis;
 use crate::ledger::{LastStatus, LedgerEntry};
 use crate::queue::Lane;
 use crate::shared::Rename;
 
+/// How often Fluent is asked whether a successor is usable that another reconciler makes so: at most 20 times in the
+/// ten seconds that an account waits.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 impl Visit<'_> {
     /// A renamed account waits for its successor to be usable: not when that one is held or gone, and not
     /// for long.
-    pub(super) fn waits_for_successor(
+    pub(super) async fn waits_for_successor(
         &self,
         desired: &DesiredUser,
         entry: &LedgerEntry,
@@ -32,11 +39,7 @@ impl Visit<'_> {
             .ok()
             .flatten()
             .is_some_and(|next| is_wanted(&next));
-        let usable = self
-            .shared
-            .recorder
-            .with_ledger(|ledger| ledger.status(successor))
-            == Some(LastStatus::Active);
+        let usable = wanted && self.is_usable_now(successor).await;
         let now = self.shared.now();
         let mut renames = self.shared.renames.lock();
         let until = now.plus_millis(millis(self.shared.config.rename_wait_max));
@@ -46,8 +49,25 @@ impl Visit<'_> {
             return None;
         }
         drop(renames);
+        if !self.shared.share.holds(successor) {
+            return Some(rename.until.min(now.plus_millis(millis(LOOK_EVERY))));
+        }
         self.shared.push(successor, Lane::Removal, self.received);
         Some(rename.until)
+    }
+
+    /// By our own record; of another reconciler's account Fluent is asked.
+    async fn is_usable_now(&self, successor: AccountKey) -> bool {
+        let shared = self.shared;
+        if shared.share.holds(successor) {
+            let status = shared.recorder.with_ledger(|ledger| ledger.status(successor));
+            return status == Some(LastStatus::Active);
+        }
+        let Some(name) = shared.source.user_name(successor) else {
+            return false;
+        };
+        let read = shared.gate.by_name(&name, self.urgent).await;
+        read.is_ok_and(|user| is_usable(user.as_ref()))
     }
 
     /// Nobody waits for an account that is not to be usable, whatever comes of the visit.

@@ -1,11 +1,10 @@
 //! One look at one account, by the one worker that has it.
 
-use rollcall_domain::{
-    AccountKey, DesiredUser, EventData, EventId, Hold, ObservedUser, Profile, Timestamp, open,
-};
+use rollcall_domain::{AccountKey, DesiredUser, EventData, EventId, ObservedUser, Profile, Timestamp, open};
 use rollcall_fluent::FluentError;
 
 use super::outcomes::{Failure, applied, held, is_news, is_usable};
+use crate::catalog::is_unknown;
 use crate::clock::millis;
 use crate::config::CrashPoint;
 use crate::ledger::{LedgerEntry, OPEN_INTENTS_MAX};
@@ -106,7 +105,7 @@ impl Visit<'_> {
             return Turn::End(self.never_ours(&desired, &entry).await);
         }
         if self.carried.is_none()
-            && let Some(until) = self.waits_for_successor(&desired, &entry)
+            && let Some(until) = self.waits_for_successor(&desired, &entry).await
         {
             return Turn::End(Finish::Again(until));
         }
@@ -183,8 +182,7 @@ impl Visit<'_> {
         if !plan.holds.is_empty() {
             Metrics::count(&self.shared.metrics.held);
         }
-        let unknown = |hold: &Hold| matches!(hold, Hold::UnknownRole { .. } | Hold::UnknownPlace { .. });
-        if plan.holds.iter().any(unknown) {
+        if plan.holds.iter().any(is_unknown) {
             self.shared.catalog_wanted.notify_one();
         }
     }

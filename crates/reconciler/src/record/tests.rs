@@ -22,14 +22,12 @@ fn account(number: u8) -> AccountKey {
 }
 
 async fn recorder(log: &Arc<MemoryLog>, checkpoint: Option<&Path>) -> Result<Arc<Recorder>, LoadError> {
-    let loaded = load(log.as_ref(), &tenant(), checkpoint).await?;
-    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000)));
-    Ok(Arc::new(Recorder::new(
-        Arc::clone(log) as _,
-        tenant(),
-        clock,
-        loaded,
-    )))
+    let loaded = load(log.as_ref(), &tenant(), Scope::Whole, checkpoint).await?;
+    let config = ReconcilerConfig {
+        clock: Arc::new(ManualClock::new(Timestamp::from_millis(1_000))),
+        ..ReconcilerConfig::new(tenant())
+    };
+    Ok(Arc::new(Recorder::new(Arc::clone(log) as _, &config, loaded)))
 }
 
 async fn applied(recorder: &Recorder, number: u8, role: &str) {
@@ -68,8 +66,10 @@ async fn a_start_reads_only_the_outcomes_after_the_checkpoint() {
     applied(&first, 3, "after").await;
     applied(&first, 11, "after").await;
 
-    let loaded = load(log.as_ref(), &tenant(), Some(&path)).await.unwrap();
-    let whole = load(log.as_ref(), &tenant(), None).await.unwrap();
+    let loaded = load(log.as_ref(), &tenant(), Scope::Whole, Some(&path))
+        .await
+        .unwrap();
+    let whole = load(log.as_ref(), &tenant(), Scope::Whole, None).await.unwrap();
     assert_eq!((loaded.read, whole.read), (2, 12));
     for number in 0..12 {
         let entry = |ledger: &Ledger| ledger.entry(account(number));

@@ -73,7 +73,7 @@ impl Lease for Ends {
 #[tokio::test]
 async fn nothing_is_sent_that_the_lease_does_not_cover() {
     let world = World::new().await;
-    let lease = Arc::new(Ends(AtomicU64::new(34)));
+    let lease = Arc::new(Ends(AtomicU64::new(31)));
     let options = Options {
         lease: Some(Arc::clone(&lease) as Arc<dyn Lease>),
         ..Options::default()
@@ -90,7 +90,7 @@ async fn nothing_is_sent_that_the_lease_does_not_cover() {
         reconciler.ledger(world.source.account("ida")).open.is_empty(),
         "nothing was sent, so nothing is open"
     );
-    lease.0.store(35, Ordering::SeqCst);
+    lease.0.store(32, Ordering::SeqCst);
     world.converge(&reconciler).await;
     world.expect("ida", "ACTIVE", &["PICK"]);
 }

@@ -1,6 +1,6 @@
 //! A world for tests: a simulator, a log in memory, a source that a test writes, and a clock that it moves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use rollcall_reconciler::{
     BoxFuture, Clock, CrashHook, CrashPoint, DesiredSource, Lease, ManualClock, Reconciler, ReconcilerConfig,
     SourceError, Wake, WakeStream,
 };
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// Real time after which a test that waits has failed.
@@ -65,7 +65,9 @@ pub(crate) const LEFT: DesiredStatus = DesiredStatus::Inactive {
 struct Wanted {
     desired: BTreeMap<AccountKey, DesiredUser>,
     successors: BTreeMap<AccountKey, AccountKey>,
-    waiting: Vec<Wake>,
+    /// By subscription.
+    waiting: BTreeMap<u64, VecDeque<Wake>>,
+    subscriptions: u64,
     catalog: Catalog,
     policy: Policy,
     sequence: u64,
@@ -76,7 +78,7 @@ struct Wanted {
 pub(crate) struct FakeSource {
     key: TenantKey,
     wanted: Mutex<Wanted>,
-    woken: Notify,
+    woken: watch::Sender<()>,
 }
 
 impl FakeSource {
@@ -84,7 +86,7 @@ impl FakeSource {
         Self {
             key: TenantKey::new([7; 32]),
             wanted: Mutex::default(),
-            woken: Notify::new(),
+            woken: watch::Sender::new(()),
         }
     }
 
@@ -157,13 +159,22 @@ impl FakeSource {
             Lane::Rest
         };
         wanted.desired.insert(account, desired);
-        wanted.waiting.push(Wake {
+        let wake = Wake {
             account,
             lane,
             received: None,
-        });
+        };
+        wanted
+            .waiting
+            .values_mut()
+            .for_each(|queue| queue.push_back(wake));
         drop(wanted);
-        self.woken.notify_one();
+        self.woken.send_replace(());
+    }
+
+    /// Some change was not taken over yet.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.wanted.lock().waiting.values().any(|queue| !queue.is_empty())
     }
 
     /// The name's owner was renamed: the old account has no claimant any more.
@@ -194,8 +205,13 @@ impl DesiredSource for Shareable {
     fn successor(&self, account: AccountKey) -> Option<AccountKey> {
         self.0.wanted.lock().successors.get(&account).copied()
     }
-    fn user_name(&self, _: AccountKey) -> Option<String> {
-        None // a deleted user's name is not known any more: the harder case
+    fn user_name(&self, account: AccountKey) -> Option<String> {
+        // A deleted user's name is not known any more.
+        let wanted = self.0.wanted.lock();
+        let profile = wanted.desired.get(&account)?.profile.as_ref()?;
+        rollcall_domain::open::<Profile>(profile)
+            .ok()
+            .map(|profile| profile.username)
     }
     fn accounts_page(&self, after: Option<AccountKey>, max: usize) -> Vec<AccountKey> {
         let wanted = self.0.wanted.lock();
@@ -207,8 +223,15 @@ impl DesiredSource for Shareable {
     }
     fn subscribe(&self) -> Box<dyn WakeStream> {
         // What changed before is found by walking the accounts.
-        self.0.wanted.lock().waiting.clear();
-        Box::new(SharedWakes(Arc::clone(&self.0)))
+        let mut wanted = self.0.wanted.lock();
+        wanted.subscriptions += 1;
+        let number = wanted.subscriptions;
+        wanted.waiting.insert(number, VecDeque::new());
+        Box::new(SharedWakes {
+            source: Arc::clone(&self.0),
+            number,
+            woken: self.0.woken.subscribe(),
+        })
     }
     fn catalog_reported(&self) -> Catalog {
         self.0.wanted.lock().catalog.clone()
@@ -221,7 +244,17 @@ impl DesiredSource for Shareable {
     }
 }
 
-struct SharedWakes(Arc<FakeSource>);
+struct SharedWakes {
+    source: Arc<FakeSource>,
+    number: u64,
+    woken: watch::Receiver<()>,
+}
+
+impl Drop for SharedWakes {
+    fn drop(&mut self) {
+        self.source.wanted.lock().waiting.remove(&self.number);
+    }
+}
 
 impl WakeStream for SharedWakes {
     fn recv(&mut self) -> BoxFuture<'_, Option<Wake>> {
@@ -230,17 +263,13 @@ impl WakeStream for SharedWakes {
                 if let Some(wake) = self.try_recv() {
                     return Some(wake);
                 }
-                self.0.woken.notified().await;
+                let _gone = self.woken.changed().await;
             }
         })
     }
     fn try_recv(&mut self) -> Option<Wake> {
-        let mut wanted = self.0.wanted.lock();
-        if wanted.waiting.is_empty() {
-            None
-        } else {
-            Some(wanted.waiting.remove(0))
-        }
+        let mut wanted = self.source.wanted.lock();
+        wanted.waiting.get_mut(&self.number)?.pop_front()
     }
 }
 
@@ -345,7 +374,7 @@ impl World {
             let mut quiet = 0;
             loop {
                 let status = reconciler.status();
-                let woken = !self.source.wanted.lock().waiting.is_empty();
+                let woken = self.source.is_waiting();
                 if status.converged && !woken {
                     return;
                 }

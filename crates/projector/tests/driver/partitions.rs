@@ -1,0 +1,257 @@
+//! Several partitions, shared by several processes.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use rollcall_eventlog::testing::{DealtMembership, PartitionedLog};
+
+use super::*;
+
+/// Longest time of an append.
+const DELIVERY: Duration = Duration::from_secs(5);
+
+fn id(name: &str) -> TenantId {
+    TenantId::new(name).unwrap()
+}
+
+/// Some tenants over both partitions of a log.
+struct Shared {
+    log: Arc<PartitionedLog>,
+    tenants: Vec<TenantId>,
+    next: Mutex<u128>,
+}
+
+impl Shared {
+    fn new() -> Self {
+        let log = Arc::new(PartitionedLog::new(LogId([7; 16]), 2, 3));
+        let shared = Self {
+            log,
+            tenants: ["acme", "beta", "gamma", "delta"].map(id).to_vec(),
+            next: Mutex::new(1),
+        };
+        let used: std::collections::BTreeSet<_> = shared
+            .tenants
+            .iter()
+            .map(|tenant| shared.partition(tenant))
+            .collect();
+        assert_eq!(used.len(), 2, "both partitions have tenants");
+        shared
+    }
+
+    fn partition(&self, tenant: &TenantId) -> Partition {
+        self.log.partition_of(Stream::Events, tenant.as_str().as_bytes())
+    }
+
+    fn setups(&self) -> Vec<TenantSetup> {
+        let setup = |tenant: &TenantId| TenantSetup {
+            id: tenant.clone(),
+            key: key(),
+        };
+        self.tenants.iter().map(setup).collect()
+    }
+
+    fn process(&self, folder: &Path, publishing: Publishing) -> Projectors {
+        let log = Arc::clone(&self.log) as Arc<dyn EventLog>;
+        Projectors::new(
+            log,
+            StateFolders::In(folder.to_owned()),
+            self.setups(),
+            publishing,
+        )
+    }
+
+    /// A user is created in a tenant; where, and under which id.
+    async fn user(&self, tenant: &TenantId, number: u32) -> (Position, EventId) {
+        let next = {
+            let mut next = self.next.lock().unwrap();
+            *next += 1;
+            *next
+        };
+        let name = format!("user{number}@x.example");
+        let mut change = PersonalChange::default();
+        change
+            .set
+            .insert("userName".to_owned(), Value::from(name.clone()));
+        let event = Event {
+            id: EventId(Uuid::from_u128(next)),
+            source: Source::Scim(entra()),
+            time: Timestamp::from_millis(1_700_000_000_000 + i64::try_from(next).unwrap()),
+            tenant: tenant.clone(),
+            actor: "token".to_owned(),
+            request_id: None,
+            part: None,
+            data: EventData::UserCreated(UserCreated {
+                user: user_id(number),
+                name_key: key().name_key(&name),
+                external_key: None,
+                active: true,
+                roles: vec![AssignedRole::plain("Agent_CHIC-01_STORE")],
+                personal: seal(&change),
+            }),
+        };
+        let record = Record::new(tenant.as_str().to_owned(), event.encode());
+        let appended = self.log.append(Stream::Events, vec![record]).await.unwrap();
+        assert_eq!(appended.last().partition, self.partition(tenant));
+        (appended.last().position, event.id)
+    }
+
+    /// How often each account was published.
+    fn published(&self) -> BTreeMap<String, usize> {
+        let mut times = BTreeMap::new();
+        for partition in self.log.partitions(Stream::Desired) {
+            let mut reader = self.log.reader(Stream::Desired, partition, None).unwrap();
+            loop {
+                let batch = reader.next_batch_blocking(BatchLimits::REPLAY).unwrap();
+                if batch.is_empty() {
+                    break;
+                }
+                for record in batch.iter() {
+                    let key = String::from_utf8(record.key.to_vec()).unwrap();
+                    *times.entry(key).or_default() += 1;
+                }
+            }
+        }
+        times
+    }
+
+    fn published_of(&self, tenant: &TenantId) -> usize {
+        let prefix = format!("{tenant}/");
+        let of = self
+            .published()
+            .into_keys()
+            .filter(|key| key.starts_with(&prefix));
+        of.count()
+    }
+}
+
+fn while_owned(membership: &Arc<DealtMembership>) -> Publishing {
+    Publishing::WhileOwned {
+        membership: Arc::clone(membership) as _,
+        delivery_timeout: DELIVERY,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_partition_has_its_projector_and_they_come_and_go_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = Shared::new();
+    let process = shared.process(dir.path(), Publishing::Never);
+    let [here, there] = [Partition(0), Partition(1)];
+    let of = |partition| {
+        shared
+            .tenants
+            .iter()
+            .find(|t| shared.partition(t) == partition)
+            .unwrap()
+    };
+    assert!(process.tenant(of(here)).is_none());
+    process.start(here).unwrap();
+    process.start(here).unwrap();
+    let (position, event) = shared.user(of(here), 1).await;
+    let handle = process.tenant(of(here)).unwrap();
+    assert!(
+        handle
+            .settled(position, event)
+            .await
+            .unwrap()
+            .verdict
+            .is_accepted()
+    );
+    assert!(
+        process.tenant(of(there)).is_none(),
+        "its partition is not folded here"
+    );
+    process.start(there).unwrap();
+    let (position, event) = shared.user(of(there), 1).await;
+    let other = process.tenant(of(there)).unwrap();
+    assert!(
+        other
+            .settled(position, event)
+            .await
+            .unwrap()
+            .verdict
+            .is_accepted()
+    );
+    process.stop(here).await;
+    assert!(process.tenant(of(here)).is_none());
+    assert!(handle.stopped().is_some(), "who still holds it is told");
+    let (position, event) = shared.user(of(here), 2).await;
+    process.start(here).unwrap();
+    let handle = process.tenant(of(here)).unwrap();
+    assert!(
+        handle
+            .settled(position, event)
+            .await
+            .unwrap()
+            .verdict
+            .is_accepted()
+    );
+    assert_eq!(handle.status().users, 2);
+    process.stop_all().await;
+    assert!(process.running().is_empty());
+    assert_eq!(shared.published().len(), 0, "nobody publishes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_owner_of_a_partition_publishes_it_and_only_under_a_lease_that_lasts() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let shared = Shared::new();
+    let tenant = shared.tenants.first().unwrap();
+    let partition = shared.partition(tenant);
+    let members = [(), ()].map(|()| Arc::new(DealtMembership::new(Stream::Events)));
+    let first = shared.process(dirs[0].path(), while_owned(&members[0]));
+    let second = shared.process(dirs[1].path(), while_owned(&members[1]));
+    for process in [&first, &second] {
+        process.start(partition).unwrap();
+    }
+    let folded = async |process: &Projectors, (position, event)| {
+        let handle = process.tenant(tenant).unwrap();
+        handle.settled(position, event).await.unwrap();
+        until("computed", || handle.status().dirty == 0).await;
+    };
+    let one = shared.user(tenant, 1).await;
+    folded(&first, one).await;
+    folded(&second, one).await;
+    assert_eq!(shared.published_of(tenant), 0, "nobody owns it yet");
+    // A lease that ends before an append may have ended is none.
+    members[0].lasts(Arc::new(|| Some(DELIVERY)));
+    members[0].deal([partition.0]);
+    let handle = first.tenant(tenant).unwrap();
+    until("it waits", || handle.status().unpublished == 1).await;
+    assert_eq!(shared.published_of(tenant), 0);
+    members[0].lasts(Arc::new(|| Some(4 * DELIVERY)));
+    until("published", || shared.published_of(tenant) == 1).await;
+    until("marked", || handle.status().unpublished == 0).await;
+    // Taken away: what comes now is the next owner's.
+    members[0].deal([]);
+    let two = shared.user(tenant, 2).await;
+    folded(&first, two).await;
+    folded(&second, two).await;
+    assert_eq!(shared.published_of(tenant), 1);
+    members[1].deal([partition.0]);
+    until("the next owner publishes", || shared.published_of(tenant) == 2).await;
+    for process in [first, second] {
+        process.stop_all().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_owner_left_unpublished_is_published_by_the_next_one() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let shared = Shared::new();
+    let tenant = shared.tenants.first().unwrap();
+    let partition = shared.partition(tenant);
+    let dead = Arc::new(DealtMembership::new(Stream::Events));
+    let first = shared.process(dirs[0].path(), while_owned(&dead));
+    first.start(partition).unwrap();
+    for number in 1..=20 {
+        shared.user(tenant, number).await;
+    }
+    first.stop_all().await; // before it owned anything
+    let heir = Arc::new(DealtMembership::new(Stream::Events));
+    let second = shared.process(dirs[1].path(), while_owned(&heir));
+    heir.deal([partition.0]);
+    second.start(partition).unwrap();
+    until("all are published", || shared.published_of(tenant) == 20).await;
+    second.stop_all().await;
+}

@@ -1,0 +1,113 @@
+//! Which of a tenant's accounts a reconciler looks after.
+//!
+//! Several processes share a tenant's accounts by the partition in which an account's outcomes stand: a reconciler of
+//! one partition sees the wakes, the accounts and the Fluent users of the whole tenant, and passes over those that are
+//! another one's.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rollcall_domain::{AccountKey, TenantId};
+use rollcall_eventlog::{Membership, Partition, ReadLog, Stream};
+
+use crate::config::Lease;
+
+/// The share of a tenant's accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// All of them: there is one reconciler.
+    #[default]
+    Whole,
+    /// Those whose outcomes stand in this partition.
+    Partition(Partition),
+}
+
+impl Scope {
+    /// The partitions of the outcome stream that belong to it.
+    pub(crate) fn partitions(self, log: &dyn ReadLog) -> Vec<Partition> {
+        match self {
+            Self::Whole => log.partitions(Stream::Outcomes),
+            Self::Partition(partition) => vec![partition],
+        }
+    }
+}
+
+/// The key under which an account's outcomes stand.
+pub(crate) fn outcome_key(tenant: &TenantId, account: AccountKey) -> Vec<u8> {
+    format!("{tenant}/{account}").into_bytes()
+}
+
+/// The partition of an account's outcomes: who owns it owns the account.
+#[must_use]
+pub fn partition_of_account(log: &dyn ReadLog, tenant: &TenantId, account: AccountKey) -> Partition {
+    log.partition_of(Stream::Outcomes, &outcome_key(tenant, account))
+}
+
+/// The partition whose owner does what is done once for a tenant: reading the catalog.
+#[must_use]
+pub fn partition_of_tenant(log: &dyn ReadLog, tenant: &TenantId) -> Partition {
+    log.partition_of(Stream::Outcomes, tenant.as_str().as_bytes())
+}
+
+/// A scope that can say whether an account belongs to it.
+pub(crate) struct Share {
+    scope: Scope,
+    tenant: TenantId,
+    log: Arc<dyn ReadLog>,
+}
+
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Share({}, {:?})", self.tenant, self.scope)
+    }
+}
+
+impl Share {
+    pub(crate) fn new(scope: Scope, tenant: TenantId, log: Arc<dyn ReadLog>) -> Self {
+        Self { scope, tenant, log }
+    }
+
+    pub(crate) const fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    pub(crate) fn holds(&self, account: AccountKey) -> bool {
+        match self.scope {
+            Scope::Whole => true,
+            Scope::Partition(ours) => partition_of_account(self.log.as_ref(), &self.tenant, account) == ours,
+        }
+    }
+}
+
+/// The right to write the accounts of a partition, for as long as the group says that it is ours.
+#[derive(Debug, Clone)]
+pub struct PartitionLease {
+    membership: Arc<dyn Membership>,
+    partition: Partition,
+}
+
+impl PartitionLease {
+    /// The lease of `partition` of the stream that `membership` shares out.
+    #[must_use]
+    pub fn new(membership: Arc<dyn Membership>, partition: Partition) -> Self {
+        Self {
+            membership,
+            partition,
+        }
+    }
+}
+
+impl Lease for PartitionLease {
+    fn remaining(&self) -> Option<Duration> {
+        // In this order: what is taken away is gone from the assignment before the lease is another's.
+        let remaining = self.membership.remaining();
+        let ours = self
+            .membership
+            .assignment()
+            .borrow()
+            .partitions
+            .contains(&self.partition);
+        if ours { remaining } else { Some(Duration::ZERO) }
+    }
+}
