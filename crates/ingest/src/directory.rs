@@ -44,6 +44,16 @@ pub trait Directory: fmt::Debug + Send + Sync {
     /// Live users in a stable order; `start` counts from 1.
     fn users_page(&self, of: &ConnectionName, start: u64, count: usize) -> Page<UserId>;
 
+    /// Live users that were created after (or, going back, before) `anchor`, which may be deleted by now;
+    /// nearest first. `None` when no such user was ever here.
+    fn users_beside(
+        &self,
+        of: &ConnectionName,
+        anchor: Option<UserId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<UserId>>;
+
     /// A live group, with its members when asked for.
     fn group(&self, of: &ConnectionName, group: GroupId, with_members: bool) -> Option<GroupResource>;
 
@@ -55,6 +65,15 @@ pub trait Directory: fmt::Debug + Send + Sync {
 
     /// Live groups in a stable order; `start` counts from 1.
     fn groups_page(&self, of: &ConnectionName, start: u64, count: usize) -> Page<GroupId>;
+
+    /// Live groups beside one, as [`Directory::users_beside`].
+    fn groups_beside(
+        &self,
+        of: &ConnectionName,
+        anchor: Option<GroupId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<GroupId>>;
 
     /// Whether the user is a direct member of the group.
     fn group_has_user(&self, group: GroupId, user: UserId) -> bool;
@@ -99,6 +118,24 @@ impl Directory for TenantHandle {
     }
     fn users_page(&self, of: &ConnectionName, start: u64, count: usize) -> Page<UserId> {
         self.users_page(of, start, count)
+    }
+    fn users_beside(
+        &self,
+        of: &ConnectionName,
+        anchor: Option<UserId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<UserId>> {
+        self.users_beside(of, anchor, back, count)
+    }
+    fn groups_beside(
+        &self,
+        of: &ConnectionName,
+        anchor: Option<GroupId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<GroupId>> {
+        self.groups_beside(of, anchor, back, count)
     }
     fn group(&self, of: &ConnectionName, group: GroupId, with_members: bool) -> Option<GroupResource> {
         self.group(of, group, with_members)

@@ -182,6 +182,23 @@ impl TenantHandle {
         self.page(connection, start, count, |connection| &connection.users, id)
     }
 
+    /// Live users of the connection that were created after (or, going back, before) `anchor`, which may be
+    /// deleted by now, at most [`PAGE_MAX`]; nearest first. `None` when no such user was ever here. Costs the
+    /// page, not the way to it.
+    #[must_use]
+    pub fn users_beside(
+        &self,
+        connection: &ConnectionName,
+        anchor: Option<UserId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<UserId>> {
+        let number = |state: &TenantState, id| state.user_ix(id).map(UserIx::number);
+        let id = |state: &TenantState, ix| state.users.get(UserIx(ix)).map(|user| user.id);
+        let from = (anchor, back, count);
+        self.beside(connection, from, |connection| &connection.users, number, id)
+    }
+
     /// A live group of the connection; its members only when asked for, since there may be many.
     #[must_use]
     pub fn group(
@@ -288,16 +305,56 @@ impl TenantHandle {
             .connection_ix(connection.as_str())
             .and_then(|ix| state.connections.get(ix));
         let Some(roster) = connection.map(roster) else {
-            return Page {
-                total: 0,
-                ids: Vec::new(),
-            };
+            return Page::empty();
         };
         let page = roster.page(start.saturating_sub(1), count.min(PAGE_MAX));
         Page {
             total: roster.total(),
             ids: page.into_iter().filter_map(|ix| id(state, ix)).collect(),
         }
+    }
+
+    /// Live groups of the connection beside one, as [`TenantHandle::users_beside`].
+    #[must_use]
+    pub fn groups_beside(
+        &self,
+        connection: &ConnectionName,
+        anchor: Option<GroupId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<GroupId>> {
+        let number = |state: &TenantState, id| state.group_index.get(&id).map(|ix| ix.number());
+        let id = |state: &TenantState, ix| state.groups.get(GroupIx(ix)).map(|group| group.id);
+        let from = (anchor, back, count);
+        self.beside(connection, from, |connection| &connection.groups, number, id)
+    }
+
+    /// What stands beside an anchor in one of a connection's rosters.
+    fn beside<Id>(
+        &self,
+        connection: &ConnectionName,
+        (anchor, back, count): (Option<Id>, bool, usize),
+        roster: impl FnOnce(&Connection) -> &Roster,
+        number: impl FnOnce(&TenantState, Id) -> Option<u32>,
+        id: impl Fn(&TenantState, u32) -> Option<Id>,
+    ) -> Option<Page<Id>> {
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let at = match anchor {
+            Some(anchor) => Some(number(state, anchor)?),
+            None => None,
+        };
+        let connection = state
+            .connection_ix(connection.as_str())
+            .and_then(|ix| state.connections.get(ix));
+        let Some(roster) = connection.map(roster) else {
+            return Some(Page::empty());
+        };
+        let found = roster.beside(at, back, count.min(PAGE_MAX)).into_iter();
+        Some(Page {
+            total: roster.total(),
+            ids: found.filter_map(|ix| id(state, ix)).collect(),
+        })
     }
 
     /// Whether the user is a direct member of the group. Costs the user's groups, not the group's members.

@@ -68,6 +68,11 @@ pub const NAMES: [(&str, Kind, &str); 27] = [
         "SCIM requests that changed nothing and wrote no event",
     ),
     (
+        "rollcall_tolerated",
+        Kind::Counter,
+        "SCIM requests that held a deviation which was tolerated, by its key in docs/tolerance.md",
+    ),
+    (
         "rollcall_panics",
         Kind::Counter,
         "Requests that ended in a caught panic; each is a bug",
@@ -275,6 +280,10 @@ impl Scrape {
                 labels,
                 Value::Histogram(seconds(route.sum_us, 1e6), buckets),
             ));
+        }
+        for tolerated in &door.tolerated {
+            let labels = vec![("quirk", tolerated.quirk.to_owned())];
+            series.push(("rollcall_tolerated", labels, Value::Counter(tolerated.count)));
         }
         for (name, value) in [
             ("rollcall_events_appended", door.events_appended),

@@ -66,6 +66,16 @@ pub(crate) enum Place {
 }
 
 impl Quirk {
+    /// For deviations that a service decides: lets it pass, or in strict dialect gives the refusal.
+    ///
+    /// # Errors
+    /// As the row says.
+    pub fn tolerate(self, dialect: Dialect) -> Result<Tolerated, ScimError> {
+        let mut seen = Tolerated::NONE;
+        self.allow(dialect, &mut seen, Place::Body, "the request")?;
+        Ok(seen)
+    }
+
     /// Lets it pass, or in strict dialect gives the refusal; `what` names the place, never a value.
     pub(crate) fn allow(
         self,

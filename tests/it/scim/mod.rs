@@ -10,3 +10,4 @@ mod dialect;
 mod entra;
 mod okta;
 mod sessions;
+mod tolerance;

@@ -76,7 +76,7 @@ impl Failure {
     pub(crate) fn precondition() -> Self {
         Self::new(
             StatusCode::PRECONDITION_FAILED,
-            "the resource does not have the version that If-Match names",
+            "the resource does not have the version that the condition asks for",
         )
     }
 

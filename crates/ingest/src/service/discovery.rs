@@ -1,5 +1,6 @@
 //! What this server can do, told from the same definitions that do it.
 
+use rollcall_scim::limits::{BULK_BYTES_MAX, BULK_OPERATIONS_MAX};
 use rollcall_scim::list_response;
 use rollcall_scim::schema::{self, Features};
 use serde_json::Value;
@@ -10,9 +11,10 @@ use crate::http::failure::Failure;
 
 /// Offered beyond filters and PATCH.
 const FEATURES: Features = Features {
-    sort: false,
+    sort: true,
+    cursor: true,
     etag: true,
-    bulk: None,
+    bulk: Some((BULK_OPERATIONS_MAX, BULK_BYTES_MAX)),
 };
 
 pub(super) fn service_provider_config(base: &str) -> Answer {

@@ -29,7 +29,7 @@ impl Service {
     pub(super) async fn create_group(&self, call: Call<'_>) -> Result<Answer, Failure> {
         let selection = call.selection(ResourceKind::Group)?;
         let parsed = parse_resource(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
-        self.note(&parsed.notes);
+        self.note(&parsed.notes, parsed.tolerated);
         let wanted = group_wanted(&parsed.resource);
         group_within_bounds(None, &wanted)?;
         let listed = parsed.members.unwrap_or_default();
@@ -63,6 +63,7 @@ impl Service {
         let selection = call.selection(ResourceKind::Group)?;
         call.fresh().await?;
         let group = live(call.seat, id, selection.wants("members"))?;
+        must_match(call.if_match().as_ref(), &group)?;
         let version = group_version(&group);
         if call.has_version(version) {
             return Ok(not_modified(version));
@@ -81,7 +82,7 @@ impl Service {
     pub(super) async fn replace_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
         let dialect = call.seat.connection.dialect;
         let parsed = parse_resource(ResourceKind::Group, dialect, call.body)?;
-        self.note(&parsed.notes);
+        self.note(&parsed.notes, parsed.tolerated);
         let wanted = group_wanted(&parsed.resource);
         let members = match parsed.members {
             Some(list) => Some(NetMembers::Replace(list)),
@@ -93,7 +94,7 @@ impl Service {
 
     pub(super) async fn patch_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
         let patch = parse_patch(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
-        self.note(&patch.notes);
+        self.note(&patch.notes, patch.tolerated);
         let members = (!patch.members.is_empty()).then(|| patch.members.net());
         let operations = patch.operations;
         let want = |group: &GroupResource| Ok(group_wanted(&apply(&writable_group(group), &operations)?));
@@ -123,12 +124,18 @@ impl Service {
         want: impl Fn(&GroupResource) -> Result<GroupWanted, Failure> + Sync,
     ) -> Result<Answer, Failure> {
         let selection = call.selection(ResourceKind::Group)?;
-        let if_match = call.if_match();
+        let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let seat = call.seat;
         let decide = || {
             let with_members = matches!(members, Some(NetMembers::Replace(_)));
             let mut group = live(seat, id, with_members)?;
             must_match(if_match.as_ref(), &group)?;
+            if if_none_match
+                .as_ref()
+                .is_some_and(|known| known.matches(group_version(&group)))
+            {
+                return Err(Failure::precondition());
+            }
             let wanted = want(&group)?;
             group_within_bounds(Some(&group), &wanted)?;
             let members = member_change(seat, &mut group, members.as_ref())?;

@@ -147,9 +147,9 @@ pub(crate) fn members_value(links: &Links, members: &MemberSet) -> Value {
     users.chain(groups).collect()
 }
 
-/// What a validated user resource wants.
-pub(crate) fn user_wanted(resource: Resource) -> UserWanted {
-    let active = resource.active();
+/// What a validated user resource wants. Where it says nothing of `active`, the status is to be `otherwise`.
+pub(crate) fn user_wanted(resource: Resource, otherwise: bool) -> UserWanted {
+    let active = resource.assigned_active().unwrap_or(otherwise);
     let roles = resource.roles().into_iter().map(assigned).collect();
     let user_name = resource.user_name().unwrap_or_default().to_owned();
     let external_id = resource.external_id().map(str::to_owned);
@@ -262,12 +262,10 @@ mod tests {
     #[test]
     fn what_is_represented_reads_back_as_the_same_user() {
         let there = user();
-        let wanted = user_wanted(user_resource(
-            &Links {
-                base: "https://x".to_owned(),
-            },
-            &there,
-        ));
+        let links = Links {
+            base: "https://x".to_owned(),
+        };
+        let wanted = user_wanted(user_resource(&links, &there), false);
         assert_eq!((wanted.user_name.as_str(), wanted.active), ("ida", true));
         assert_eq!(
             (&wanted.roles, &wanted.attributes),

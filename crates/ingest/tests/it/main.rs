@@ -9,16 +9,21 @@
 )]
 
 mod bounds;
+mod bulk;
+mod conditions;
 mod contention;
 mod credentials;
 mod entra;
 mod groups;
 mod hostile;
+mod leavers;
 mod lists;
 mod naive;
 mod okta;
 mod protocol;
 mod records;
+mod search;
 mod serving;
+mod tolerance;
 mod users;
 mod world;

@@ -88,3 +88,14 @@ pub struct Page<T> {
     /// The ids of this page.
     pub ids: Vec<T>,
 }
+
+impl<T> Page<T> {
+    /// Nothing at all.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self {
+            total: 0,
+            ids: Vec::new(),
+        }
+    }
+}

@@ -4,26 +4,21 @@ use super::lexer::{TokenKind, tokens};
 use super::{CompareOp, Filter, Literal};
 use crate::error::ScimError;
 use crate::note::Dialect;
-use crate::schema::{AttributeType, ResourceKind};
+use crate::schema::AttributeType;
 use crate::tolerance::{Place, Quirk, Tolerated};
 use jiff::Timestamp;
 
 impl Filter {
-    /// As [`Filter::parse`], with what it tolerated; in strict dialect that is refused.
+    /// What was tolerated in `text`, which was read as this filter.
     ///
     /// # Errors
-    /// `invalidFilter`, as there.
-    pub fn parse_as(
-        kind: ResourceKind,
-        dialect: Dialect,
-        text: &str,
-    ) -> Result<(Self, Tolerated), ScimError> {
-        let filter = Self::parse(kind, text)?;
+    /// `invalidFilter` in the strict dialect, which tolerates nothing.
+    pub fn tolerate(&self, dialect: Dialect, text: &str) -> Result<Tolerated, ScimError> {
         let mut seen = Tolerated::NONE;
-        for quirk in deviations(text, &filter).iter() {
+        for quirk in deviations(text, self).iter() {
             quirk.allow(dialect, &mut seen, Place::Path, "filter")?;
         }
-        Ok((filter, seen))
+        Ok(seen)
     }
 }
 

@@ -16,6 +16,8 @@ pub enum IndexKey {
     DisplayName(String),
     /// Groups that hold that member directly; exact.
     Member(String),
+    /// Users that are in that group directly; exact.
+    Group(String),
 }
 
 /// How to answer a filter from an index: every match is among what `key` finds.
@@ -48,12 +50,18 @@ impl Filter {
                 key: key_of(path, literal)?,
                 exact: true,
             }),
-            Self::Element(path, inner) if path.is_core("members", None) => match inner.as_ref() {
-                Self::Compare(sub, CompareOp::Equal, literal) if sub.attribute.name == "value" => {
-                    Some(Lookup {
-                        key: IndexKey::Member(text_of(literal).into_owned()),
-                        exact: true,
-                    })
+            Self::Element(path, inner) => match inner.as_ref() {
+                Self::Compare(sub, CompareOp::Equal, literal)
+                    if sub.attribute.name == "value" && *literal != Literal::Null =>
+                {
+                    let key = key_of(
+                        &AttrRef {
+                            sub: Some(sub.attribute),
+                            ..*path
+                        },
+                        literal,
+                    )?;
+                    Some(Lookup { key, exact: true })
                 }
                 _ => None,
             },
@@ -126,6 +134,7 @@ fn key_of(path: &AttrRef, literal: &Literal) -> Option<IndexKey> {
         ("externalId", None) => Some(IndexKey::ExternalId(text())),
         ("displayName", None) => Some(IndexKey::DisplayName(text())),
         ("members", Some("value")) => Some(IndexKey::Member(text())),
+        ("groups", Some("value")) => Some(IndexKey::Group(text())),
         _ => None,
     }
 }
@@ -137,5 +146,6 @@ const fn rank(key: &IndexKey) -> u8 {
         IndexKey::ExternalId(_) => 2,
         IndexKey::DisplayName(_) => 3,
         IndexKey::Member(_) => 4,
+        IndexKey::Group(_) => 5,
     }
 }

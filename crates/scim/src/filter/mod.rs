@@ -13,14 +13,16 @@ mod print;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use compare::bool_of_text;
+pub(crate) use compare::{bool_of_text, instant};
 pub(crate) use deviations::deviations;
 pub use index::{IndexKey, Lookup, MembersUse};
 pub(crate) use parser::{Scope, parse as parse_scoped};
 
 use crate::error::ScimError;
+use crate::json::weight;
 use crate::path::AttrRef;
 use crate::schema::ResourceKind;
+use serde_json::{Map, Value};
 use std::fmt;
 
 /// A comparison operator.
@@ -120,6 +122,22 @@ impl Filter {
     /// does not allow. The detail gives the character's position and no value.
     pub fn parse(kind: ResourceKind, text: &str) -> Result<Self, ScimError> {
         parser::parse(Scope::Resource(kind), text)
+    }
+
+    /// Reads a filter over resources of several kinds, as it applies to those of `kind`: an attribute that only
+    /// another kind has is without value (RFC 7644 section 3.4.2.1).
+    ///
+    /// # Errors
+    /// As [`Filter::parse`].
+    pub fn parse_across(kind: ResourceKind, text: &str) -> Result<Self, ScimError> {
+        parser::parse(Scope::Across(kind), text)
+    }
+
+    /// What it costs to ask a resource: bytes of text looked at, every comparison looking at all of it.
+    #[must_use]
+    pub fn cost(&self, attributes: &Map<String, Value>) -> usize {
+        let bytes: usize = attributes.values().map(weight).sum();
+        bytes.saturating_mul(self.terms())
     }
 
     /// Number of comparisons.

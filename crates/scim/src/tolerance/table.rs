@@ -302,7 +302,17 @@ quirks! {
         from "Entra (matching on an e-mail)"
         Counted, Refuses(InvalidFilter);
 
-    // Creation.
+    // Life.
+    LeaverAtFault "leaver-at-fault"
+        arrives "a PUT or PATCH of a user that must be refused but says clearly that `active` is false"
+        becomes "the deactivation and nothing else"
+        from "wrong mappings"
+        Counted, Otherwise("refuses the request as a whole");
+    ActiveNotSent "active-not-sent"
+        arrives "a PUT of a user without `active`, or with null"
+        becomes "a user whose status stays: nobody comes back because a field was left out"
+        from "Keycloak extensions, scripts"
+        Nothing, Same;
     Rehire "rehire"
         arrives "POST of a deactivated user with the same `userName` and `externalId`"
         becomes "the old user, active again under its old id, 201; an active one is 409"
