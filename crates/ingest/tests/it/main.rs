@@ -22,6 +22,7 @@ mod naive;
 mod okta;
 mod protocol;
 mod records;
+mod schemas;
 mod search;
 mod serving;
 mod tolerance;

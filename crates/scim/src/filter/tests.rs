@@ -240,6 +240,8 @@ fn filters_that_an_index_answers_are_recognised() {
         (group, r#"members[value eq "u"]"#, IndexKey::Member(s("u")), true),
         (group, r#"members.value eq "u""#, IndexKey::Member(s("u")), true),
         (group, r#"members eq "u""#, IndexKey::Member(s("u")), true),
+        (user, r#"groups[value eq "g"]"#, IndexKey::Group(s("g")), true),
+        (user, r#"groups.value eq "g""#, IndexKey::Group(s("g")), true),
         (
             user,
             r#"manager eq "Y" and id eq "X""#,
@@ -260,10 +262,42 @@ fn filters_that_an_index_answers_are_recognised() {
         r#"userName eq "a" or userName eq "b""#,
         r#"not (userName eq "a")"#,
         "userName eq null",
+        "groups[value eq null]",
+        r#"groups[display eq "g"]"#,
+        r#"emails[value eq "x"]"#,
         r#"title eq "x""#,
     ] {
         assert_eq!(lookup(user, text), None, "{text}");
     }
+}
+
+/// RFC 7644 section 3.4.2.1: over several types, an attribute that one lacks is without value there.
+#[test]
+fn a_filter_across_types_takes_an_attribute_of_another_type_for_one_without_value() {
+    let staff = json!({"displayName": "Staff"});
+    for (text, expected) in [
+        (r#"userName eq "Staff""#, false),
+        ("userName pr", false),
+        ("not (userName pr)", true),
+        (r#"displayName eq "staff" and not (emails[type eq "work"])"#, true),
+        (r#"emails.value co "x" or displayName sw "st""#, true),
+        ("members pr", false),
+    ] {
+        let filter = Filter::parse_across(ResourceKind::Group, text).unwrap();
+        assert_eq!(filter.matches(staff.as_object().unwrap()), expected, "{text}");
+    }
+    for text in ["nothing pr", "active gt true", "emails[nothing pr]"] {
+        let error = Filter::parse_across(ResourceKind::Group, text).unwrap_err();
+        assert_eq!(error.scim_type, Some(ScimType::InvalidFilter), "{text}");
+    }
+}
+
+#[test]
+fn the_cost_of_a_filter_is_that_of_every_comparison_over_the_whole() {
+    let one = Filter::parse(ResourceKind::User, "title pr").unwrap();
+    let three = Filter::parse(ResourceKind::User, "title pr or emails[type pr and value pr]").unwrap();
+    assert!(one.cost(&ida()) > 100);
+    assert_eq!(three.cost(&ida()), 3 * one.cost(&ida()));
 }
 
 #[test]

@@ -7,7 +7,7 @@ fn with_emails(bytes: usize) -> Resource {
     let emails: Vec<Value> = (0..ELEMENTS_MAX)
         .map(|n| json!({"value": format!("{n}{}", "x".repeat(bytes))}))
         .collect();
-    let attributes = json!({"userName": "ida", "emails": emails});
+    let attributes = json!({"userName": "ida", "active": true, "emails": emails});
     Resource::from_stored(ResourceKind::User, attributes.as_object().unwrap().clone())
 }
 
