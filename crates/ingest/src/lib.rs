@@ -42,9 +42,7 @@ pub use connection::{
 };
 pub use directory::Directory;
 pub use door::{Door, DoorError};
-pub use metrics::{
-    LATENCY_BOUNDS_US, Metrics, MetricsSnapshot, RequestCount, RouteLatency, ToleratedCount,
-};
+pub use metrics::{LATENCY_BOUNDS_US, Metrics, MetricsSnapshot, RequestCount, RouteLatency, ToleratedCount};
 pub use rollcall_scim::Dialect;
 pub use runtime::{Clock, IdSource, RandomIds, SystemClock};
 pub use serve::{DRAIN_TIMEOUT, HEAD_TIMEOUT, HEADERS_MAX, OPEN_CONNECTIONS_MAX, READ_BUFFER_BYTES, serve};

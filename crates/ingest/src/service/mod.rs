@@ -14,8 +14,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method, StatusCode};
-use rollcall_scim::{EntityTag, ListQuery, Note, Precondition, Resource, ResourceKind, Selection};
 use rollcall_scim::tolerance::Tolerated;
+use rollcall_scim::{EntityTag, ListQuery, Note, Precondition, Resource, ResourceKind, Selection};
 use uuid::Uuid;
 
 use crate::http::answer::Answer;

@@ -15,7 +15,9 @@ fn ida() -> Value {
 fn counted(world: &World, quirk: Quirk) -> u64 {
     let key = quirk.row().key;
     let seen = world.metrics.snapshot().tolerated;
-    seen.iter().find(|row| row.quirk == key).map_or(0, |row| row.count)
+    seen.iter()
+        .find(|row| row.quirk == key)
+        .map_or(0, |row| row.count)
 }
 
 #[tokio::test]
@@ -26,7 +28,10 @@ async fn rehire_restores_the_person_and_is_a_conflict_in_the_strict_dialect() {
         let active = world.post(token, "/Users", ida()).await;
         active.expect_error(409, "uniqueness");
         let off = json!([{"op": "replace", "path": "active", "value": false}]);
-        world.patch(token, &format!("/Users/{first}"), off).await.expect(200);
+        world
+            .patch(token, &format!("/Users/{first}"), off)
+            .await
+            .expect(200);
         let again = world.post(token, "/Users", ida()).await.expect(status);
         let now = world.get(token, &format!("/Users/{first}")).await.expect(200);
         assert_eq!(now.body["active"], status == 201);
