@@ -15,7 +15,7 @@ use crate::fold::{AccountIx, Connection, ConnectionIx, GroupIx, Index as _, Rost
 use crate::limits::{PAGE_MAX, SETTLE_WAIT_MAX};
 use crate::{
     Explanation, GroupResource, HeldAccount, HoldsPage, OpenDecision, Page, ProjectorError, Quarantined,
-    Settled, TenantState, TenantStatus, UserResource, WakeReceiver,
+    Settled, TenantState, TenantStatus, UserFacts, UserResource, WakeReceiver,
 };
 
 /// One tenant's directory and desired users. Cheap to clone. Reads take a short shared lock; none of them
@@ -134,6 +134,19 @@ impl TenantHandle {
         }))
     }
 
+    /// What is known of a live user of the connection without reading its document.
+    #[must_use]
+    pub fn user_facts(&self, connection: &ConnectionName, user: UserId) -> Option<UserFacts> {
+        let state = &self.tenant.live.read().state;
+        let ix = state.live_user(state.connection_ix(connection.as_str())?, user)?;
+        let entry = state.users.get(ix)?;
+        Some(UserFacts {
+            active: entry.active,
+            created: entry.created,
+            changed: entry.changed,
+        })
+    }
+
     /// Whether the connection has this live user. Does not read its document.
     #[must_use]
     pub fn has_user(&self, connection: &ConnectionName, user: UserId) -> bool {
@@ -172,6 +185,30 @@ impl TenantHandle {
         self.found(connection, find, |state, ix| {
             state.users.get(ix).map(|user| user.id)
         })
+    }
+
+    /// The live users of the connection who may have this e-mail address, whatever its case; in order of creation.
+    /// Others have it not, but whether these have it their attributes tell. None when the index cannot tell: more
+    /// share the address than are looked up.
+    ///
+    /// # Errors
+    /// [`ProjectorError::Unreadable`] when the index cannot be read.
+    pub fn users_by_mail(
+        &self,
+        connection: &ConnectionName,
+        address: &str,
+    ) -> Result<Option<Vec<UserId>>, ProjectorError> {
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let Some(connection) = state.connection_ix(connection.as_str()) else {
+            return Ok(Some(Vec::new()));
+        };
+        let Some(found) = self.tenant.with_mail(&live, address)? else {
+            return Ok(None);
+        };
+        let users = found.into_iter().filter_map(|ix| state.users.get(ix));
+        let here = users.filter(|user| !user.deleted && u32::from(user.connection) == connection.0);
+        Ok(Some(here.map(|user| user.id).collect()))
     }
 
     /// Live users of the connection in order of creation. `start` counts from 1 (SCIM `startIndex`); at most

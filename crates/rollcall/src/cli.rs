@@ -3,6 +3,7 @@
 mod arguments;
 mod commands;
 mod rules;
+mod token;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,7 +16,8 @@ use crate::engine;
 use crate::exit::Failure;
 use crate::output::{Format, line};
 
-pub use arguments::{Arguments, Command, RulesCommand};
+pub use arguments::{Arguments, Command, RulesCommand, TokenCommand};
+pub use token::Expiry;
 
 /// The whole program.
 #[must_use]
@@ -70,6 +72,7 @@ fn run(arguments: Arguments, format: Format) -> Result<(), Failure> {
             runtime()?.block_on(engine::sim(engine::SimOptions { listen, seed }))?;
             Ok(())
         }
+        Command::Token { command } => token::run(file, command, format),
         Command::Check { offline } => commands::check(&load(file)?, offline, format, &runtime()?),
         Command::Rules {
             command: RulesCommand::Check { file },

@@ -8,12 +8,16 @@ mod door;
 mod evidence;
 mod explain;
 mod fluent;
+mod oauth;
 mod offline;
 mod operator;
 mod policy;
 mod rules;
+mod rules_check;
 mod run;
 mod status;
+mod tls;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -59,7 +63,11 @@ pub struct Engine {
 pub(crate) struct Core {
     started: Timestamp,
     health: Health,
-    door: std::sync::OnceLock<Arc<rollcall_ingest::Metrics>>,
+    door: std::sync::OnceLock<rollcall_ingest::Door>,
+    /// What is wrong with the token file.
+    token_troubles: parking_lot::RwLock<Vec<String>>,
+    /// What the server presents, when it speaks TLS.
+    certificate: parking_lot::RwLock<tls::Certificate>,
     log: Arc<dyn EventLog>,
     tenants: Vec<Tenant>,
 }
@@ -92,17 +100,20 @@ impl Engine {
             started: SystemClock.now(),
             health,
             door: std::sync::OnceLock::new(),
+            token_troubles: parking_lot::RwLock::default(),
+            certificate: parking_lot::RwLock::default(),
             log: shared,
             tenants,
         });
         let (stopping, stop) = watch::channel(false);
-        let (address, door) = door::open(&config, &core, stop.clone()).await?;
+        let (address, door, door_watchers) = door::open(&config, &core, &keys, stop.clone()).await?;
         let operators = AdminServer::bind(&config.admin.socket)
             .await
             .context("opening the admin socket")?;
         let service = Arc::new(admin::Service(Arc::clone(&core)));
         let operators = tokio::spawn(operators.serve(service, stopped(stop.clone())));
-        let watchers = rules::watch(&config, &core, &stop);
+        let mut watchers = rules::watch(&config, &core, &stop);
+        watchers.extend(door_watchers);
         Ok(Self {
             core,
             projector,

@@ -1,8 +1,10 @@
 //! `/metrics`: what the parts of the instance counted, as one picture taken at every scrape.
 //!
-//! Labels are tenants, routes, statuses, lanes, Fluent's codes and fixed words: never a user, a group or a role, so the
-//! number of series is bounded by the configuration and by the parts' own bounds.
+//! Labels are tenants, connections, names of credentials, routes, statuses, lanes, Fluent's codes and fixed words:
+//! never a user, a group or a role, so the number of series is bounded by the configuration and by the parts' own
+//! bounds.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -11,7 +13,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use rollcall_domain::TenantId;
-use rollcall_ingest::{LATENCY_BOUNDS_US, MetricsSnapshot};
+use rollcall_ingest::{AuthFailure, LATENCY_BOUNDS_US, MetricsSnapshot, TenantFigures};
 use rollcall_reconciler::{BUCKETS_MS, Counters, HistogramSnapshot};
 
 use crate::admin::api::InstanceStatus;
@@ -31,7 +33,7 @@ pub enum Kind {
 }
 
 /// Every metric with its kind and help, as in `docs/metrics.md`.
-pub const NAMES: [(&str, Kind, &str); 27] = [
+pub const NAMES: [(&str, Kind, &str); 37] = [
     (
         "rollcall_requests",
         Kind::Counter,
@@ -76,6 +78,46 @@ pub const NAMES: [(&str, Kind, &str); 27] = [
         "rollcall_panics",
         Kind::Counter,
         "Requests that ended in a caught panic; each is a bug",
+    ),
+    (
+        "rollcall_auth_failures",
+        Kind::Counter,
+        "Requests that were not let in, by reason: missing, unknown, expired, client, limited",
+    ),
+    (
+        "rollcall_access_tokens",
+        Kind::Counter,
+        "Access tokens given to OAuth clients",
+    ),
+    (
+        "rollcall_requests_limited",
+        Kind::Counter,
+        "Requests refused with 429 for being beyond the tenant's rate",
+    ),
+    (
+        "rollcall_requests_crowded",
+        Kind::Counter,
+        "Requests refused with 503 because the tenant had its share of places",
+    ),
+    (
+        "rollcall_requests_in_flight",
+        Kind::Gauge,
+        "Requests of the tenant being worked on",
+    ),
+    (
+        "rollcall_credentials",
+        Kind::Gauge,
+        "Credentials of a connection, by state: valid, expires-soon, expired",
+    ),
+    (
+        "rollcall_credential_expires_seconds",
+        Kind::Gauge,
+        "When a credential that expires does so, in seconds since 1970",
+    ),
+    (
+        "rollcall_certificate_expires_seconds",
+        Kind::Gauge,
+        "When the server's certificate ends, in seconds since 1970; absent without TLS",
     ),
     ("rollcall_visits", Kind::Counter, "Accounts compared with Fluent"),
     (
@@ -163,6 +205,11 @@ pub const NAMES: [(&str, Kind, &str); 27] = [
         Kind::Gauge,
         "1 when Fluent can be reached and lets us in",
     ),
+    (
+        "rollcall_connection_warnings",
+        Kind::Gauge,
+        "Requests of a connection that show a known trap, by trap",
+    ),
     ("rollcall_ready", Kind::Gauge, "1 when the instance is ready"),
 ];
 
@@ -188,6 +235,8 @@ pub struct Scrape {
     pub status: InstanceStatus,
     /// What the door counted; none before it opened.
     pub door: Option<MetricsSnapshot>,
+    /// What became of each tenant's requests at its limits.
+    pub limits: Vec<TenantFigures>,
     /// What each tenant's reconciler counted.
     pub reconcilers: Vec<ReconcilerFigures>,
 }
@@ -226,6 +275,8 @@ impl Scrape {
         ));
         self.of_tenants(&mut series);
         self.of_door(&mut series);
+        self.of_limits(&mut series);
+        self.of_credentials(&mut series);
         for figures in &self.reconcilers {
             of_reconciler(figures, &mut series);
         }
@@ -251,11 +302,71 @@ impl Scrape {
                     Value::Gauge(value),
                 ));
             }
+            for warning in &tenant.warnings {
+                let labels = vec![
+                    ("tenant", tenant.tenant.to_string()),
+                    ("connection", warning.connection.to_string()),
+                    ("trap", warning.trap.clone()),
+                ];
+                series.push((
+                    "rollcall_connection_warnings",
+                    labels,
+                    Value::Gauge(warning.count),
+                ));
+            }
+        }
+    }
+
+    fn of_limits(&self, series: &mut Series) {
+        for figures in &self.limits {
+            let tenant = || vec![("tenant", figures.tenant.to_string())];
+            let mut push = |name, value| series.push((name, tenant(), value));
+            push("rollcall_requests_limited", Value::Counter(figures.limited));
+            push("rollcall_requests_crowded", Value::Counter(figures.crowded));
+            push("rollcall_requests_in_flight", Value::Gauge(figures.in_flight));
+        }
+    }
+
+    fn of_credentials(&self, series: &mut Series) {
+        if let Some(ends) = self.status.certificate_ends {
+            let seconds = u64::try_from(ends.as_millis() / 1000).unwrap_or(0);
+            series.push((
+                "rollcall_certificate_expires_seconds",
+                Vec::new(),
+                Value::Gauge(seconds),
+            ));
+        }
+        let mut counts: BTreeMap<(String, String, String), u64> = BTreeMap::new();
+        for credential in &self.status.credentials {
+            let (tenant, connection) = (credential.tenant.to_string(), credential.connection.to_string());
+            if let Some(expires) = credential.expires {
+                let seconds = u64::try_from(expires.as_millis() / 1000).unwrap_or(0);
+                let labels = vec![
+                    ("tenant", tenant.clone()),
+                    ("connection", connection.clone()),
+                    ("credential", credential.name.clone()),
+                ];
+                series.push((
+                    "rollcall_credential_expires_seconds",
+                    labels,
+                    Value::Gauge(seconds),
+                ));
+            }
+            let key = (tenant, connection, credential.state.clone());
+            *counts.entry(key).or_default() += 1;
+        }
+        for ((tenant, connection, state), count) in counts {
+            let labels = vec![("tenant", tenant), ("connection", connection), ("state", state)];
+            series.push(("rollcall_credentials", labels, Value::Gauge(count)));
         }
     }
 
     fn of_door(&self, series: &mut Series) {
         let Some(door) = &self.door else { return };
+        for (why, count) in AuthFailure::ALL.into_iter().zip(door.auth_failures) {
+            let labels = vec![("reason", why.as_str().to_owned())];
+            series.push(("rollcall_auth_failures", labels, Value::Counter(count)));
+        }
         for request in &door.requests {
             let labels = vec![
                 ("route", request.route.to_owned()),
@@ -292,6 +403,7 @@ impl Scrape {
             ("rollcall_append_failures", door.append_failures),
             ("rollcall_requests_unchanged", door.unchanged),
             ("rollcall_panics", door.panics),
+            ("rollcall_access_tokens", door.access_tokens),
         ] {
             series.push((name, Vec::new(), Value::Counter(value)));
         }
@@ -422,6 +534,12 @@ mod tests {
                 }],
                 ..MetricsSnapshot::default()
             }),
+            limits: vec![TenantFigures {
+                tenant: TenantId::new("acme").unwrap(),
+                in_flight: 2,
+                limited: 5,
+                crowded: 0,
+            }],
             reconcilers: vec![ReconcilerFigures {
                 tenant: TenantId::new("acme").unwrap(),
                 counters,
@@ -444,6 +562,10 @@ mod tests {
             r#"rollcall_leaver_seconds_count{tenant="acme"} 17"#,
             r#"rollcall_sequence{tenant="acme"} 1204"#,
             "rollcall_events_appended_total 0",
+            r#"rollcall_auth_failures_total{reason="unknown"} 0"#,
+            r#"rollcall_requests_limited_total{tenant="acme"} 5"#,
+            r#"rollcall_credentials{tenant="acme",connection="entra",state="expires-soon"} 1"#,
+            r#"rollcall_credential_expires_seconds{tenant="acme",connection="entra",credential="2026-11"} 1772962200"#,
             "rollcall_ready 1",
         ] {
             assert!(text.contains(line), "{line} is missing in:\n{text}");

@@ -253,10 +253,11 @@ impl BulkOperation {
     /// # Errors
     /// 409 when a name stands anywhere else: such a circle is not resolved.
     pub fn take_out(&mut self, names: &[String]) -> Result<Value, ScimError> {
+        let names: HashSet<&str> = names.iter().map(String::as_str).collect();
         let is_meant = |value: &Value| {
             let mut found = Vec::new();
             collect(value, &mut found);
-            found.iter().any(|name| names.iter().any(|meant| meant == name))
+            found.iter().any(|name| names.contains(name))
         };
         let mut operations = Vec::new();
         if let Some(Value::Object(data)) = &mut self.data {
@@ -279,11 +280,7 @@ impl BulkOperation {
                 operations.push(json!({"op": "add", "path": path, "value": value}));
             }
         }
-        if self
-            .references()
-            .iter()
-            .any(|name| names.iter().any(|meant| meant == name))
-        {
+        if self.references().iter().any(|name| names.contains(name)) {
             return Err(ScimError::conflict(
                 "the operation refers in a circle to a resource that refers to it",
             ));

@@ -2,6 +2,8 @@
 //! that run commands. Every test waits for conditions; what it expects of Fluent it works out by itself.
 
 mod acts;
+#[path = "../../../crates/ingest/tests/it/certificate.rs"]
+mod certificate;
 mod fleet;
 pub(crate) mod harness;
 pub(crate) mod idp;
@@ -18,3 +20,5 @@ mod killed;
 mod rules;
 mod secrecy;
 mod stopped;
+mod tls;
+mod tokens;

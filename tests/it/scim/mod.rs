@@ -6,8 +6,11 @@
 
 mod client;
 mod dialect;
+mod docs;
 
 mod entra;
 mod okta;
+mod reference;
 mod sessions;
 mod tolerance;
+mod traps;

@@ -39,7 +39,7 @@ pub(crate) enum Endpoint {
 }
 
 /// Labels of all endpoints, for traces and metrics: few, and without ids.
-pub(crate) const TEMPLATES: [&str; 16] = [
+pub(crate) const TEMPLATES: [&str; 18] = [
     "/",
     "/.search",
     "/Users",
@@ -55,6 +55,8 @@ pub(crate) const TEMPLATES: [&str; 16] = [
     "/Schemas/{urn}",
     "/Me",
     "/Bulk",
+    "/oauth/token",
+    "/.well-known/oauth-authorization-server",
     UNKNOWN,
 ];
 
@@ -97,6 +99,11 @@ impl Endpoint {
             | Self::Schema(_) => "GET",
             Self::Me => "GET, POST, PUT, PATCH, DELETE",
         }
+    }
+
+    /// Whether it is one user or one group.
+    pub(crate) const fn is_one_resource(&self) -> bool {
+        matches!(self, Self::User(_) | Self::Group(_))
     }
 
     /// Whether it takes `method`.

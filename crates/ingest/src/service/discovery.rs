@@ -15,10 +15,13 @@ const FEATURES: Features = Features {
     cursor: true,
     etag: true,
     bulk: Some((BULK_OPERATIONS_MAX, BULK_BYTES_MAX)),
+    oauth: false,
 };
 
-pub(super) fn service_provider_config(base: &str) -> Answer {
-    answer(&schema::service_provider_config(base, FEATURES))
+/// `oauth`: the connection has OAuth clients.
+pub(super) fn service_provider_config(base: &str, oauth: bool) -> Answer {
+    let features = Features { oauth, ..FEATURES };
+    answer(&schema::service_provider_config(base, features))
 }
 
 pub(super) fn resource_types(base: &str, query: &str) -> Result<Answer, Failure> {

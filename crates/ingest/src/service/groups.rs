@@ -52,6 +52,7 @@ impl Service {
             ))))
         };
         self.writer.carry_out(seat, id.0, false, decide).await?;
+        self.watch(seat, |traps, now| traps.group_made(id, !listed.is_empty(), now));
         let answer = self.show_group(StatusCode::CREATED, seat, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.group(id)),
@@ -112,6 +113,7 @@ impl Service {
         self.writer
             .carry_out(call.seat, id.0, if_match.is_some(), decide)
             .await?;
+        self.watch(call.seat, |traps, _| traps.group_settled(id));
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     }
 
@@ -158,6 +160,14 @@ impl Service {
         self.writer
             .carry_out(seat, id.0, if_match.is_some(), decide)
             .await?;
+        let filled = match &members {
+            Some(NetMembers::Replace(list)) => !list.is_empty(),
+            Some(NetMembers::Difference { add, .. }) => !add.is_empty(),
+            None => false,
+        };
+        if filled {
+            self.watch(seat, |traps, _| traps.group_settled(id));
+        }
         self.show_group(StatusCode::OK, seat, id, &selection)
     }
 
@@ -241,7 +251,10 @@ fn resolve_all(seat: &Seat, listed: &[rollcall_scim::MemberRef]) -> Result<Vec<M
     for (index, member) in listed.iter().enumerate() {
         members.push(resolve(seat, member).ok_or_else(|| {
             let detail = format!("members[{index}].value names no user or group of this connection");
-            Failure::bad("invalidValue", detail)
+            Failure {
+                nobody: true,
+                ..Failure::bad("invalidValue", detail)
+            }
         })?);
     }
     Ok(members)

@@ -7,6 +7,7 @@ mod list;
 mod query;
 mod represent;
 mod users;
+mod watch;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub(crate) struct Call<'a> {
     pub(crate) query: &'a str,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
+    /// When it came, on the clock of the tenant's rate, in milliseconds.
+    pub(crate) ticks: u64,
 }
 
 /// The service of all tenants.
@@ -59,6 +62,14 @@ impl Service {
 
     /// Carries out a request whose endpoint takes its method.
     pub(crate) async fn answer(&self, endpoint: &Endpoint, call: Call<'_>) -> Result<Answer, Failure> {
+        let outcome = self.carry_out(endpoint, call).await;
+        if let Err(failure) = &outcome {
+            self.watch_failure(endpoint, call, failure);
+        }
+        outcome
+    }
+
+    async fn carry_out(&self, endpoint: &Endpoint, call: Call<'_>) -> Result<Answer, Failure> {
         match endpoint {
             Endpoint::Users if *call.method == Method::POST => self.create_user(call).await,
             Endpoint::Groups if *call.method == Method::POST => self.create_group(call).await,
@@ -89,7 +100,10 @@ impl Service {
                     _ => self.read_group(call, id).await,
                 }
             }
-            Endpoint::ServiceProviderConfig => Ok(discovery::service_provider_config(&self.links.base)),
+            Endpoint::ServiceProviderConfig => Ok(discovery::service_provider_config(
+                &self.links.base,
+                call.seat.oauth,
+            )),
             Endpoint::ResourceTypes => discovery::resource_types(&self.links.base, call.query),
             Endpoint::ResourceType(name) => discovery::resource_type(&self.links.base, name),
             Endpoint::Schemas => discovery::schemas(&self.links.base, call.query),

@@ -1,10 +1,10 @@
 //! Between the directory's users and groups and SCIM resources, both ways.
 
 use rollcall_domain::{AppRole, AssignedRole, GroupId, MemberSet, Timestamp, UserId};
-use rollcall_projector::{GroupRef, GroupResource, UserResource};
+use rollcall_projector::{GroupRef, GroupResource, UserFacts, UserResource};
 use rollcall_scim::roles::IDP_ID_KEY;
 use rollcall_scim::schema::GROUP_ROLES_URN;
-use rollcall_scim::{EntityTag, Resource, ResourceKind, RoleValue, location};
+use rollcall_scim::{AttrRef, EntityTag, Resource, ResourceKind, RoleValue, location};
 use serde_json::{Map, Value};
 
 use crate::decide::{GroupWanted, UserWanted};
@@ -88,6 +88,27 @@ pub(crate) fn user_resource(links: &Links, user: &UserResource) -> Resource {
     writable_user(user)
         .with("groups", groups.collect())
         .with("id", Value::from(id))
+        .with("meta", meta)
+}
+
+/// Whether [`user_facts`] holds the attribute.
+pub(crate) fn is_fact(path: &AttrRef) -> bool {
+    let facts = ["created", "lastModified", "resourceType"];
+    path.is_core("id", None)
+        || path.is_core("active", None)
+        || facts.iter().any(|fact| path.is_core("meta", Some(fact)))
+}
+
+/// A user as far as it is known without its document.
+pub(crate) fn user_facts(id: UserId, facts: UserFacts) -> Resource {
+    let meta = object([
+        ("resourceType", Value::from(ResourceKind::User.name())),
+        ("created", Value::from(facts.created.to_string())),
+        ("lastModified", Value::from(facts.changed.to_string())),
+    ]);
+    Resource::from_stored(ResourceKind::User, Map::new())
+        .with("id", Value::from(id.to_string()))
+        .with("active", Value::from(facts.active))
         .with("meta", meta)
 }
 

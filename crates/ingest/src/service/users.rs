@@ -13,11 +13,13 @@ use rollcall_scim::{
 };
 
 use super::represent::{user_resource, user_version, user_wanted, writable_user};
+use super::watch::any_app_role;
 use super::{Call, Service, not_modified, shown};
 use crate::decide::{UserWanted, change_user, create_user, is_rehire, user_within_bounds};
 use crate::http::answer::Answer;
 use crate::http::failure::Failure;
 use crate::seat::Seat;
+use crate::traps::SentUser;
 use crate::writer::{unsettled, user_name_taken};
 
 impl Service {
@@ -27,6 +29,10 @@ impl Service {
         self.note(&parsed.notes, parsed.tolerated);
         let wanted = user_wanted(parsed.resource, true);
         user_within_bounds(None, &wanted)?;
+        let sent = SentUser {
+            active_named: parsed.says_active,
+            any_app_role: any_app_role(&wanted.roles),
+        };
         let (seat, key) = (call.seat, call.seat.directory.key());
         let new = self.writer.ids.user();
         let mut id = new;
@@ -48,6 +54,7 @@ impl Service {
         };
         self.writer.carry_out(call.seat, new.0, false, decide).await?;
         self.writer.metrics.tolerated(tolerated);
+        self.watch(seat, |traps, now| traps.user(sent, now));
         let answer = self.show_user(StatusCode::CREATED, call.seat, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.user(id)),
@@ -96,7 +103,13 @@ impl Service {
                 ..wanted.clone()
             })
         };
-        self.change_user(call, id, want).await
+        let sent = SentUser {
+            active_named: parsed.says_active,
+            any_app_role: any_app_role(&wanted.roles),
+        };
+        let answer = self.change_user(call, id, want).await?;
+        self.watch(call.seat, |traps, now| traps.user(sent, now));
+        Ok(answer)
     }
 
     pub(super) async fn patch_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
@@ -113,7 +126,9 @@ impl Service {
             Err(_) if leaves() => Ok(inactive(user)),
             Err(error) => Err(error.into()),
         };
-        self.change_user(call, id, want).await
+        let answer = self.change_user(call, id, want).await?;
+        self.watch_user_patch(call.seat, &patch.operations);
+        Ok(answer)
     }
 
     /// The one thing that a request at fault says clearly: this user leaves. The rest of it is dropped, since a

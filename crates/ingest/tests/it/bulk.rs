@@ -210,6 +210,22 @@ async fn fail_on_errors_leaves_out_the_rest() {
     );
 }
 
+/// Of a circle that cannot be entered every operation fails once, and is counted once.
+#[tokio::test]
+async fn a_circle_that_cannot_be_entered_fails_once_for_each_operation() {
+    let world = World::new().await;
+    let mut nameless = group("B", &["bulkId:A"]);
+    nameless["data"]["displayName"] = json!("");
+    let operations = json!([
+        group("A", &["bulkId:B"]),
+        nameless,
+        post("/Users", "u", user("ida"))
+    ]);
+    let body = json!({"schemas": [REQUEST], "failOnErrors": 3, "Operations": operations});
+    let reply = world.post(ENTRA, "/Bulk", body).await.expect(200);
+    assert_eq!(statuses(&reply), ["409", "400", "201"]);
+}
+
 /// RFC 7644 section 3.7.4: both limits, as ServiceProviderConfig tells them.
 #[tokio::test]
 async fn a_bulk_request_above_the_limits_is_413_and_nothing_is_done() {
@@ -240,4 +256,92 @@ async fn a_bulk_request_above_the_limits_is_413_and_nothing_is_done() {
         statuses(&world.post(ENTRA, "/Bulk", body).await.expect(200)),
         ["201"]
     );
+}
+
+/// Whatever is sent: the right status with a SCIM error, or one for each operation, and nothing is written.
+#[tokio::test]
+async fn a_hostile_bulk_request_is_answered_and_writes_nothing() {
+    let world = World::new().await;
+    let deep = format!("{}{}", "[".repeat(40), "]".repeat(40));
+    let long = "x".repeat(17 * 1024);
+    for (body, status, keyword) in [
+        ("[]".to_owned(), 400, "invalidSyntax"),
+        ("{".to_owned(), 400, "invalidSyntax"),
+        ("{\"Operations\": 7}".to_owned(), 400, "invalidSyntax"),
+        (
+            "{\"Operations\": [], \"Operations\": []}".to_owned(),
+            400,
+            "invalidSyntax",
+        ),
+        (format!("{{\"Operations\": {deep}}}"), 400, "invalidSyntax"),
+        (format!("{{\"Operations\": [\"{long}\"]}}"), 400, "invalidValue"),
+        (
+            "{\"failOnErrors\": -1, \"Operations\": [1]}".to_owned(),
+            400,
+            "invalidValue",
+        ),
+        (
+            "{\"failOnErrors\": \"many\", \"Operations\": [1]}".to_owned(),
+            400,
+            "invalidValue",
+        ),
+    ] {
+        let request = world.build(ENTRA, http::Method::POST, "/Bulk", body);
+        world.request(request).await.expect_error(status, keyword);
+    }
+    let delete = |path: &str| json!({"method": "DELETE", "path": path});
+    let paths = [
+        "",
+        "/",
+        "//Users/x",
+        "/Users/../Groups/x",
+        "/Users/%00",
+        "/Users/%ff",
+        "/Users/bulkId:",
+        "bulkId:x",
+        "/Bulk",
+        "/Me",
+        "/.search",
+        "https://elsewhere.example/scim/v2/Users/x",
+        "/Users/x/y",
+        "/Users",
+    ];
+    let mut operations: Vec<Value> = paths.into_iter().map(delete).collect();
+    let named = |name: &str, data: Value| post("/Groups", name, data);
+    operations.extend([
+        json!({"method": "DELETE", "path": "/Users/x", "version": "\r\nset-cookie: x"}),
+        json!({"method": "POST", "path": "/Users", "bulkId": "", "data": []}),
+        json!({"method": "PATCH", "path": "/Users/x", "data": "bulkId:x"}),
+        named("self", json!({"displayName": "bulkId:self"})),
+        named("none", Value::Null),
+        Value::Null,
+    ]);
+    let count = operations.len();
+    let reply = bulk(&world, operations.into()).await.expect(200);
+    let statuses = statuses(&reply);
+    assert_eq!(statuses.len(), count);
+    assert!(
+        statuses.iter().all(|status| status.starts_with('4')),
+        "{statuses:?}"
+    );
+    for one in reply.body["Operations"].as_array().unwrap() {
+        assert!(
+            one["response"]["detail"]
+                .as_str()
+                .is_some_and(|detail| !detail.is_empty()),
+            "{one}"
+        );
+    }
+    // All refer to all: the most references that fit are put into an order at once.
+    let members: Vec<String> = (0..200).map(|n| format!("bulkId:{n}")).collect();
+    let members: Vec<&str> = members.iter().map(String::as_str).collect();
+    let tangled: Vec<Value> = (0..200).map(|n| group(&n.to_string(), &members)).collect();
+    let mut broken = tangled;
+    for one in &mut broken {
+        one["data"]["displayName"] = json!("");
+    }
+    let reply = bulk(&world, broken.into()).await.expect(200);
+    let failed = reply.body["Operations"].as_array().unwrap().iter();
+    assert!(failed.clone().count() == 200 && failed.into_iter().all(|one| one["status"] != "201"));
+    assert!(world.events().is_empty());
 }

@@ -10,6 +10,7 @@
 
 mod bounds;
 mod bulk;
+mod certificate;
 mod conditions;
 mod contention;
 mod credentials;
@@ -17,14 +18,18 @@ mod entra;
 mod groups;
 mod hostile;
 mod leavers;
+mod limits;
 mod lists;
 mod naive;
+mod oauth;
 mod okta;
 mod protocol;
 mod records;
 mod schemas;
 mod search;
 mod serving;
+mod tls;
+mod tokens;
 mod tolerance;
 mod users;
 mod world;

@@ -16,7 +16,7 @@ use rollcall_domain::{
 use rollcall_eventlog::{BatchLimits, MemoryLog, Partition, Position, ReadLog as _, Stream};
 use rollcall_ingest::Directory;
 use rollcall_projector::{
-    GroupRef, GroupResource, Page, ProjectorError, Rejection, Settled, UserResource, Verdict,
+    GroupRef, GroupResource, Page, ProjectorError, Rejection, Settled, UserFacts, UserResource, Verdict,
 };
 use serde_json::Map;
 
@@ -418,6 +418,15 @@ impl Directory for NaiveDirectory {
         }))
     }
 
+    fn user_facts(&self, of: &ConnectionName, user: UserId) -> Option<UserFacts> {
+        let found = self.user(of, user).unwrap()?;
+        Some(UserFacts {
+            active: found.active,
+            created: found.created,
+            changed: found.changed,
+        })
+    }
+
     fn has_user(&self, of: &ConnectionName, user: UserId) -> bool {
         self.state
             .lock()
@@ -449,6 +458,10 @@ impl Directory for NaiveDirectory {
         let state = self.state.lock();
         let same = |u: &&UserResource| u.connection == *of && u.external_key == Some(external);
         state.users.iter().filter(same).map(|u| u.id).collect()
+    }
+
+    fn users_by_mail(&self, _: &ConnectionName, _: &str) -> Result<Option<Vec<UserId>>, ProjectorError> {
+        Ok(None)
     }
 
     fn users_page(&self, of: &ConnectionName, start: u64, count: usize) -> Page<UserId> {

@@ -227,6 +227,51 @@ async fn the_root_lists_and_finds_resources_of_all_types() {
     assert_eq!(world.get(OKTA, "/").await.expect(200).body["totalResults"], 0);
 }
 
+/// Entra may match by e-mail address, and asks before it creates: the index must follow every change at once.
+#[tokio::test]
+async fn an_address_is_found_in_any_case_as_soon_as_it_is_there_and_until_it_goes() {
+    let world = World::new().await;
+    let find = async |token: &str, filter: &str| {
+        let path = format!("/Users?filter={}", query(filter));
+        let list = world.get(token, &path).await.expect(200).body;
+        names(&list).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (work, home) = (
+        "emails[type eq \"work\"].value eq \"Ida@Store.Example\"",
+        "emails eq \"IDA@home.example\"",
+    );
+    assert!(find(ENTRA, work).await.is_empty());
+    let mut ida = user("ida");
+    ida["emails"] = json!([{"type": "work", "value": "ida@store.example"}, {"value": "ida@home.example"}]);
+    let id = world.post(ENTRA, "/Users", ida.clone()).await.expect(201).id();
+    ida["userName"] = json!("twin");
+    world.post(ENTRA, "/Users", ida.clone()).await.expect(201);
+    world.post(OKTA, "/Users", ida).await.expect(201);
+    assert_eq!(find(ENTRA, work).await, ["ida", "twin"]);
+    assert_eq!(
+        find(ENTRA, "emails[type eq \"home\"].value eq \"ida@store.example\"").await,
+        [""; 0]
+    );
+    assert_eq!(
+        find(
+            ENTRA,
+            "emails.value eq \"ida@home.example\" and userName sw \"t\""
+        )
+        .await,
+        ["twin"]
+    );
+    let path = format!("/Users/{id}");
+    let change =
+        json!([{"op": "replace", "path": "emails[type eq \"work\"].value", "value": "lind@store.example"}]);
+    world.patch(ENTRA, &path, change).await.expect(200);
+    assert_eq!(find(ENTRA, work).await, ["twin"]);
+    assert_eq!(find(ENTRA, "emails eq \"LIND@store.example\"").await, ["ida"]);
+    assert_eq!(find(ENTRA, home).await, ["ida", "twin"]);
+    world.delete(ENTRA, &path).await.expect(204);
+    assert_eq!(find(ENTRA, home).await, ["twin"]);
+    assert_eq!(find(OKTA, home).await, ["twin"]);
+}
+
 /// What an IdP that reads asks (RFC 7644 section 3.4.2.2): seven digits of a second, names in any case.
 #[tokio::test]
 async fn a_poller_finds_what_changed_in_a_window_of_time() {

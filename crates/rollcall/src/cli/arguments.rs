@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use rollcall_domain::TenantId;
+use rollcall_domain::{ConnectionName, TenantId};
+use rollcall_ingest::{TokenId, TokenName};
 
+use super::token::Expiry;
 use crate::admin::api::{HoldName, Until};
 
 /// Keeps Fluent's users and roles in step with the identity provider.
@@ -54,7 +56,7 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         seed: Option<PathBuf>,
     },
-    /// Check the configuration, the rule files, and that every Fluent can be reached.
+    /// Check the configuration, the rule files, that every Fluent can be reached, and that it has what the rules name.
     Check {
         /// Leave Fluent alone.
         #[arg(long)]
@@ -102,11 +104,51 @@ pub enum Command {
         #[arg(long)]
         tenant: Option<TenantId>,
     },
+    /// Work with the tokens by which identity providers come in.
+    Token {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
     /// Work with rule sets.
     Rules {
         /// What to do with them.
         #[command(subcommand)]
         command: RulesCommand,
+    },
+}
+
+/// What can be done with tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token and print it, this once; only its hash is kept. A running instance takes it within two seconds.
+    New {
+        /// The connection that it opens.
+        #[arg(long, value_name = "NAME")]
+        connection: ConnectionName,
+        /// Its name, as part of the actor of its events; today's date without.
+        #[arg(long, value_name = "NAME")]
+        name: Option<TokenName>,
+        /// When it ends: after a time (90d), at a date (2027-01-31), or never.
+        #[arg(long, default_value = "365d", value_name = "TIME|DATE|never")]
+        expires: Expiry,
+        /// Whose; needed only when several tenants have such a connection.
+        #[arg(long)]
+        tenant: Option<TenantId>,
+    },
+    /// List the tokens that were made, with their ids and ends; not the tokens themselves, which nobody knows.
+    List {
+        /// Only those of this connection.
+        #[arg(long, value_name = "NAME")]
+        connection: Option<ConnectionName>,
+        /// Only those of this tenant.
+        #[arg(long)]
+        tenant: Option<TenantId>,
+    },
+    /// Revoke a token for good. A running instance refuses it within two seconds.
+    Revoke {
+        /// Its id, as `rollcall token list` shows it: 16 digits.
+        id: TokenId,
     },
 }
 

@@ -131,7 +131,10 @@ impl AdminService for Files {
             started: rollcall_domain::Timestamp::default(),
             ready: false,
             not_ready: vec!["no instance runs".to_owned()],
+            warnings: Vec::new(),
+            certificate_ends: None,
             tenants: Vec::new(),
+            credentials: Vec::new(),
         }
     }
 

@@ -1,25 +1,38 @@
 //! How the instance is: one picture of all its parts, for operators, health and metrics.
 
-use std::sync::Arc;
-
+use rollcall_ingest::{Clock as _, ConnectionWarning, Door, SystemClock};
 use rollcall_reconciler::Status as ReconcilerStatus;
 use rollcall_reconciler::pace::PauseReason;
 
 use super::{Core, Tenant};
-use crate::admin::api::{FluentStatusReport, InstanceStatus, TenantStatus};
+use crate::admin::api::{FluentStatusReport, InstanceStatus, TenantStatus, TrapReport};
 use crate::metrics::{ReconcilerFigures, Scrape};
 
 impl Core {
     /// The picture as it is now. Cheap: it is taken at every scrape.
     pub(super) fn status(&self) -> InstanceStatus {
-        let tenants: Vec<TenantStatus> = self.tenants.iter().map(Tenant::status).collect();
+        let mut tenants: Vec<TenantStatus> = self.tenants.iter().map(Tenant::status).collect();
+        for warning in self
+            .door
+            .get()
+            .map(|door| door.warnings(SystemClock.now()))
+            .unwrap_or_default()
+        {
+            if let Some(tenant) = tenants.iter_mut().find(|tenant| tenant.tenant == warning.tenant) {
+                tenant.warnings.push(report(&warning));
+            }
+        }
         let not_ready = self.health.reasons();
+        let now = SystemClock.now();
         InstanceStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started,
             ready: not_ready.is_empty(),
             not_ready,
+            warnings: self.credential_warnings(now),
+            certificate_ends: self.certificate.read().ends,
             tenants,
+            credentials: self.credential_status(now),
         }
     }
 
@@ -41,9 +54,9 @@ impl Core {
         }
     }
 
-    /// The door opened: from now on its counters are in the metrics.
-    pub(super) fn watch_door(&self, metrics: Arc<rollcall_ingest::Metrics>) {
-        let _opened_once = self.door.set(metrics);
+    /// The door opened: from now on its counters are in the metrics, its credentials and what it saw in the status.
+    pub(super) fn watch_door(&self, door: Door) {
+        let _opened_once = self.door.set(door);
     }
 
     /// `/metrics`.
@@ -61,7 +74,8 @@ impl Core {
         });
         let scrape = Scrape {
             status: self.status(),
-            door: self.door.get().map(|door| door.snapshot()),
+            door: self.door.get().map(|door| door.metrics().snapshot()),
+            limits: self.door.get().map(Door::tenants).unwrap_or_default(),
             reconcilers: reconcilers.collect(),
         };
         scrape.render()
@@ -109,7 +123,20 @@ impl Tenant {
             waiting: accounts.waiting as u64,
             rules: self.directory.rules_version(),
             fluent: reconciler.map(|status| fluent(&status)).unwrap_or_default(),
+            warnings: Vec::new(),
         }
+    }
+}
+
+fn report(seen: &ConnectionWarning) -> TrapReport {
+    let warning = seen.warning;
+    TrapReport {
+        connection: seen.connection.clone(),
+        trap: warning.trap.name().to_owned(),
+        count: warning.count,
+        since: warning.since,
+        last: warning.last,
+        advice: warning.trap.advice().to_owned(),
     }
 }
 

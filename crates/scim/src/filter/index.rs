@@ -18,6 +18,8 @@ pub enum IndexKey {
     Member(String),
     /// Users that are in that group directly; exact.
     Group(String),
+    /// Users that have that e-mail address, whatever its case.
+    Email(String),
 }
 
 /// How to answer a filter from an index: every match is among what `key` finds.
@@ -51,6 +53,15 @@ impl Filter {
                 exact: true,
             }),
             Self::Element(path, inner) => match inner.as_ref() {
+                // One element has all that is asked, so its value too.
+                Self::And(parts) => parts.iter().find_map(|part| {
+                    let alone = Self::Element(*path, Box::new(part.clone()));
+                    let lookup = alone.lookup().filter(|_| matches!(part, Self::Compare(..)))?;
+                    Some(Lookup {
+                        exact: false,
+                        ..lookup
+                    })
+                }),
                 Self::Compare(sub, CompareOp::Equal, literal)
                     if sub.attribute.name == "value" && *literal != Literal::Null =>
                 {
@@ -135,6 +146,7 @@ fn key_of(path: &AttrRef, literal: &Literal) -> Option<IndexKey> {
         ("displayName", None) => Some(IndexKey::DisplayName(text())),
         ("members", Some("value")) => Some(IndexKey::Member(text())),
         ("groups", Some("value")) => Some(IndexKey::Group(text())),
+        ("emails", Some("value")) => Some(IndexKey::Email(text())),
         _ => None,
     }
 }
@@ -145,7 +157,8 @@ const fn rank(key: &IndexKey) -> u8 {
         IndexKey::UserName(_) => 1,
         IndexKey::ExternalId(_) => 2,
         IndexKey::DisplayName(_) => 3,
-        IndexKey::Member(_) => 4,
-        IndexKey::Group(_) => 5,
+        IndexKey::Email(_) => 4,
+        IndexKey::Member(_) => 5,
+        IndexKey::Group(_) => 6,
     }
 }

@@ -140,6 +140,16 @@ impl Filter {
         bytes.saturating_mul(self.terms())
     }
 
+    /// Whether it asks for an attribute of which `is_meant` is true.
+    #[must_use]
+    pub fn asks_for(&self, is_meant: &dyn Fn(&AttrRef) -> bool) -> bool {
+        match self {
+            Self::Compare(path, ..) | Self::Present(path) | Self::Element(path, _) => is_meant(path),
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.asks_for(is_meant)),
+            Self::Not(inner) => inner.asks_for(is_meant),
+        }
+    }
+
     /// Number of comparisons.
     #[must_use]
     pub fn terms(&self) -> usize {

@@ -19,6 +19,8 @@ pub struct Features {
     pub etag: bool,
     /// Bulk: most operations and largest payload in bytes; none if not offered.
     pub bulk: Option<(usize, usize)>,
+    /// The client may use OAuth 2.0 client credentials, beside bearer tokens.
+    pub oauth: bool,
 }
 
 /// `/ServiceProviderConfig`: members of RFC 7643 section 5 and `pagination` of RFC 9865 section 4, and no others,
@@ -46,18 +48,33 @@ pub fn service_provider_config(base: &str, features: Features) -> Value {
             "maxPageSize": PAGE_MAX,
         },
         "etag": {"supported": features.etag},
-        "authenticationSchemes": [{
-            "type": "oauthbearertoken",
-            "name": "Bearer token",
-            "description": "The connection's token in the Authorization header",
-            "specUri": "https://www.rfc-editor.org/info/rfc6750",
-            "primary": true,
-        }],
+        "authenticationSchemes": authentication_schemes(features.oauth),
         "meta": {
             "resourceType": "ServiceProviderConfig",
             "location": format!("{base}/ServiceProviderConfig"),
         },
     })
+}
+
+/// Bearer tokens in any case; OAuth, when it is offered, as the better of the two.
+fn authentication_schemes(oauth: bool) -> Vec<Value> {
+    let mut schemes = vec![json!({
+        "type": "oauthbearertoken",
+        "name": "Bearer token",
+        "description": "The connection's token in the Authorization header",
+        "specUri": "https://www.rfc-editor.org/info/rfc6750",
+        "primary": !oauth,
+    })];
+    if oauth {
+        schemes.push(json!({
+            "type": "oauth2",
+            "name": "OAuth 2.0 client credentials",
+            "description": "An access token of /oauth/token, for a client secret or a signed assertion",
+            "specUri": "https://www.rfc-editor.org/info/rfc6749",
+            "primary": true,
+        }));
+    }
+    schemes
 }
 
 /// All resource types, for a list answer.

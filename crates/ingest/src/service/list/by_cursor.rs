@@ -4,7 +4,7 @@ use rollcall_scim::{ListAnswer, ListQuery, ScimError};
 
 use super::cursor::{Cursors, Place};
 use super::matching::{Budget, Found, complete, indexed};
-use super::{Id, Part, SCAN_MAX, SCAN_STEP, shown};
+use super::{Id, Part, SCAN_STEP, shown};
 use crate::http::failure::Failure;
 
 /// The page that a cursor leads to; an empty one leads to the first.
@@ -15,13 +15,25 @@ pub(super) async fn page(
     text: &str,
 ) -> Result<ListAnswer, Failure> {
     let place = cursors.read(text)?;
-    let by_place =
-        parts.iter().any(|part| part.sort.is_some()) || parts.iter().all(|part| indexed(part).is_some());
+    let by_place = is_listed(parts)?;
     match place {
         Place::Offset(offset) => listed(parts, query, cursors, offset).await,
         Place::Start if by_place => listed(parts, query, cursors, 0).await,
         place => beside(parts, query, cursors, place).await,
     }
+}
+
+/// Whether all results are at hand at once: they are sorted, or an index finds them.
+fn is_listed(parts: &[Part<'_>]) -> Result<bool, Failure> {
+    if parts.iter().any(|part| part.sort.is_some()) {
+        return Ok(true);
+    }
+    for part in parts {
+        if indexed(part)?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Sorted, or found by an index: all of it is looked at for every page, and the cursor counts.
@@ -106,16 +118,15 @@ struct Walked {
     more: Option<Id>,
 }
 
-/// Walks from `place` until `count` resources match and one more does, there are none left, or [`SCAN_MAX`] were
-/// looked at: then the page ends early and the next one goes on.
+/// Walks from `place` until `count` resources match and one more does, there are none left, or as
+/// many were looked at as one request may: then the page ends early and the next one goes on.
 async fn walk(parts: &[Part<'_>], place: Place, back: bool, count: usize) -> Result<Walked, Failure> {
     let (mut at, mut anchor) = match place {
         Place::After(id) | Place::Before(id) => (parts.iter().position(|part| part.source.has(id)), Some(id)),
         Place::Start | Place::Offset(_) => (Some(0), None),
     };
     let mut found: Vec<Found> = Vec::with_capacity(count.saturating_add(1));
-    let mut budget = Budget::new();
-    let mut looked_at = 0u64;
+    let mut budget = Budget::default();
     while let Some((number, part)) = at.and_then(|at| Some((at, parts.get(at)?))) {
         let step = match &part.filter {
             None => count.saturating_add(1).saturating_sub(found.len()),
@@ -134,7 +145,6 @@ async fn walk(parts: &[Part<'_>], place: Place, back: bool, count: usize) -> Res
         };
         anchor = Some(*last);
         for id in page.ids {
-            looked_at += 1;
             if part.filter.is_none() || budget.matching(part, id)?.is_some() {
                 if found.len() == count {
                     let more = found.last().map(|found| found.id);
@@ -142,7 +152,7 @@ async fn walk(parts: &[Part<'_>], place: Place, back: bool, count: usize) -> Res
                 }
                 found.push(Found { part: number, id });
             }
-            if looked_at >= SCAN_MAX && part.filter.is_some() {
+            if budget.is_spent() {
                 return Ok(Walked {
                     found,
                     more: Some(id),

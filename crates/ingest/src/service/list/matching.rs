@@ -3,7 +3,8 @@
 use rollcall_projector::Page;
 use rollcall_scim::{Filter, Resource, SortBy, SortKey};
 
-use super::{Id, Part, SCAN_BYTES_MAX, SCAN_MAX, SCAN_STEP, SORT_BYTES_MAX};
+use super::super::represent::is_fact;
+use super::{FACTS_MAX, Id, Part, SCAN_BYTES_MAX, SCAN_MAX, SCAN_STEP, SORT_BYTES_MAX};
 use crate::http::failure::Failure;
 
 /// A resource that was found in the part of this number.
@@ -13,37 +14,68 @@ pub(super) struct Found {
     pub(super) id: Id,
 }
 
-/// What one request may still look at.
-pub(super) struct Budget(usize);
+/// What one request has looked at.
+#[derive(Default)]
+pub(super) struct Budget {
+    /// Resources of which only what is in memory was looked at.
+    facts: u64,
+    /// Resources that were read.
+    read: u64,
+    /// Text that was compared.
+    bytes: usize,
+}
 
 impl Budget {
-    pub(super) const fn new() -> Self {
-        Self(SCAN_BYTES_MAX)
+    /// Whether the next resource may be one too many.
+    pub(super) const fn is_spent(&self) -> bool {
+        self.facts >= FACTS_MAX || self.read >= SCAN_MAX
     }
 
-    /// The resource when it satisfies the filter.
+    /// The resource when it satisfies the filter; as much of it as is known, when that is enough and no order is
+    /// asked for.
     pub(super) fn matching(&mut self, part: &Part<'_>, id: Id) -> Result<Option<Resource>, Failure> {
+        if let Some(filter) = &part.filter
+            && let Some(facts) = part.source.facts(id)
+        {
+            self.facts += 1;
+            match filter.decide(facts.attributes(), &is_fact) {
+                Some(false) => return self.within(None),
+                Some(true) if part.sort.is_none() => return self.within(Some(facts)),
+                Some(true) | None => {}
+            }
+        }
+        self.read += 1;
         let Some(resource) = part.source.candidate(id, part.filter.as_ref())? else {
-            return Ok(None);
+            return self.within(None);
         };
         let Some(filter) = &part.filter else {
-            return Ok(Some(resource));
+            return self.within(Some(resource));
         };
-        let cost = filter.cost(resource.attributes());
-        self.0 = self.0.checked_sub(cost).ok_or_else(|| {
-            Failure::bad(
+        self.bytes = self.bytes.saturating_add(filter.cost(resource.attributes()));
+        if self.bytes > SCAN_BYTES_MAX {
+            return Err(Failure::bad(
                 "tooMany",
                 "this filter would compare too many values; use fewer comparisons or an indexed attribute",
-            )
-        })?;
-        Ok(filter.matches(resource.attributes()).then_some(resource))
+            ));
+        }
+        let matches = filter.matches(resource.attributes());
+        self.within(matches.then_some(resource))
+    }
+
+    fn within(&self, found: Option<Resource>) -> Result<Option<Resource>, Failure> {
+        if self.facts > FACTS_MAX || self.read > SCAN_MAX {
+            return Err(too_many());
+        }
+        Ok(found)
     }
 }
 
 /// What an index finds for the part's filter: every match is among it.
-pub(super) fn indexed(part: &Part<'_>) -> Option<Vec<Id>> {
-    let lookup = part.filter.as_ref().and_then(Filter::lookup)?;
-    part.source.find(&lookup.key)
+pub(super) fn indexed(part: &Part<'_>) -> Result<Option<Vec<Id>>, Failure> {
+    match part.filter.as_ref().and_then(Filter::lookup) {
+        Some(lookup) => part.source.find(&lookup.key),
+        None => Ok(None),
+    }
 }
 
 /// All that is found, in the order in which it is answered: sorted, or else part by part in a stable order. None when
@@ -59,9 +91,9 @@ pub(super) async fn complete(parts: &[Part<'_>]) -> Result<Option<Vec<Found>>, F
         return Ok(None);
     }
     let mut collected = Collected::default();
-    let mut budget = Budget::new();
+    let mut budget = Budget::default();
     for (at, part) in parts.iter().enumerate() {
-        match indexed(part) {
+        match indexed(part)? {
             Some(found) if found.len() as u64 > SCAN_MAX => return Err(too_many()),
             Some(found) => {
                 for step in found.chunks(SCAN_STEP) {
@@ -87,7 +119,13 @@ async fn scan(
         let Some(Page { total, ids }) = part.source.beside(anchor, false, SCAN_STEP) else {
             return Ok(());
         };
-        if total > SCAN_MAX {
+        // Nothing is begun that cannot be ended.
+        if total > SCAN_MAX
+            && !part
+                .filter
+                .as_ref()
+                .is_some_and(|filter| filter.asks_for(&is_fact))
+        {
             return Err(too_many());
         }
         let Some(last) = ids.last() else {
@@ -101,7 +139,7 @@ async fn scan(
 
 fn too_many() -> Failure {
     let detail = format!(
-        "this would look at more than {SCAN_MAX} resources; filter by an id or a name, or page by cursor"
+        "this would read more than {SCAN_MAX} resources; filter by an id or a name, or page by cursor"
     );
     Failure::bad("tooMany", detail)
 }

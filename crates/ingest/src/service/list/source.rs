@@ -5,7 +5,7 @@ use rollcall_projector::Page;
 use rollcall_scim::{Filter, IndexKey, MembersUse, Resource, Selection};
 use serde_json::Value;
 
-use super::super::represent::{Links, group_resource, members_value, user_resource};
+use super::super::represent::{Links, group_resource, members_value, user_facts, user_resource};
 use super::super::resource_id;
 use crate::decide::{MemberRef, member_set};
 use crate::http::failure::Failure;
@@ -28,7 +28,10 @@ pub(super) trait Source: Sync {
     /// Resources after an anchor (or, going back, before it), nearest first; `None` when it was never here.
     fn beside(&self, anchor: Option<Id>, back: bool, count: usize) -> Option<Page<Id>>;
     /// The ids behind an index key; `None` when there is no such index.
-    fn find(&self, key: &IndexKey) -> Option<Vec<Id>>;
+    fn find(&self, key: &IndexKey) -> Result<Option<Vec<Id>>, Failure>;
+    /// What is known of a resource without reading it, if that is less than all: the attributes of
+    /// [`is_fact`](super::super::represent::is_fact).
+    fn facts(&self, id: Id) -> Option<Resource>;
     /// As much of a resource as the filter and an order need.
     fn candidate(&self, id: Id, filter: Option<&Filter>) -> Result<Option<Resource>, Failure>;
     /// The resource as it is shown, unless more than `members` of it would have to be.
@@ -75,9 +78,13 @@ impl Users<'_> {
         Ok(user.map(|user| user_resource(self.links, &user)))
     }
 
-    fn found(&self, key: &IndexKey) -> Option<Vec<UserId>> {
+    fn found(&self, key: &IndexKey) -> Result<Option<Vec<UserId>>, Failure> {
         let (directory, of) = (&self.seat.directory, self.seat.name());
-        match key {
+        Ok(match key {
+            IndexKey::Email(address) => {
+                let found = directory.users_by_mail(of, address);
+                found.map_err(|error| unsettled(&error))?
+            }
             IndexKey::Id(id) => Some(resource_id(id).ok().map(UserId).into_iter().collect()),
             IndexKey::UserName(name) => Some(directory.user_by_name(of, name).into_iter().collect()),
             IndexKey::ExternalId(id) => {
@@ -90,7 +97,7 @@ impl Users<'_> {
             }
             IndexKey::DisplayName(_) => None,
             IndexKey::Member(_) => Some(Vec::new()), // no user has members
-        }
+        })
     }
 }
 
@@ -115,8 +122,17 @@ impl Source for Users<'_> {
         Some(ids_of(page, Id::User))
     }
 
-    fn find(&self, key: &IndexKey) -> Option<Vec<Id>> {
-        Some(self.found(key)?.into_iter().map(Id::User).collect())
+    fn find(&self, key: &IndexKey) -> Result<Option<Vec<Id>>, Failure> {
+        let found = self.found(key)?;
+        Ok(found.map(|found| found.into_iter().map(Id::User).collect()))
+    }
+
+    fn facts(&self, id: Id) -> Option<Resource> {
+        let Id::User(id) = id else {
+            return None;
+        };
+        let facts = self.seat.directory.user_facts(self.seat.name(), id)?;
+        Some(user_facts(id, facts))
     }
 
     fn candidate(&self, id: Id, _: Option<&Filter>) -> Result<Option<Resource>, Failure> {
@@ -135,21 +151,21 @@ pub(super) struct Groups<'a> {
 }
 
 impl Groups<'_> {
-    fn found(&self, key: &IndexKey) -> Option<Vec<GroupId>> {
+    fn found(&self, key: &IndexKey) -> Vec<GroupId> {
         let (directory, of) = (&self.seat.directory, self.seat.name());
         match key {
-            IndexKey::Id(id) => Some(resource_id(id).ok().map(GroupId).into_iter().collect()),
-            IndexKey::DisplayName(name) => Some(directory.group_by_name(of, name).into_iter().collect()),
-            IndexKey::ExternalId(id) => Some(directory.groups_by_external(of, id)),
-            IndexKey::Member(id) => Some(match resource_id(id) {
+            IndexKey::Id(id) => resource_id(id).ok().map(GroupId).into_iter().collect(),
+            IndexKey::DisplayName(name) => directory.group_by_name(of, name).into_iter().collect(),
+            IndexKey::ExternalId(id) => directory.groups_by_external(of, id),
+            IndexKey::Member(id) => match resource_id(id) {
                 Ok(id) => {
                     let mut groups = directory.groups_of_user(UserId(id));
                     groups.extend(directory.groups_of_group(GroupId(id)));
                     groups
                 }
                 Err(_) => Vec::new(),
-            }),
-            IndexKey::UserName(_) | IndexKey::Group(_) => Some(Vec::new()), // no group has these
+            },
+            IndexKey::UserName(_) | IndexKey::Group(_) | IndexKey::Email(_) => Vec::new(), // no group has these
         }
     }
 
@@ -191,8 +207,12 @@ impl Source for Groups<'_> {
         Some(ids_of(page, Id::Group))
     }
 
-    fn find(&self, key: &IndexKey) -> Option<Vec<Id>> {
-        Some(self.found(key)?.into_iter().map(Id::Group).collect())
+    fn find(&self, key: &IndexKey) -> Result<Option<Vec<Id>>, Failure> {
+        Ok(Some(self.found(key).into_iter().map(Id::Group).collect()))
+    }
+
+    fn facts(&self, _: Id) -> Option<Resource> {
+        None // all that is known of a group is in memory
     }
 
     fn candidate(&self, id: Id, filter: Option<&Filter>) -> Result<Option<Resource>, Failure> {

@@ -50,13 +50,17 @@ impl Source for Many {
             ids: ids.into_iter().map(id).collect(),
         })
     }
-    fn find(&self, _: &IndexKey) -> Option<Vec<Id>> {
-        None
+    fn find(&self, _: &IndexKey) -> Result<Option<Vec<Id>>, Failure> {
+        Ok(None)
+    }
+    fn facts(&self, id: Id) -> Option<Resource> {
+        let active = number(id).is_multiple_of(1_000);
+        let facts = Resource::from_stored(ResourceKind::User, serde_json::Map::new());
+        Some(facts.with("active", json!(active)))
     }
     fn candidate(&self, id: Id, _: Option<&Filter>) -> Result<Option<Resource>, Failure> {
-        let attributes = [("displayName".to_owned(), json!(format!("group {}", number(id))))];
-        let attributes = attributes.into_iter().collect();
-        Ok(Some(Resource::from_stored(ResourceKind::Group, attributes)))
+        let name = json!(format!("group {}", number(id)));
+        Ok(self.facts(id).map(|facts| facts.with("displayName", name)))
     }
     fn shown(&self, id: Id, _: &Selection, members: u64) -> Result<Shown, Failure> {
         Ok(if self.members <= members {
@@ -143,6 +147,33 @@ async fn a_page_ends_before_it_holds_too_many_members_but_never_before_its_first
         .await
         .unwrap();
     assert_eq!(back["Resources"], json!([2]));
+}
+
+/// An IdP that polls for changes asks for what is in memory: far more is told apart than is read.
+#[tokio::test]
+async fn what_is_in_memory_is_asked_before_anything_is_read() {
+    for (filter, total) in [
+        ("active eq true", FACTS_MAX / 1_000),
+        ("active eq true and displayName ew \"5000\"", FACTS_MAX / 10_000),
+        ("not (active eq false or displayName sw \"x\")", FACTS_MAX / 1_000),
+    ] {
+        let query = query(&[("filter", filter)]);
+        let many = many(FACTS_MAX);
+        let parts = [Part::new(&many, &[ResourceKind::User], ResourceKind::User, &query).unwrap()];
+        let answer = by_index(&parts, &query).await.unwrap();
+        assert_eq!(answer.total, Some(usize::try_from(total).unwrap()), "{filter}");
+    }
+    for (total, filter) in [
+        (FACTS_MAX + 1, "active eq true"),
+        (SCAN_MAX + 1, "active eq false and displayName pr"),
+        (SCAN_MAX + 1, "active eq true or displayName ew \"5000\""),
+    ] {
+        let query = query(&[("filter", filter)]);
+        let many = many(total + SCAN_MAX / 100);
+        let parts = [Part::new(&many, &[ResourceKind::User], ResourceKind::User, &query).unwrap()];
+        let refused = by_index(&parts, &query).await.unwrap_err();
+        assert_eq!(refused.scim_type, Some("tooMany"), "{filter}");
+    }
 }
 
 /// RFC 9865 section 2: a filter that finds little in a large directory gives short pages that go on.
