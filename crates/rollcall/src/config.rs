@@ -4,6 +4,7 @@
 //! the table in `docs/configuration.md`, so the three cannot differ. Durations are written `"30s"`, sizes `"4
 //! MiB"`. Secrets come from the environment or from files and are never shown.
 
+mod kafka;
 mod keys;
 mod load;
 mod near;
@@ -18,8 +19,12 @@ use std::time::Duration;
 
 use rollcall_domain::{ConnectionName, Policy, RuleErrors, RuleSet, TenantId};
 use secrecy::SecretString;
-use sha2::{Digest as _, Sha256};
 
+use crate::digest::sha256_hex;
+
+pub use kafka::{
+    Kafka, KafkaSasl, KafkaSecurity, KafkaTls, PasswordMechanism, SESSION_SPARE, TopicLayout,
+};
 pub use keys::{Form, KEYS, Key};
 pub use load::{CONFIG_BYTES_MAX, load, load_places, parse};
 pub use problem::{ConfigErrors, Problem};
@@ -40,6 +45,8 @@ pub struct Config {
     pub server: Server,
     /// Where the log is.
     pub log: Log,
+    /// The cluster, when the log is there.
+    pub kafka: Option<Kafka>,
     /// How operators reach a running instance.
     pub admin: Admin,
     /// What is written to the error output.
@@ -80,6 +87,8 @@ pub struct Log {
 pub enum LogEngine {
     /// In the data folder of this process.
     Embedded,
+    /// In topics that several processes share.
+    Kafka,
 }
 
 /// `[admin]`
@@ -222,6 +231,14 @@ pub enum RuleFileError {
     },
 }
 
+/// The content of a rule file as a fingerprint, to see whether it changed: SHA-256, hex. `None` when it cannot be read;
+/// one that is too large is not read whole, and has the same fingerprint as any other such.
+#[must_use]
+pub fn rules_content(path: &Path) -> Option<String> {
+    let bytes = values::read_bounded(path, RULE_FILE_BYTES_MAX).ok()?;
+    Some(bytes.map_or_else(|| "too large".to_owned(), |bytes| sha256_hex(&bytes)))
+}
+
 /// Reads and validates a rule file whole.
 ///
 /// # Errors
@@ -247,7 +264,8 @@ pub fn read_rules(path: &Path) -> Result<ReadRules, RuleFileError> {
         path: path.to_owned(),
         problems,
     })?;
-    let digest = Sha256::digest(text.as_bytes());
-    let version = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(ReadRules { version, rules })
+    Ok(ReadRules {
+        version: sha256_hex(text.as_bytes()),
+        rules,
+    })
 }
