@@ -11,7 +11,7 @@ use super::problem::{ConfigErrors, Problem};
 use super::section::{Section, Source};
 use super::{
     Admin, Config, Connection, ConnectionKind, Dialect, Environment, Fluent, Log, LogEngine, LogFormat,
-    Logging, RuleFile, Server, Tenant, secret, values,
+    Logging, RuleFile, Server, Tenant, kafka, secret, values,
 };
 
 /// A configuration file above this is refused unread.
@@ -127,9 +127,8 @@ fn whole(root: &Section<'_>, file: &Path, folder: &Path, env: Environment<'_>) -
     root.refuse_unknown();
     let server = server(&root.section("server"));
     let log = log(&root.section("log"), folder);
-    let kafka = root.section("kafka");
-    kafka.refuse_unknown();
-    kafka.refuse_not_yet(&["brokers", "topic_prefix"]);
+    let kafka_section = root.section("kafka");
+    let kafka = kafka::read(&kafka_section, log.as_ref().map(|log| log.engine), folder, env);
     let admin = root.section("admin");
     admin.refuse_unknown();
     let socket = admin.path("socket", folder);
@@ -141,6 +140,8 @@ fn whole(root: &Section<'_>, file: &Path, folder: &Path, env: Environment<'_>) -
         .collect();
     refuse_repeated(&sections, &read);
     let log = log?;
+    let (kafka, tenants) = (kafka?, read.into_iter().collect::<Option<Vec<_>>>()?);
+    kafka::refuse_long_requests(&kafka_section, kafka.as_ref(), &tenants);
     Some(Config {
         file: file.to_owned(),
         server: server?,
@@ -148,8 +149,9 @@ fn whole(root: &Section<'_>, file: &Path, folder: &Path, env: Environment<'_>) -
             socket: socket.unwrap_or_else(|| log.path.join(SOCKET)),
         },
         log,
+        kafka,
         logging: logging?,
-        tenants: read.into_iter().collect::<Option<_>>()?,
+        tenants,
     })
 }
 
@@ -200,20 +202,11 @@ fn server(section: &Section<'_>) -> Option<Server> {
 
 fn log(section: &Section<'_>, folder: &Path) -> Option<Log> {
     section.refuse_unknown();
-    let engine = section.choice(
-        "engine",
-        &[("embedded", Some(LogEngine::Embedded)), ("kafka", None)],
-    );
-    if engine == Some(None) {
-        section.wrong(
-            "engine",
-            "\"kafka\" is not available in this version",
-            Some("\"embedded\"".to_owned()),
-        );
-    }
+    let engines = [("embedded", LogEngine::Embedded), ("kafka", LogEngine::Kafka)];
+    let engine = section.choice("engine", &engines);
     let path = section.path("path", folder);
     Some(Log {
-        engine: engine??,
+        engine: engine?,
         path: path?,
     })
 }

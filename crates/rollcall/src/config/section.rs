@@ -223,6 +223,10 @@ impl<'a> Section<'a> {
         })
     }
 
+    pub(super) fn switch(&self, name: &str) -> Option<bool> {
+        self.read(name, |value, _| value.as_bool())
+    }
+
     /// A text that some type checks itself.
     pub(super) fn parsed<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
         self.read(name, |value, _| value.as_str()?.parse().ok())
@@ -353,6 +357,7 @@ fn expected(key: &Key) -> String {
             format!("a size from \"{from}\" to \"{to}\", in B, KiB, MiB or GiB")
         }
         Form::Integer(from, to) => format!("a whole number from {from} to {to}, without quotes"),
+        Form::Switch => "true or false, without quotes".to_owned(),
         Form::Percent => "a number from 0 to 100, without quotes".to_owned(),
         Form::Texts => "a list of texts, such as [\"*_admin\"]".to_owned(),
         Form::NotYet(instead) => instead.to_owned(),
