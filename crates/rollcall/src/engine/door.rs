@@ -26,26 +26,34 @@ pub(super) async fn open(
         .await
         .with_context(|| format!("listening on {} (server.listen)", config.server.listen))?;
     let address = listener.local_addr().context("asking for our own address")?;
-    let door = Door::new(
-        door_config(config, address),
-        connections(config)?,
-        Arc::<dyn rollcall_eventlog::EventLog>::clone(&core.log),
-        |tenant| {
-            let tenant = core.tenants.iter().find(|t| t.id == *tenant)?;
-            Some(Arc::new(tenant.directory.clone()) as Arc<dyn Directory>)
-        },
-        Arc::new(SystemClock),
-        Arc::new(RandomIds),
-    )
-    .context("opening the SCIM server")?;
-    core.watch_door(door.metrics());
-    let router = door.router(beside(core));
+    let router = match core.role.ingests() {
+        true => scim(config, core, address)?.router(beside(core)),
+        false => beside(core),
+    };
     let serving = tokio::spawn(async move {
         if let Err(error) = rollcall_ingest::serve(listener, router, stopped(stop)).await {
             tracing::error!(%error, "the HTTP server ended");
         }
     });
     Ok((address, serving))
+}
+
+/// The SCIM server, for processes that take what identity providers send.
+fn scim(config: &Config, core: &Arc<Core>, address: SocketAddr) -> anyhow::Result<Door> {
+    let door = Door::new(
+        door_config(config, address),
+        connections(config)?,
+        Arc::<dyn rollcall_eventlog::EventLog>::clone(&core.log),
+        |tenant| {
+            let directory = core.projectors.tenant(tenant)?;
+            Some(Arc::new(directory) as Arc<dyn Directory>)
+        },
+        Arc::new(SystemClock),
+        Arc::new(RandomIds),
+    )
+    .context("opening the SCIM server")?;
+    core.watch_door(door.metrics());
+    Ok(door)
 }
 
 /// With port 0 the system chose one: the URL follows it.
