@@ -5,13 +5,14 @@
 //! its [`Role`]; the parts are the same.
 
 mod admin;
-mod alone;
 mod behind;
 mod door;
 mod evidence;
 mod explain;
 mod fluent;
+pub(crate) mod kafka;
 mod keys;
+mod oauth;
 mod offline;
 mod open;
 mod operator;
@@ -20,9 +21,13 @@ mod projecting;
 mod reconciling;
 mod roles;
 mod rules;
+mod rules_check;
 mod run;
+mod shares;
 mod sharing;
 mod status;
+mod tls;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -51,6 +56,7 @@ use self::sharing::Attend;
 use crate::admin::AdminServer;
 use crate::config::{Config, Tenant as TenantConfig};
 use crate::health::Health;
+use crate::keys::KeyStore;
 
 /// How long the start waits between two looks at the projector while it catches up with the log.
 const CATCH_UP_GLANCE: Duration = Duration::from_millis(20);
@@ -64,8 +70,9 @@ pub struct Engine {
     stopping: watch::Sender<bool>,
     /// The doors: they end first, so that nothing new comes in.
     doors: Vec<JoinHandle<()>>,
-    /// What attends to partitions: it ends when everything is let go.
+    /// What attends to partitions: it ends when it is told to and everything is let go.
     sharing: Vec<JoinHandle<()>>,
+    unshare: watch::Sender<bool>,
     watchers: Vec<JoinHandle<()>>,
 }
 
@@ -75,7 +82,11 @@ pub(crate) struct Core {
     role: Role,
     started: Timestamp,
     health: Health,
-    door: std::sync::OnceLock<Arc<rollcall_ingest::Metrics>>,
+    door: std::sync::OnceLock<rollcall_ingest::Door>,
+    /// What is wrong with the token file.
+    token_troubles: RwLock<Vec<String>>,
+    /// What the server presents, when it speaks TLS.
+    certificate: RwLock<tls::Certificate>,
     log: Arc<dyn EventLog>,
     opened: OpenLog,
     projectors: Arc<Projectors>,
@@ -113,7 +124,8 @@ impl Engine {
             role == Role::Whole || config.kafka.is_some(),
             "`rollcall {role}` needs [log] engine = \"kafka\"; over the embedded log `rollcall run` does everything"
         );
-        let core = Arc::new(open_core(&config, role).await?);
+        let (core, keys) = open_core(&config, role).await?;
+        let core = Arc::new(core);
         let (stopping, stop) = watch::channel(false);
         if role.folds_all() {
             for partition in core.projectors.partitions() {
@@ -125,14 +137,14 @@ impl Engine {
                 keys::fit(&directory)?;
             }
         }
-        let sharing = share(&config, &core, &stop).await?;
-        let (address, door) = door::open(&config, &core, stop.clone()).await?;
+        let (unshare, sharing_stop) = watch::channel(false);
+        let sharing = share(&config, &core, &sharing_stop).await?;
+        let (address, door, mut watchers) = door::open(&config, &core, &keys, stop.clone()).await?;
         let operators = AdminServer::bind(&config.admin.socket)
             .await
             .context("opening the admin socket")?;
         let service = Arc::new(admin::Service(Arc::clone(&core)));
         let operators = tokio::spawn(operators.serve(service, stopped(stop.clone())));
-        let mut watchers = Vec::new();
         if config.kafka.is_some() {
             watchers.push(tokio::spawn(behind::watch(Arc::clone(&core), stop.clone())));
         } else {
@@ -145,6 +157,7 @@ impl Engine {
             stopping,
             doors: vec![door, operators],
             sharing,
+            unshare,
             watchers,
         })
     }
@@ -187,6 +200,9 @@ impl Engine {
         for watcher in self.watchers {
             watcher.abort();
         }
+        // What is taken away by leaving is let go first, and then handed on.
+        self.log.leave().await?;
+        self.unshare.send_replace(true);
         for sharing in self.sharing {
             sharing.await.context("attending to partitions ended badly")?;
         }
@@ -228,7 +244,7 @@ impl Core {
 }
 
 /// Opens the log and makes what the parts share.
-async fn open_core(config: &Config, role: Role) -> anyhow::Result<Core> {
+async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStore)> {
     let open::Opened { log, keys } = open::open(config).await?;
     let setup = |tenant: &TenantConfig| {
         let key = keys.get(&tenant.id);
@@ -241,7 +257,7 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<Core> {
     let setups: Vec<TenantSetup> = config.tenants.iter().map(setup).collect::<anyhow::Result<_>>()?;
     let mut shares = Vec::new();
     let publishing = if role.projects() {
-        let membership = log.join(Stream::Events, open::PROJECT).await?;
+        let membership = log.join(Stream::Events, open::PROJECT)?;
         shares.push((open::PROJECT, Arc::clone(&membership)));
         Publishing::WhileOwned {
             membership,
@@ -253,22 +269,28 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<Core> {
     let clock = Arc::new(rollcall_reconciler::SystemClock::new());
     let tenant = |tenant: &TenantConfig| Tenant {
         id: tenant.id.clone(),
-        crew: Crew::new(tenant.fluent.concurrency, Arc::<rollcall_reconciler::SystemClock>::clone(&clock)),
+        crew: Crew::new(
+            tenant.fluent.concurrency,
+            Arc::<rollcall_reconciler::SystemClock>::clone(&clock),
+        ),
         reconcilers: RwLock::default(),
     };
     let projectors = Projectors::new(log.shared(), open::state_folders(config), setups, publishing);
-    Ok(Core {
+    let core = Core {
         role,
         started: SystemClock.now(),
         health: Health::default(),
         door: std::sync::OnceLock::new(),
+        token_troubles: RwLock::default(),
+        certificate: RwLock::default(),
         log: log.shared(),
         opened: log,
         projectors: Arc::new(projectors),
         tenants: config.tenants.iter().map(tenant).collect(),
         behind: behind::Behind::default(),
         shares: RwLock::new(shares),
-    })
+    };
+    Ok((core, keys))
 }
 
 /// Begins what this process does for partitions. Alone it owns all of them, and begins before anything is served; with
@@ -296,8 +318,10 @@ async fn share(
         }
     }
     if core.role.reconciles() {
-        let membership = core.opened.join(Stream::Outcomes, open::RECONCILE).await?;
-        core.shares.write().push((open::RECONCILE, Arc::clone(&membership)));
+        let membership = core.opened.join(Stream::Outcomes, open::RECONCILE)?;
+        core.shares
+            .write()
+            .push((open::RECONCILE, Arc::clone(&membership)));
         let delivery = core.opened.delivery_timeout();
         let work = Reconciling::new(Arc::clone(core), config, Arc::clone(&membership), delivery)?;
         if alone {

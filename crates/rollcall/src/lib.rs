@@ -21,6 +21,7 @@ pub mod keys;
 pub mod logging;
 pub mod metrics;
 pub mod output;
+pub mod tokens;
 
 /// The allocator of the process, here so that the benchmarks measure what the binary uses. Chosen by measurement: see
 /// `docs/benchmarks.md`.

@@ -16,6 +16,8 @@ use serde_json::{Map, Value};
 pub struct ParsedResource {
     /// The resource without its members. A user's `active` is always there (true when not sent).
     pub resource: Resource,
+    /// Whether the body says anything about `active`.
+    pub says_active: bool,
     /// A group's members: none when the body does not name them, empty when it names none.
     pub members: Option<Vec<MemberRef>>,
     /// What was left out.
@@ -60,6 +62,7 @@ pub fn read_resource(kind: ResourceKind, dialect: Dialect, body: Value) -> Resul
         members,
         ..
     } = reader;
+    let says_active = attributes.contains_key("active");
     if kind == ResourceKind::User {
         attributes.entry("active").or_insert(Value::Bool(true));
     }
@@ -67,6 +70,7 @@ pub fn read_resource(kind: ResourceKind, dialect: Dialect, body: Value) -> Resul
     check_required(&resource)?;
     Ok(ParsedResource {
         resource,
+        says_active,
         members,
         notes: notes.0,
     })

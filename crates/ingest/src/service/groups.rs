@@ -52,6 +52,7 @@ impl Service {
             ))))
         };
         self.writer.carry_out(seat, id.0, false, decide).await?;
+        self.watch(seat, |traps, now| traps.group_made(id, !listed.is_empty(), now));
         let answer = self.show_group(StatusCode::CREATED, seat, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.group(id)),
@@ -63,6 +64,7 @@ impl Service {
         let selection = call.selection(ResourceKind::Group)?;
         call.fresh().await?;
         let group = live(call.seat, id, selection.wants("members"))?;
+        must_match(call.if_match().as_ref(), &group)?;
         let version = group_version(&group);
         if call.has_version(version) {
             return Ok(not_modified(version));
@@ -111,6 +113,7 @@ impl Service {
         self.writer
             .carry_out(call.seat, id.0, if_match.is_some(), decide)
             .await?;
+        self.watch(call.seat, |traps, _| traps.group_settled(id));
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     }
 
@@ -123,12 +126,18 @@ impl Service {
         want: impl Fn(&GroupResource) -> Result<GroupWanted, Failure> + Sync,
     ) -> Result<Answer, Failure> {
         let selection = call.selection(ResourceKind::Group)?;
-        let if_match = call.if_match();
+        let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let seat = call.seat;
         let decide = || {
             let with_members = matches!(members, Some(NetMembers::Replace(_)));
             let mut group = live(seat, id, with_members)?;
             must_match(if_match.as_ref(), &group)?;
+            if if_none_match
+                .as_ref()
+                .is_some_and(|known| known.matches(group_version(&group)))
+            {
+                return Err(Failure::precondition());
+            }
             let wanted = want(&group)?;
             group_within_bounds(Some(&group), &wanted)?;
             let members = member_change(seat, &mut group, members.as_ref())?;
@@ -151,6 +160,14 @@ impl Service {
         self.writer
             .carry_out(seat, id.0, if_match.is_some(), decide)
             .await?;
+        let filled = match &members {
+            Some(NetMembers::Replace(list)) => !list.is_empty(),
+            Some(NetMembers::Difference { add, .. }) => !add.is_empty(),
+            None => false,
+        };
+        if filled {
+            self.watch(seat, |traps, _| traps.group_settled(id));
+        }
         self.show_group(StatusCode::OK, seat, id, &selection)
     }
 
@@ -234,7 +251,10 @@ fn resolve_all(seat: &Seat, listed: &[rollcall_scim::MemberRef]) -> Result<Vec<M
     for (index, member) in listed.iter().enumerate() {
         members.push(resolve(seat, member).ok_or_else(|| {
             let detail = format!("members[{index}].value names no user or group of this connection");
-            Failure::bad("invalidValue", detail)
+            Failure {
+                nobody: true,
+                ..Failure::bad("invalidValue", detail)
+            }
         })?);
     }
     Ok(members)

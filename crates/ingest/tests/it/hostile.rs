@@ -237,7 +237,7 @@ fn patches(user: &str, group: &str) -> Vec<Case> {
         on_user(
             "a good operation before a bad one",
             json!([
-                {"op": "replace", "path": "active", "value": false},
+                {"op": "replace", "path": "title", "value": "Lead"},
                 {"op": "replace", "path": "userName", "value": ""},
             ]),
             VALUE,

@@ -8,8 +8,12 @@ use secrecy::SecretString;
 use super::section::Section;
 use super::{Environment, LogEngine, Tenant, secret};
 
-/// What of a session is not a lease: the time since the last sign of life, and the margins for clocks.
-pub const SESSION_SPARE: Duration = Duration::from_secs(5);
+/// Longest that something may take that is begun under a lease: what is left of a session when the last sign of life is
+/// a tenth of it old, a tenth is kept as a margin, and two seconds are needed to begin and for the drift of clocks.
+#[must_use]
+pub fn longest_under_lease(session: Duration) -> Duration {
+    (session * 4 / 5).saturating_sub(Duration::from_secs(2))
+}
 
 /// A log in Kafka.
 #[derive(Debug, Clone)]
@@ -121,9 +125,10 @@ pub(super) fn read(
     let session_timeout = section.duration("session_timeout");
     let delivery_timeout = section.duration("delivery_timeout");
     if let (Some(session), Some(delivery)) = (session_timeout, delivery_timeout)
-        && delivery + SESSION_SPARE > session
+        && delivery > longest_under_lease(session)
     {
-        let expected = "a duration at least 5s shorter than kafka.session_timeout".to_owned();
+        let most = longest_under_lease(session);
+        let expected = format!("at most {most:?}: four fifths of kafka.session_timeout, less 2 s");
         section.wrong("delivery_timeout", "is too long for the session", Some(expected));
     }
     let security = security(section, wanted, folder, env);
@@ -257,9 +262,9 @@ fn sasl(
 pub(super) fn refuse_long_requests(section: &Section<'_>, kafka: Option<&Kafka>, tenants: &[Tenant]) {
     let Some(kafka) = kafka else { return };
     let longest = tenants.iter().map(|tenant| tenant.fluent.request_timeout).max();
-    if longest.is_some_and(|longest| longest + SESSION_SPARE > kafka.session_timeout) {
+    if longest.is_some_and(|longest| longest > longest_under_lease(kafka.session_timeout)) {
         let what = "is too short for tenant.fluent.request_timeout: nothing could be sent";
-        let expected = "a duration at least 5s longer than the longest of them".to_owned();
+        let expected = "a duration of which four fifths, less 2 s, hold the longest of them".to_owned();
         section.wrong("session_timeout", what, Some(expected));
     }
 }

@@ -8,8 +8,8 @@ use rollcall_projector::{OpenDecision, Progress, ProjectorError, Rejection, Tena
 use rollcall_reconciler::Reconciler;
 use rollcall_reconciler::ledger::print_of_holds;
 
-use super::operator::{self, OperatorError, Placed};
 use super::explain::Known;
+use super::operator::{self, OperatorError, Placed};
 use super::{Core, rules};
 use crate::admin::api::{
     ActivateAsk, DecideAsk, ExplainAsk, Explanation, HOLDS_PAGE_MAX, HeldAccount, HoldsAsk, HoldsPage,

@@ -78,7 +78,9 @@ impl Known<'_> {
         let partition = partition_of_account(log, id, account);
         let kept = {
             let reconcilers = self.tenant.reconcilers.read();
-            reconcilers.get(&partition).map(|reconciler| reconciler.ledger(account))
+            reconcilers
+                .get(&partition)
+                .map(|reconciler| reconciler.ledger(account))
         };
         if let Some(entry) = kept {
             return Ok(ledger_entry(entry));

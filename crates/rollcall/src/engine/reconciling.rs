@@ -9,9 +9,7 @@ use futures::future::{BoxFuture, join_all};
 use rollcall_eventlog::{Membership, Partition, Stream};
 use rollcall_fluent::FluentClient;
 use rollcall_ingest::{Clock as _, SystemClock};
-use rollcall_reconciler::{
-    Lease, PartitionLease, Reconciler, ReconcilerConfig, Scope, partition_of_tenant,
-};
+use rollcall_reconciler::{Lease, PartitionLease, Reconciler, ReconcilerConfig, Scope, partition_of_tenant};
 
 use super::sharing::Attend;
 use super::{Core, Tenant, fluent};
@@ -41,7 +39,11 @@ impl Reconciling {
         let folder = config.log.path.clone();
         let with_client = |tenant: &TenantConfig| Ok((tenant.clone(), fluent::client(&folder, tenant)?));
         Ok(Self {
-            tenants: config.tenants.iter().map(with_client).collect::<anyhow::Result<_>>()?,
+            tenants: config
+                .tenants
+                .iter()
+                .map(with_client)
+                .collect::<anyhow::Result<_>>()?,
             of: core.log.partitions(Stream::Outcomes).len().max(1),
             alone: config.kafka.is_none(),
             folder,

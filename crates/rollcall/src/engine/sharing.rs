@@ -206,7 +206,10 @@ mod tests {
         work.until(&["took 0", "took 1"]).await;
         membership.deal([1, 2]);
         let mut released = membership.let_go();
-        released.wait_for(|gone| gone.contains(&Partition(0))).await.unwrap();
+        released
+            .wait_for(|gone| gone.contains(&Partition(0)))
+            .await
+            .unwrap();
         work.until(&["let go 0", "took 2"]).await;
         stop.send_replace(true);
         task.await.unwrap();
@@ -226,7 +229,10 @@ mod tests {
         work.until(&["take 0", "took 1"]).await;
         membership.deal([1]);
         let mut released = membership.let_go();
-        released.wait_for(|gone| gone.contains(&Partition(0))).await.unwrap();
+        released
+            .wait_for(|gone| gone.contains(&Partition(0)))
+            .await
+            .unwrap();
         stop.send_replace(true);
         task.await.unwrap();
     }

@@ -237,7 +237,11 @@ impl Normaliser<'_> {
                 Ok(())
             }
             (_, Some(Value::Object(object))) => {
-                for (key, value) in object {
+                // Some clients name the extension once more inside it.
+                for (key, value) in object
+                    .iter()
+                    .filter(|(key, _)| !key.eq_ignore_ascii_case("schemas"))
+                {
                     self.keyed(op, &format!("{}:{key}", schema.id), value)?;
                 }
                 Ok(())

@@ -206,7 +206,6 @@ pub static CORE_GROUP: Schema = Schema {
                 attribute("type", String, "What the member is.")
                     .immutable()
                     .canonical(&["User", "Group"]),
-                DISPLAY.read_only(),
             ]),
     ],
 };
