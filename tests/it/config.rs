@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rollcall::config::{Config, ConfigErrors, Form, KEYS, parse};
+use rollcall::config::{Config, ConfigErrors, KEYS, parse};
 use rollcall_domain::{NamePattern, Policy};
 use rollcall_ingest::TokenName;
 use rollcall_tests::{golden, root};
