@@ -175,7 +175,7 @@ pub enum TokenCommand {
 pub enum TopicsCommand {
     /// Look at the topics and change nothing.
     Check,
-    /// Make what is missing and check everything, as without a word.
+    /// Make what is missing and check everything; `rollcall topics` alone does the same.
     Create,
 }
 

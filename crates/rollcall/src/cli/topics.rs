@@ -180,7 +180,7 @@ fn open_source(config: &Config, place: &Path) -> anyhow::Result<End> {
     if place == Path::new(KAFKA) {
         return Ok(End::Kafka(in_kafka(config)?));
     }
-    let log = ReadOnlyLog::open(&place.join("log"), Verification::default());
+    let log = ReadOnlyLog::open(place.join("log"), Verification::default());
     Ok(End::Source(Arc::new(log.with_context(|| {
         format!("opening the log in {}", place.display())
     })?)))
@@ -190,7 +190,7 @@ fn open_target(config: &Config, place: &Path) -> anyhow::Result<End> {
     if place == Path::new(KAFKA) {
         return Ok(End::Kafka(in_kafka(config)?));
     }
-    let log = EmbeddedLog::open(&place.join("log"), EmbeddedOptions::default());
+    let log = EmbeddedLog::open(place.join("log"), EmbeddedOptions::default());
     Ok(End::Target(Arc::new(log.with_context(|| {
         format!("opening the log in {}", place.display())
     })?)))

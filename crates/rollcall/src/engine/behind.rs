@@ -1,5 +1,5 @@
-//! How far the directories of this process are behind the log. Over Kafka the log's end is a question to a broker, so it
-//! is asked now and then, and not at every scrape.
+//! How far the directories of this process are behind the log. Over Kafka the log's end is a question to a broker,
+//! so it is asked now and then, and not at every scrape.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -11,7 +11,11 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Pause before a partition that could not be taken is tried again.
-const RETRY: Duration = Duration::from_secs(2);
+const RETRY: Duration = if cfg!(test) {
+    Duration::from_millis(10)
+} else {
+    Duration::from_secs(2)
+};
 
 /// What is done for a partition while it is ours.
 pub(super) trait Attend: Send + Sync + 'static {
@@ -237,7 +241,7 @@ mod tests {
         task.await.unwrap();
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_partition_that_cannot_be_taken_is_tried_again() {
         let work = Arc::new(Noted {
             failing: Mutex::new([3].into()),
