@@ -112,7 +112,8 @@ pub fn resources(aim: &Aim) -> Vec<Row> {
     };
     let stranger = "00000000-0000-4000-8000-000000000000";
     vec![
-        post("no attributes", json!({}), VALUE),
+        post("no attributes", json!({}), SYNTAX),
+        post("no schemas", json!({"userName": "mallory"}), SYNTAX),
         post("no name", json!({"schemas": [USER]}), VALUE),
         post(
             "the URN of a group",
