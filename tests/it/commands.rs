@@ -2,7 +2,8 @@
 
 use rollcall::admin::api::{
     CredentialStatus, Did, EventRef, ExplainedGrant, Explanation, FluentStatusReport, HeldAccount,
-    InstanceStatus, LedgerEntry, Reason, ReplayedUser, TenantStatus, TrapReport, WaitingDecision,
+    InstanceStatus, LedgerEntry, PutAside, Reason, ReplayedUser, ShareStatus, TenantStatus, TrapReport,
+    WaitingDecision,
 };
 use rollcall::output::{Checked, checks, explanation, holds, replayed, status};
 use rollcall_domain::{
@@ -156,6 +157,8 @@ fn the_status_reads_as_a_table() {
         queued: 2,
         waiting: 0,
         rules: Some("9f86d081884c7d659a2feaa0c55ad015".to_owned()),
+        unreadable: 0,
+        put_aside: Vec::new(),
         fluent,
         warnings: Vec::new(),
     };
@@ -179,6 +182,14 @@ fn the_status_reads_as_a_table() {
         ready: false,
         not_ready: vec!["projector: 3 events behind".to_owned()],
         certificate_ends: None,
+        role: "reconcile".to_owned(),
+        shares: vec![ShareStatus {
+            group: "reconcile".to_owned(),
+            stream: "outcomes".to_owned(),
+            partitions: vec![0, 2, 4],
+            of: 24,
+            lease_ms: Some(15_900),
+        }],
         warnings: vec!["token 2026-11 of acme/entra expires at 2026-03-08T09:30:00.000Z".to_owned()],
         credentials: vec![
             credential("", None, "configured", "valid"),
@@ -200,6 +211,11 @@ fn the_status_reads_as_a_table() {
                     since: time(),
                     last: time(),
                     advice: Trap::RolesNeverRemoved.advice().to_owned(),
+                }],
+                unreadable: 2,
+                put_aside: vec![PutAside {
+                    position: 17,
+                    reason: "it is no JSON".to_owned(),
                 }],
                 ..tenant("beta", broken)
             },

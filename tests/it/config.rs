@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rollcall::config::{Config, ConfigErrors, Form, KEYS, parse};
+use rollcall::config::{Config, ConfigErrors, KEYS, parse};
 use rollcall_domain::{NamePattern, Policy};
 use rollcall_ingest::TokenName;
 use rollcall_tests::{golden, root};
@@ -211,10 +211,7 @@ fn reference() -> String {
             (None, true) => "must be given".to_owned(),
             (None, false) => "–".to_owned(),
         };
-        let about = match key.form {
-            Form::NotYet(instead) => format!("{} Not available in this version: {instead}.", key.about),
-            _ => key.about.to_owned(),
-        };
+        let about = key.about;
         text.push_str(&format!(
             "| `{name}` | {} | {default} | {about} |\n",
             key.form_text()

@@ -50,6 +50,8 @@ const REPEATS: usize = 300;
 /// Pages looked at by themselves at either end of the list.
 const ENDS: usize = 100;
 const PAGE: usize = 200;
+/// How often both ends are looked at; the first time does not count.
+const ROUNDS: usize = 4;
 
 fn key() -> TenantKey {
     TenantKey::new([7; 32])
@@ -216,97 +218,121 @@ async fn groups(client: &mut Client, users: u64) {
         "filter members[value eq]",
     ];
     for (kind, label) in kinds.into_iter().enumerate() {
-        let mut line = format!("{label:<44} ");
-        let mut smallest = None;
-        for size in &sizes {
-            let mut times = Vec::new();
-            for n in 0..REPEATS {
-                let stranger = user_id(users - 1);
-                let path = format!("/scim/v2/Groups/{}", group_id(*size).0);
-                let (took, body) = match kind {
-                    0 => {
-                        let change = if n % 2 == 0 {
-                            json!({"op": "add", "path": "members", "value": [{"value": stranger.0}]})
-                        } else {
-                            json!({"op": "remove", "path": format!("members[value eq \"{}\"]", stranger.0)})
-                        };
-                        let body = json!({"Operations": [change]}).to_string();
-                        client
-                            .send("PATCH", &format!("{path}?excludedAttributes=members"), body)
-                            .await
-                    }
-                    1 => client.get(&format!("{path}?excludedAttributes=members")).await,
-                    _ => {
-                        let filter = format!(
-                            "id%20eq%20%22{}%22%20and%20members[value%20eq%20%22{}%22]",
-                            group_id(*size).0,
-                            user_id(size / 2).0
-                        );
-                        client
-                            .get(&format!(
-                                "/scim/v2/Groups?filter={filter}&excludedAttributes=members"
-                            ))
-                            .await
-                    }
-                };
-                assert!(kind < 2 || body.windows(16).any(|w| w == b"\"totalResults\":1"));
-                times.push(took);
+        let mut times = vec![Vec::new(); sizes.len()];
+        // In turn, so that whatever else the machine does meets all sizes alike.
+        for n in 0..REPEATS {
+            for (size, times) in sizes.iter().zip(&mut times) {
+                times.push(about_group(client, kind, *size, n, users).await);
             }
-            let (p50, p99) = spread(times);
-            let first = *smallest.get_or_insert(p50);
-            line += &format!("{p50:>9.1?} ({p99:>7.1?}) {:>5.2}x", ratio(p50, first));
         }
-        println!("{line}");
+        let spreads: Vec<_> = times.into_iter().map(spread).collect();
+        let line = spreads
+            .iter()
+            .map(|(p50, p99)| format!("{p50:>9.1?} ({p99:>7.1?}) {:>5.2}x", ratio(*p50, spreads[0].0)))
+            .collect::<String>();
+        println!("{label:<44} {line}");
+    }
+}
+
+async fn about_group(client: &mut Client, kind: usize, size: u64, n: usize, users: u64) -> Duration {
+    let (group, stranger, member) = (group_id(size).0, user_id(users - 1).0, user_id(size / 2).0);
+    let path = format!("/scim/v2/Groups/{group}?excludedAttributes=members");
+    match kind {
+        0 => {
+            let change = if n.is_multiple_of(2) {
+                json!({"op": "add", "path": "members", "value": [{"value": stranger}]})
+            } else {
+                json!({"op": "remove", "path": format!("members[value eq \"{stranger}\"]")})
+            };
+            let body = json!({"Operations": [change]}).to_string();
+            client.send("PATCH", &path, body).await.0
+        }
+        1 => client.get(&path).await.0,
+        _ => {
+            let filter = format!("id%20eq%20%22{group}%22%20and%20members[value%20eq%20%22{member}%22]");
+            let path = format!("/scim/v2/Groups?filter={filter}&excludedAttributes=members");
+            let (took, body) = client.get(&path).await;
+            assert!(body.windows(16).any(|w| w == b"\"totalResults\":1"));
+            took
+        }
+    }
+}
+
+/// What an IdP asks before it creates somebody.
+async fn lookups(client: &mut Client, users: u64) {
+    println!("\na look-up among {users} users, p50 (p99), {REPEATS} each");
+    let names = [
+        "userName eq",
+        "externalId eq",
+        "emails[type eq \"work\"].value eq",
+    ];
+    for (kind, label) in names.into_iter().enumerate() {
+        let mut times = Vec::new();
+        for n in 0..REPEATS as u64 {
+            let at = n * 104_729 % users;
+            // The benchmark's users have no externalId among their attributes, only its key: nothing is found.
+            let filter = match kind {
+                0 => format!("userName%20eq%20%22Associate.{at}%40store.example%22"),
+                1 => format!("externalId%20eq%20%22none-{at}%22"),
+                _ => format!(
+                    "emails[type%20eq%20%22work%22].value%20eq%20%22Associate.{at}%40store.example%22"
+                ),
+            };
+            let (took, body) = client.get(&format!("/scim/v2/Users?filter={filter}")).await;
+            let found = body.windows(16).any(|w| w == b"\"totalResults\":1");
+            assert_eq!(found, kind != 1, "{}", String::from_utf8_lossy(&body));
+            times.push(took);
+        }
+        let (p50, p99) = spread(times);
+        println!("{label:<44} {p50:>9.1?} ({p99:>7.1?})");
     }
 }
 
 async fn paging(client: &mut Client, users: u64) {
-    let (mut times, mut cursor, mut seen) = (Vec::new(), String::new(), 0u64);
+    let page = |cursor: &str| format!("/scim/v2/Users?count={PAGE}&attributes=userName&cursor={cursor}");
+    let (mut cursors, mut seen) = (vec![String::new()], 0u64);
     let started = Instant::now();
-    loop {
-        let path = format!("/scim/v2/Users?count={PAGE}&attributes=userName&cursor={cursor}");
-        let (took, body) = client.get(&path).await;
-        times.push(took);
+    while let Some(cursor) = cursors.last() {
+        let (_, body) = client.get(&page(cursor)).await;
         let page: Value = serde_json::from_slice(&body).unwrap();
         seen += page["itemsPerPage"].as_u64().unwrap();
         match page["nextCursor"].as_str() {
-            Some(next) => cursor = next.to_owned(),
+            Some(next) => cursors.push(next.to_owned()),
             None => break,
         }
     }
     let took = started.elapsed();
     assert_eq!(seen, users);
-    let ends = ENDS.min(times.len());
-    let first = spread(times[..ends].to_vec());
-    let last = spread(times[times.len() - ends..].to_vec());
     println!(
         "\n{seen} users by cursor, {PAGE} a page: {took:.1?}, {:.0} users/s",
         seen as f64 / took.as_secs_f64()
     );
-    println!(
-        "a page: first {ends} p50 {:.1?} (p99 {:.1?}), last {ends} p50 {:.1?} (p99 {:.1?}), last to first {:.2}x",
-        first.0,
-        first.1,
-        last.0,
-        last.1,
-        ratio(last.0, first.0)
-    );
-    let mut index = Vec::new();
-    for at in [1, users - 1 - PAGE as u64 * 10] {
-        let mut times = Vec::new();
-        for n in 0..ENDS as u64 {
-            let start = at + n % 10 * PAGE as u64;
-            let path = format!("/scim/v2/Users?count={PAGE}&attributes=userName&startIndex={start}");
-            times.push(client.get(&path).await.0);
+    // The first and the last pages in turn, after a round that brings both into the caches.
+    let ends = ENDS.min(cursors.len());
+    let (first, last) = (&cursors[..ends], &cursors[cursors.len() - ends..]);
+    let index = |start: u64| format!("/scim/v2/Users?count={PAGE}&attributes=userName&startIndex={start}");
+    let mut times = vec![Vec::new(); 4];
+    for round in 0..ROUNDS {
+        for (n, (near, far)) in (0..).zip(first.iter().zip(last)) {
+            let deep = users - (ends as u64 - n) * PAGE as u64 + 1;
+            let paths = [page(near), page(far), index(n * PAGE as u64 + 1), index(deep)];
+            for (path, times) in paths.iter().zip(&mut times) {
+                let took = client.get(path).await.0;
+                if round > 0 {
+                    times.push(took);
+                }
+            }
         }
-        index.push(spread(times).0);
     }
-    println!(
-        "the same by index: first p50 {:.1?}, last p50 {:.1?}, last to first {:.2}x",
-        index[0],
-        index[1],
-        ratio(index[1], index[0])
-    );
+    let spreads: Vec<_> = times.into_iter().map(spread).collect();
+    for (label, pair) in ["by cursor", "by index"].into_iter().zip(spreads.chunks(2)) {
+        let ((near, near99), (far, far99)) = (pair[0], pair[1]);
+        println!(
+            "a page {label}: first {ends} p50 {near:.1?} (p99 {near99:.1?}), last {ends} p50 {far:.1?} \
+             (p99 {far99:.1?}), last to first {:.2}x",
+            ratio(far, near)
+        );
+    }
 }
 
 /// User and system time of this process, in seconds.
@@ -423,6 +449,7 @@ async fn run(users: u64, seconds: u64) {
 
     let mut client = Client::new(address).await;
     groups(&mut client, users).await;
+    lookups(&mut client, users).await;
     paging(&mut client, users).await;
     let (http, _) = sustained(address, 16, seconds, users, true).await;
     let (rate, cpu) = sustained(address, 16, seconds, users, false).await;

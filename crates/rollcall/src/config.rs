@@ -5,6 +5,7 @@
 //! MiB"`. Secrets come from the environment or from files and are never shown.
 
 mod door;
+mod kafka;
 mod keys;
 mod load;
 mod near;
@@ -22,12 +23,17 @@ use std::time::Duration;
 use rollcall_domain::{ConnectionName, Policy, RuleErrors, RuleSet, TenantId, Timestamp};
 use rollcall_ingest::{ClientId, Network, PublicKey, RateLimit, TokenName};
 use secrecy::SecretString;
-use sha2::{Digest as _, Sha256};
 
+use crate::digest::sha256_hex;
+
+pub use kafka::{
+    Kafka, KafkaSasl, KafkaSecurity, KafkaTls, PasswordMechanism, TopicLayout, longest_under_lease,
+};
 pub use keys::{Form, KEYS, Key};
 pub use load::{CONFIG_BYTES_MAX, Places, load, load_connections, load_places, parse};
 pub use problem::{ConfigErrors, Problem};
 pub use tls::{PEM_BYTES_MAX, TlsFiles};
+pub(crate) use values::read_bounded;
 pub use warnings::{TOKEN_CHARS_GOOD, Warning};
 
 /// Where environment variables come from; the real one is [`crate::environment`].
@@ -46,6 +52,8 @@ pub struct Config {
     pub server: Server,
     /// Where the log is.
     pub log: Log,
+    /// The cluster, when the log is there.
+    pub kafka: Option<Kafka>,
     /// How operators reach a running instance.
     pub admin: Admin,
     /// What is written to the error output.
@@ -105,6 +113,8 @@ pub struct Log {
 pub enum LogEngine {
     /// In the data folder of this process.
     Embedded,
+    /// In topics that several processes share.
+    Kafka,
 }
 
 /// `[admin]`
@@ -282,6 +292,14 @@ pub enum RuleFileError {
     },
 }
 
+/// The content of a rule file as a fingerprint, to see whether it changed: SHA-256, hex. `None` when it cannot be read;
+/// one that is too large is not read whole, and has the same fingerprint as any other such.
+#[must_use]
+pub fn rules_content(path: &Path) -> Option<String> {
+    let bytes = values::read_bounded(path, RULE_FILE_BYTES_MAX).ok()?;
+    Some(bytes.map_or_else(|| "too large".to_owned(), |bytes| sha256_hex(&bytes)))
+}
+
 /// Reads and validates a rule file whole.
 ///
 /// # Errors
@@ -307,7 +325,8 @@ pub fn read_rules(path: &Path) -> Result<ReadRules, RuleFileError> {
         path: path.to_owned(),
         problems,
     })?;
-    let digest = Sha256::digest(text.as_bytes());
-    let version = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(ReadRules { version, rules })
+    Ok(ReadRules {
+        version: sha256_hex(text.as_bytes()),
+        rules,
+    })
 }

@@ -13,6 +13,7 @@ pub mod admin;
 pub mod cli;
 pub mod config;
 mod demo;
+mod digest;
 pub mod engine;
 pub mod exit;
 pub mod health;

@@ -5,6 +5,8 @@
 //! bounds.
 
 use std::collections::BTreeMap;
+mod shared;
+
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -13,6 +15,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use rollcall_domain::TenantId;
+use rollcall_eventlog::kafka::KafkaStats;
 use rollcall_ingest::{AuthFailure, LATENCY_BOUNDS_US, MetricsSnapshot, TenantFigures};
 use rollcall_reconciler::{BUCKETS_MS, Counters, HistogramSnapshot};
 
@@ -33,7 +36,7 @@ pub enum Kind {
 }
 
 /// Every metric with its kind and help, as in `docs/metrics.md`.
-pub const NAMES: [(&str, Kind, &str); 36] = [
+pub const NAMES: [(&str, Kind, &str); 46] = [
     (
         "rollcall_requests",
         Kind::Counter,
@@ -205,6 +208,56 @@ pub const NAMES: [(&str, Kind, &str); 36] = [
         Kind::Gauge,
         "Requests of a connection that show a known trap, by trap",
     ),
+    (
+        "rollcall_records_put_aside",
+        Kind::Counter,
+        "Records of the tenant that no event could be read from",
+    ),
+    (
+        "rollcall_partitions_owned",
+        Kind::Gauge,
+        "Partitions that this process owns, by group (Kafka)",
+    ),
+    (
+        "rollcall_lease_seconds",
+        Kind::Gauge,
+        "How long they are certain to stay its own, by group (Kafka)",
+    ),
+    (
+        "rollcall_rebalances",
+        Kind::Counter,
+        "Changes of what this process owns (Kafka)",
+    ),
+    (
+        "rollcall_assignments_lost",
+        Kind::Counter,
+        "Times that everything was lost since the session had run out (Kafka)",
+    ),
+    (
+        "rollcall_records_sent",
+        Kind::Counter,
+        "Records sent to the brokers, by result: acknowledged, failed (Kafka)",
+    ),
+    (
+        "rollcall_records_in_flight",
+        Kind::Gauge,
+        "Records that wait for their acknowledgement (Kafka)",
+    ),
+    (
+        "rollcall_append_seconds",
+        Kind::Histogram,
+        "Time from sending an append to its answer (Kafka)",
+    ),
+    (
+        "rollcall_producer_restarts",
+        Kind::Counter,
+        "Producers made anew after a fatal error (Kafka)",
+    ),
+    (
+        "rollcall_partition_lag",
+        Kind::Gauge,
+        "Records of a partition that its reader here has not read yet (Kafka)",
+    ),
     ("rollcall_ready", Kind::Gauge, "1 when the instance is ready"),
 ];
 
@@ -234,6 +287,8 @@ pub struct Scrape {
     pub limits: Vec<TenantFigures>,
     /// What each tenant's reconciler counted.
     pub reconcilers: Vec<ReconcilerFigures>,
+    /// What the log over Kafka counted.
+    pub kafka: Option<KafkaStats>,
 }
 
 type Labels = Vec<(&'static str, String)>;
@@ -269,6 +324,7 @@ impl Scrape {
             Value::Gauge(u64::from(self.status.ready)),
         ));
         self.of_tenants(&mut series);
+        self.of_shares(&mut series);
         self.of_door(&mut series);
         self.of_limits(&mut series);
         self.of_credentials(&mut series);
@@ -289,7 +345,6 @@ impl Scrape {
                 ("rollcall_held_accounts", tenant.held),
                 ("rollcall_dirty_accounts", tenant.dirty),
                 ("rollcall_queued_accounts", tenant.queued),
-                ("rollcall_fluent_reachable", u64::from(tenant.fluent.reachable)),
             ] {
                 series.push((
                     name,
@@ -297,6 +352,13 @@ impl Scrape {
                     Value::Gauge(value),
                 ));
             }
+            let labels = || vec![("tenant", tenant.tenant.to_string())];
+            if self.status.reconciles() {
+                let reachable = Value::Gauge(u64::from(tenant.fluent.reachable));
+                series.push(("rollcall_fluent_reachable", labels(), reachable));
+            }
+            let put_aside = Value::Counter(tenant.unreadable);
+            series.push(("rollcall_records_put_aside", labels(), put_aside));
             for warning in &tenant.warnings {
                 let labels = vec![
                     ("tenant", tenant.tenant.to_string()),
@@ -492,6 +554,7 @@ fn one(metric: &mut MetricEncoder<'_>, value: &Value) -> Result<(), fmt::Error> 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use rollcall_eventlog::kafka::PartitionStats;
     use rollcall_ingest::{RequestCount, RouteLatency};
 
     use super::*;
@@ -538,6 +601,25 @@ mod tests {
                 leaver: histogram.clone(),
                 usable: histogram,
             }],
+            kafka: Some(KafkaStats {
+                records_acknowledged: 9,
+                records_failed: 1,
+                producer_reinitialised: 0,
+                rebalances: 2,
+                assignments_lost: 0,
+                appends_in_flight: 0,
+                records_in_flight: 0,
+                delivery_buckets: vec![(0.001, 3), (0.01, 4)],
+                delivery_sum: std::time::Duration::from_millis(250),
+                appends_answered: 5,
+                partitions: vec![PartitionStats {
+                    stream: rollcall_eventlog::Stream::Events,
+                    partition: rollcall_eventlog::Partition(3),
+                    end: rollcall_eventlog::Position::new(8),
+                    read: rollcall_eventlog::Position::new(6),
+                    lag: 2,
+                }],
+            }),
         }
     }
 
@@ -557,6 +639,12 @@ mod tests {
             r#"rollcall_requests_limited_total{tenant="acme"} 5"#,
             r#"rollcall_credentials{tenant="acme",connection="entra",state="expires-soon"} 1"#,
             r#"rollcall_credential_expires_seconds{tenant="acme",connection="entra",credential="2026-11"} 1772962200"#,
+            r#"rollcall_partitions_owned{group="reconcile"} 2"#,
+            r#"rollcall_lease_seconds{group="reconcile"} 12"#,
+            r#"rollcall_append_seconds_bucket{le="0.01"} 4"#,
+            r#"rollcall_append_seconds_count 5"#,
+            r#"rollcall_partition_lag{stream="events",partition="3"} 2"#,
+            r#"rollcall_records_sent_total{result="failed"} 1"#,
             "rollcall_ready 1",
         ] {
             assert!(text.contains(line), "{line} is missing in:\n{text}");

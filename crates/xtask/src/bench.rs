@@ -6,8 +6,9 @@ use crate::stage::{Verdict, passed, run as stage, summary};
 use crate::tools::{cargo, root, succeeds};
 
 /// Name of the benchmark, folder of its crate, package.
-const BENCHMARKS: [(&str, &str, &str); 8] = [
+const BENCHMARKS: [(&str, &str, &str); 9] = [
     ("log_bench", "crates/eventlog", "rollcall-eventlog"),
+    ("kafka_bench", "crates/eventlog", "rollcall-eventlog"),
     ("fold_bench", "crates/projector", "rollcall-projector"),
     ("memory_bench", "crates/projector", "rollcall-projector"),
     ("restart_bench", "crates/projector", "rollcall-projector"),

@@ -17,7 +17,7 @@ use super::error::{KafkaError, Meaning, meaning};
 use super::heads::Heads;
 use super::options::KafkaOptions;
 use super::table::Table;
-use super::wait::pause;
+use super::wait::{block_on, pause};
 use super::watch::Suspicion;
 use crate::contract::{Damage, Partition, Position, ReadError, Stream};
 
@@ -28,6 +28,9 @@ const THREADS: usize = 8;
 const AGAIN: Duration = Duration::from_millis(20);
 /// Longest single attempt, so that a change of leader is noticed within the question.
 const ATTEMPT: Duration = Duration::from_secs(2);
+
+/// How long an end before one that was seen must be told before it is believed.
+const BELIEVE_AFTER: Duration = Duration::from_secs(5);
 
 type Answer = oneshot::Sender<Result<u64, ReadError>>;
 type Key = (Stream, Partition);
@@ -130,9 +133,8 @@ impl Ends {
 
     /// The same, for threads.
     pub(crate) fn end_blocking(&self, stream: Stream, partition: Partition) -> Result<u64, ReadError> {
-        self.ask(stream, partition)
-            .blocking_recv()
-            .unwrap_or_else(|_| Err(closed(stream)))
+        // Not the channel's own waiting, which panics on a thread of a runtime.
+        block_on(self.end(stream, partition))
     }
 
     /// Answers nobody any more.
@@ -220,10 +222,14 @@ impl Shared {
     /// A partition that ends before what was there: recreated, or its acknowledged records are lost.
     fn shrunk(&self, stream: Stream, partition: Partition, before: u64, end: u64) -> Result<u64, ReadError> {
         self.suspicion.verify_blocking(stream)?;
-        // The log is the same. Ask once more: a new leader may have been a moment behind.
-        let again = self.question(stream, partition)?;
-        if again >= before && again > 0 {
-            return Ok(again);
+        // The log is the same. A new leader may be behind for a moment.
+        let believed = Instant::now() + BELIEVE_AFTER;
+        while Instant::now() < believed {
+            pause(AGAIN);
+            let again = self.question(stream, partition)?;
+            if again >= before && again > 0 {
+                return Ok(again);
+            }
         }
         Err(ReadError::Damaged(Box::new(Damage {
             file: self.table.name(stream).into(),

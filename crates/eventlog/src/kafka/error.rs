@@ -43,6 +43,12 @@ pub enum KafkaError {
         /// The topic.
         topic: String,
     },
+    /// The topics are there, and no log was begun in them.
+    #[error("the topics {prefix}* hold no log yet; `rollcall topics` begins one")]
+    NotBegun {
+        /// What stands before the topics' names.
+        prefix: String,
+    },
     /// The topics are not set up as they must be.
     #[error("the topics are not set up as they must be\n{0}")]
     Topics(Box<TopicReport>),
@@ -96,6 +102,7 @@ impl KafkaError {
             Self::Setting { .. } | Self::Foreign { .. } => Retry::Never,
             Self::Refused { .. }
             | Self::NoTopic { .. }
+            | Self::NotBegun { .. }
             | Self::Topics(_)
             | Self::Replaced { .. }
             | Self::Cut { .. } => Retry::AfterRestart,

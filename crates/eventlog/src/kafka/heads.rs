@@ -17,8 +17,10 @@ use crate::contract::{Partition, Stream};
 
 /// How long one poll waits; the deadline is looked at in between.
 const POLL: Duration = Duration::from_millis(50);
-/// Most news of the client that are looked through for a reason.
+/// Most news of the client that are served at once: more than a client without a broker has in a second.
 const MAX_NEWS: usize = 64;
+/// How much longer reading many beginnings may take for each of them: a round trip to a far cluster.
+const PER_PARTITION: Duration = Duration::from_millis(100);
 /// How long a topic may be unknown after it was made.
 const KNOWN_WITHIN: Duration = Duration::from_secs(3);
 /// Most markers at the beginning of a partition: more than one appears only when several instances took over
@@ -87,9 +89,12 @@ impl Heads {
         })
     }
 
-    /// Serves what the client has to tell; to be called now and then.
+    /// Serves what the client has to tell, which would pile up otherwise; to be called now and then.
     pub(crate) fn serve(&self) {
-        let _ = self.consumer.poll(Duration::ZERO);
+        // One answer cannot be told from none, so it is asked as often as there may be news.
+        for _ in 0..MAX_NEWS {
+            let _ = self.consumer.poll(Duration::ZERO);
+        }
     }
 
     pub(crate) fn unreachable(&self, action: &'static str, error: &ClientError) -> KafkaError {
@@ -101,9 +106,7 @@ impl Heads {
     }
 
     fn failed(&self, action: &'static str, mut reason: String) -> KafkaError {
-        for _ in 0..MAX_NEWS {
-            self.serve();
-        }
+        self.serve();
         if let Some(said) = self.consumer.context().said() {
             reason = format!("{reason} ({said})");
         }
@@ -203,7 +206,9 @@ impl Heads {
         topic: &str,
         partitions: impl IntoIterator<Item = u32>,
     ) -> Result<BTreeMap<u32, Head>, KafkaError> {
-        let deadline = Instant::now() + self.timeout;
+        let partitions: Vec<u32> = partitions.into_iter().collect();
+        let more = u32::try_from(partitions.len()).unwrap_or(u32::MAX);
+        let deadline = Instant::now() + self.timeout + PER_PARTITION.saturating_mul(more);
         let mut heads = BTreeMap::new();
         let mut wanted = BTreeMap::new();
         for partition in partitions {

@@ -10,6 +10,12 @@
 //! Nothing rests on a broker's memory of us: positions are kept with the state they produced, and no
 //! transaction is used. The first record of every partition is a marker with the log's identity, which
 //! readers pass over; a topic that was deleted or made anew is an error that names it.
+//!
+//! # Rights
+//! On the topics under the prefix: read, write, describe, describe the configuration, and create where
+//! [`topics::ensure`] is to make them. On the groups under the prefix: read. On clusters before Kafka 2.8
+//! also the idempotent write on the cluster. Readers need the group `reader` too: the client takes no
+//! assignment without a group, although nothing is kept there.
 
 mod client;
 mod delivery;
@@ -171,23 +177,29 @@ fn identify(options: &KafkaOptions, heads: &Heads) -> Result<(LogId, Table), Kaf
         *count = heads.shape_of_existing(&topic)?.partitions;
     }
     let table = Table::new(options, counts);
-    let mut id = None;
+    let mut found = Vec::new();
     for stream in Stream::ALL {
-        let (topic, count) = (table.name(stream), table.count(stream));
-        for (partition, head) in heads.read(topic, 0..count)? {
-            if let (None, Head::Marked { marker, .. }) = (id, head) {
-                id = Some(marker.log);
-            }
-            let log = id.unwrap_or(LogId([0; 16]));
-            let markers = same_log(head, &expected(log, stream, partition, count), topic)?;
-            if let Some(known) = table.get(stream, Partition(partition)) {
-                known.set_markers(markers);
-            }
+        for (partition, head) in heads.read(table.name(stream), 0..table.count(stream))? {
+            found.push((stream, partition, head));
         }
     }
-    let id = id.ok_or_else(|| KafkaError::NoTopic {
-        topic: options.topic(Stream::Events),
-    })?;
+    let id = found.iter().find_map(|(_, _, head)| match head {
+        Head::Marked { marker, .. } => Some(marker.log),
+        _ => None,
+    });
+    if found.iter().all(|(_, _, head)| *head == Head::Empty) {
+        return Err(KafkaError::NotBegun {
+            prefix: options.topic_prefix.clone(),
+        });
+    }
+    let id = id.unwrap_or(LogId([0; 16]));
+    for (stream, partition, head) in found {
+        let expected = expected(id, stream, partition, table.count(stream));
+        let markers = same_log(head, &expected, table.name(stream))?;
+        if let Some(known) = table.get(stream, Partition(partition)) {
+            known.set_markers(markers);
+        }
+    }
     Ok((id, table))
 }
 

@@ -11,7 +11,9 @@ use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::producer::{
+    BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig,
+};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::client::{Context, base_config, millis};
@@ -206,7 +208,9 @@ impl Producer {
             Arc::clone(&shared.counters),
         );
         shared.send(&client, stream, &records, &delivery);
-        drop((delivery, records));
+        // The client must not be held while waiting: a producer that is replaced ends, and answers what is on
+        // its way, only when nobody holds it any more.
+        drop((client, delivery, records));
         answered.await.unwrap_or_else(|_| {
             Err(AppendError::Unavailable {
                 stream,
@@ -294,7 +298,8 @@ impl Shared {
             tracing::warn!(reason = %why, "the producer had a fatal error and is made anew");
             self.current.write().take();
             // Whoever is about to send with the old one has it in hand for a moment longer; what they send
-            // fails at once. Dropping the last hand purges the old one: everything on its way is answered.
+            // fails at once.
+            end(&client);
             drop(client);
             if born.elapsed() >= LIVED {
                 pause = RENEW_PAUSES.0;
@@ -307,6 +312,7 @@ impl Shared {
         }
         self.current.write().take();
         let _ = client.flush(FLUSH);
+        end(&client);
     }
 
     fn renew(&self, pause: &mut Duration) -> Option<Arc<Client>> {
@@ -325,5 +331,13 @@ impl Shared {
             }
         }
         None
+    }
+}
+
+/// Answers everything that is on its way with a producer that is no more used.
+fn end(client: &Client) {
+    client.purge(PurgeConfig::default().queue().inflight());
+    if client.flush(FLUSH).is_err() {
+        tracing::warn!("a producer that ended left records unanswered");
     }
 }

@@ -29,6 +29,8 @@ use crate::contract::{
 /// in a replay, little enough for dozens of readers in one process.
 const AHEAD_KIB: usize = 8 * 1024;
 const FETCH_BYTES: usize = 2 * 1024 * 1024;
+/// How often in a row the client must have nothing before there is nothing.
+const QUIET_POLLS: u32 = 8;
 /// Longest time without a look at the client, whatever its wake-ups do.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long records that are known to be there may take to arrive.
@@ -209,6 +211,7 @@ impl KafkaReader {
             filling.push(carried.position, &carried.key, &carried.value);
             self.give(carried.position);
         }
+        let mut quiet = 0;
         while let Some(client) = &self.client {
             if filling.is_full() {
                 break;
@@ -220,6 +223,8 @@ impl KafkaReader {
             });
             patience = Duration::ZERO;
             match polled {
+                // Nothing, or a line of the client's log that stood before a record: one cannot tell.
+                None if quiet < QUIET_POLLS => quiet += 1,
                 None => break,
                 Some(Err(error)) if filling.is_empty() => {
                     return self.failed(&error).map(|()| ReadBatch::default());

@@ -12,7 +12,7 @@ use super::ends::Ends;
 use super::error::KafkaError;
 use super::heads::{Head, Heads, expected, same_log};
 use super::table::Table;
-use super::wait::pause;
+use super::wait::{block_on, pause};
 use crate::contract::{AppendError, LogId, ReadError, Stream};
 
 /// How often the markers are compared without a reason: a topic that was made anew while nobody looked, and
@@ -67,7 +67,7 @@ impl Suspicion {
 
     /// Compares the markers now. Blocks.
     pub(crate) fn verify_blocking(&self, stream: Stream) -> Result<(), ReadError> {
-        judged(stream, self.ask(stream)?.blocking_recv())
+        block_on(self.verify(stream))
     }
 
     /// Compares the markers now.

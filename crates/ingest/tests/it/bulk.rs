@@ -210,6 +210,22 @@ async fn fail_on_errors_leaves_out_the_rest() {
     );
 }
 
+/// Of a circle that cannot be entered every operation fails once, and is counted once.
+#[tokio::test]
+async fn a_circle_that_cannot_be_entered_fails_once_for_each_operation() {
+    let world = World::new().await;
+    let mut nameless = group("B", &["bulkId:A"]);
+    nameless["data"]["displayName"] = json!("");
+    let operations = json!([
+        group("A", &["bulkId:B"]),
+        nameless,
+        post("/Users", "u", user("ida"))
+    ]);
+    let body = json!({"schemas": [REQUEST], "failOnErrors": 3, "Operations": operations});
+    let reply = world.post(ENTRA, "/Bulk", body).await.expect(200);
+    assert_eq!(statuses(&reply), ["409", "400", "201"]);
+}
+
 /// RFC 7644 section 3.7.4: both limits, as ServiceProviderConfig tells them.
 #[tokio::test]
 async fn a_bulk_request_above_the_limits_is_413_and_nothing_is_done() {

@@ -76,11 +76,52 @@ pub struct InstanceStatus {
     /// When the server's certificate ends, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_ends: Option<Timestamp>,
-    /// Every tenant.
+    /// What this process does of the whole: `run`, `ingest`, `project` or `reconcile`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub role: String,
+    /// What it shares with other processes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<ShareStatus>,
+    /// Every tenant that is with this process.
     pub tenants: Vec<TenantStatus>,
     /// What opens the connections.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialStatus>,
+}
+
+impl InstanceStatus {
+    /// Whether accounts are compared with Fluent here.
+    #[must_use]
+    pub fn reconciles(&self) -> bool {
+        matches!(self.role.as_str(), "" | "run" | "reconcile")
+    }
+}
+
+/// What a process has of a stream that several processes share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShareStatus {
+    /// The group that shares it, without the prefix.
+    pub group: String,
+    /// The stream.
+    pub stream: String,
+    /// The partitions that are this process's now.
+    pub partitions: Vec<u32>,
+    /// Partitions in all.
+    pub of: u32,
+    /// Milliseconds for which they are certain to stay so; absent when there is nobody to share with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_ms: Option<u64>,
+}
+
+/// A record that no event could be read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PutAside {
+    /// Where it stands in its partition of `events`.
+    pub position: u64,
+    /// What is wrong with it. Nothing of its content.
+    pub reason: String,
 }
 
 /// How a credential of a connection is. Nothing in it is secret.
@@ -123,6 +164,11 @@ impl From<rollcall_ingest::CredentialReport> for CredentialStatus {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// How a tenant is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -152,6 +198,12 @@ pub struct TenantStatus {
     /// The version of the rule set in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<String>,
+    /// Records that no event could be read from: they stay in the log and change nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable: u64,
+    /// The newest of them since the start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub put_aside: Vec<PutAside>,
     /// The tenant's Fluent.
     pub fluent: FluentStatusReport,
     /// Known traps that the traffic of its connections shows.
@@ -600,6 +652,14 @@ pub(crate) fn sample_status() -> InstanceStatus {
             expires: Some(Timestamp::from_millis(1_772_962_200_000)),
             last_used: None,
         }],
+        role: "run".to_owned(),
+        shares: vec![ShareStatus {
+            group: "reconcile".to_owned(),
+            stream: "outcomes".to_owned(),
+            partitions: vec![1, 5],
+            of: 24,
+            lease_ms: Some(12_400),
+        }],
         tenants: vec![TenantStatus {
             tenant: TenantId::new("acme").unwrap(),
             sequence: Sequence(1204),
@@ -613,6 +673,8 @@ pub(crate) fn sample_status() -> InstanceStatus {
             queued: 2,
             waiting: 0,
             rules: Some("9f86d081884c7d65".to_owned()),
+            unreadable: 0,
+            put_aside: Vec::new(),
             fluent: FluentStatusReport {
                 reachable: true,
                 ..FluentStatusReport::default()

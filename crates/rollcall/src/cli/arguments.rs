@@ -39,8 +39,14 @@ pub struct Arguments {
 /// What can be asked.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run everything in one process, on the embedded log, until SIGTERM.
+    /// Run everything in one process until SIGTERM.
     Run,
+    /// Run one of several processes over Kafka: take what identity providers send.
+    Ingest,
+    /// Run one of several processes over Kafka: publish what accounts should hold, and bring the policy into force.
+    Project,
+    /// Run one of several processes over Kafka: make Fluent so.
+    Reconcile,
     /// Tell the whole story against a simulated Fluent and compare the result; needs no configuration.
     Demo {
         /// Leave everything running at the end, with the addresses printed.
@@ -110,6 +116,18 @@ pub enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
+    /// Make the topics of a log in Kafka that are missing, and the keys of new tenants; check everything.
+    Topics {
+        /// Only one of the two.
+        #[command(subcommand)]
+        command: Option<TopicsCommand>,
+    },
+    /// Work with whole logs.
+    Log {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: LogCommand,
+    },
     /// Work with rule sets.
     Rules {
         /// What to do with them.
@@ -149,6 +167,30 @@ pub enum TokenCommand {
     Revoke {
         /// Its id, as `rollcall token list` shows it: 16 digits.
         id: TokenId,
+    },
+}
+
+/// What can be done with topics.
+#[derive(Debug, Subcommand)]
+pub enum TopicsCommand {
+    /// Look at the topics and change nothing.
+    Check,
+    /// Make what is missing and check everything; `rollcall topics` alone does the same.
+    Create,
+}
+
+/// What can be done with logs.
+#[derive(Debug, Subcommand)]
+pub enum LogCommand {
+    /// Copy a log from one engine to the other, record by record; a copy that was cut short goes on where it stood.
+    /// Nothing may run on either log meanwhile.
+    Copy {
+        /// A data folder, or `kafka` for the topics of the configuration.
+        #[arg(long, value_name = "FOLDER|kafka")]
+        from: PathBuf,
+        /// The same: where to.
+        #[arg(long, value_name = "FOLDER|kafka")]
+        to: PathBuf,
     },
 }
 

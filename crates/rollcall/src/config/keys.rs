@@ -26,6 +26,8 @@ pub enum Form {
     Size(u64, u64),
     /// A whole number from … to ….
     Integer(u64, u64),
+    /// `true` or `false`.
+    Switch,
     /// A number from 0 to 100.
     Percent,
     /// A list of texts.
@@ -38,8 +40,6 @@ pub enum Form {
     ClientId,
     /// The name of a token: `a-z 0-9 - _ .`, at most 32 characters.
     TokenName,
-    /// Known, but this version cannot do it; the text says what to do meanwhile.
-    NotYet(&'static str),
 }
 
 /// One key.
@@ -92,8 +92,6 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
-
-const EMBEDDED_ONLY: &str = "this version has the embedded log only";
 
 /// Every key there is, in the order of the documentation.
 pub const KEYS: &[Key] = &[
@@ -176,19 +174,126 @@ pub const KEYS: &[Key] = &[
         "log.engine",
         Form::Choice(&["embedded", "kafka"]),
         "\"embedded\"",
-        "Where events are kept. `kafka` is not available in this version.",
+        "Where events are kept: in `log.path`, or in topics that several processes share.",
     ),
     key(
         "log.path",
         Form::Path,
         "\"data\"",
-        "The data folder: the log, the tenants' keys, state that can be rebuilt, the admin socket.",
+        "The data folder: the log (of `embedded`), the tenants' keys, state that can be rebuilt, the admin socket. \
+         Every process has its own; over Kafka `keys.json` must be the same in all of them.",
     ),
-    optional("kafka.brokers", Form::NotYet(EMBEDDED_ONLY), "Bootstrap servers."),
     optional(
+        "kafka.brokers",
+        Form::Text,
+        "Bootstrap servers, `host:port`, separated by commas. Must be given with `engine = \"kafka\"`.",
+    ),
+    key(
         "kafka.topic_prefix",
-        Form::NotYet(EMBEDDED_ONLY),
-        "What the names of the topics begin with.",
+        Form::Text,
+        "\"rollcall.\"",
+        "What the names of topics and consumer groups begin with.",
+    ),
+    key(
+        "kafka.partitions",
+        Form::Integer(1, 512),
+        "8",
+        "Partitions of `events`: so many processes can share the tenants. They can never be changed.",
+    ),
+    key(
+        "kafka.account_partitions",
+        Form::Integer(1, 512),
+        "24",
+        "Partitions of `desired` and `outcomes`: so many processes can share the accounts. They can never be changed.",
+    ),
+    key(
+        "kafka.replication",
+        Form::Integer(1, 9),
+        "3",
+        "Copies of every partition. Topics that have fewer are refused; a single broker can hold 1.",
+    ),
+    key(
+        "kafka.min_insync",
+        Form::Integer(1, 9),
+        "2",
+        "Copies that must have a record before it is acknowledged.",
+    ),
+    key(
+        "kafka.create_topics",
+        Form::Switch,
+        "true",
+        "Missing topics are made at the start, and with the first of them the tenants' keys. Otherwise only \
+         `rollcall topics` makes them.",
+    ),
+    key(
+        "kafka.session_timeout",
+        Form::Duration(6 * SECOND, 5 * MINUTE),
+        "\"20s\"",
+        "After so much silence the partitions of a process are handed to others. A request to Fluent and an append \
+         must fit into four fifths of it, less 2 s.",
+    ),
+    key(
+        "kafka.delivery_timeout",
+        Form::Duration(SECOND, 4 * MINUTE),
+        "\"10s\"",
+        "How long an append waits for its acknowledgement before it is refused. A change of leader should fit into it.",
+    ),
+    key(
+        "kafka.security",
+        Form::Choice(&["plaintext", "tls", "sasl_plaintext", "sasl_tls"]),
+        "\"plaintext\"",
+        "Whether connections are encrypted, and whether we log in.",
+    ),
+    optional(
+        "kafka.ca_file",
+        Form::Path,
+        "Whom to trust, PEM. By default the system's certificates.",
+    ),
+    optional(
+        "kafka.cert_file",
+        Form::Path,
+        "Our certificate, PEM, for brokers that ask for one.",
+    ),
+    optional("kafka.key_file", Form::Path, "Its private key, PEM."),
+    optional(
+        "kafka.key_password_env",
+        Form::SecretEnv,
+        "Variable that holds the key's password, if it has one.",
+    ),
+    optional(
+        "kafka.key_password_file",
+        Form::SecretFile,
+        "File that holds the key's password.",
+    ),
+    optional(
+        "kafka.sasl_mechanism",
+        Form::Choice(&["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]),
+        "How we log in. Must be given with `sasl_plaintext` and `sasl_tls`.",
+    ),
+    optional(
+        "kafka.username",
+        Form::Text,
+        "Whom we log in as, with a password.",
+    ),
+    optional(
+        "kafka.password_env",
+        Form::SecretEnv,
+        "Variable that holds its password. Either this or `password_file`.",
+    ),
+    optional(
+        "kafka.password_file",
+        Form::SecretFile,
+        "File that holds its password.",
+    ),
+    optional(
+        "kafka.token_env",
+        Form::SecretEnv,
+        "Variable that holds the token of `OAUTHBEARER`, for the life of the process. Either this or `token_file`.",
+    ),
+    optional(
+        "kafka.token_file",
+        Form::SecretFile,
+        "File that holds the token; it is read again about once a minute.",
     ),
     optional(
         "admin.socket",
@@ -469,13 +574,13 @@ impl Key {
                 )
             }
             Form::Integer(from, to) => format!("whole number, {from} to {to}"),
+            Form::Switch => "`true`, `false`".to_owned(),
             Form::Percent => "number, 0 to 100".to_owned(),
             Form::Texts => "list of texts".to_owned(),
             Form::Networks => "list of IP addresses and networks".to_owned(),
             Form::Date => "day or time".to_owned(),
             Form::ClientId => "id: `A-Z`, `a-z`, `0-9`, `-`, `_`, `.`".to_owned(),
             Form::TokenName => "name: `a-z`, `0-9`, `-`, `_`, `.`".to_owned(),
-            Form::NotYet(_) => "not available in this version".to_owned(),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::problem::{ConfigErrors, Problem};
 use super::section::{Section, Source};
 use super::{
     Admin, Config, Connection, ConnectionKind, Dialect, Environment, Fluent, Log, LogEngine, LogFormat,
-    Logging, RuleFile, Server, Tenant, door, secret, tls, values,
+    Logging, RuleFile, Server, Tenant, door, kafka, secret, tls, values,
 };
 
 /// A configuration file above this is refused unread.
@@ -164,9 +164,8 @@ fn whole(root: &Section<'_>, file: &Path, folder: &Path, env: Environment<'_>) -
     root.refuse_unknown();
     let server = server(&root.section("server"), folder);
     let log = log(&root.section("log"), folder);
-    let kafka = root.section("kafka");
-    kafka.refuse_unknown();
-    kafka.refuse_not_yet(&["brokers", "topic_prefix"]);
+    let kafka_section = root.section("kafka");
+    let kafka = kafka::read(&kafka_section, log.as_ref().map(|log| log.engine), folder, env);
     let admin = root.section("admin");
     admin.refuse_unknown();
     let socket = admin.path("socket", folder);
@@ -178,6 +177,8 @@ fn whole(root: &Section<'_>, file: &Path, folder: &Path, env: Environment<'_>) -
         .collect();
     refuse_repeated(&sections, &read);
     let log = log?;
+    let (kafka, tenants) = (kafka?, read.into_iter().collect::<Option<Vec<_>>>()?);
+    kafka::refuse_long_requests(&kafka_section, kafka.as_ref(), &tenants);
     Some(Config {
         file: file.to_owned(),
         server: server?,
@@ -185,8 +186,9 @@ fn whole(root: &Section<'_>, file: &Path, folder: &Path, env: Environment<'_>) -
             socket: socket.unwrap_or_else(|| log.path.join(SOCKET)),
         },
         log,
+        kafka,
         logging: logging?,
-        tenants: read.into_iter().collect::<Option<_>>()?,
+        tenants,
     })
 }
 
@@ -265,20 +267,11 @@ fn server(section: &Section<'_>, folder: &Path) -> Option<Server> {
 
 fn log(section: &Section<'_>, folder: &Path) -> Option<Log> {
     section.refuse_unknown();
-    let engine = section.choice(
-        "engine",
-        &[("embedded", Some(LogEngine::Embedded)), ("kafka", None)],
-    );
-    if engine == Some(None) {
-        section.wrong(
-            "engine",
-            "\"kafka\" is not available in this version",
-            Some("\"embedded\"".to_owned()),
-        );
-    }
+    let engines = [("embedded", LogEngine::Embedded), ("kafka", LogEngine::Kafka)];
+    let engine = section.choice("engine", &engines);
     let path = section.path("path", folder);
     Some(Log {
-        engine: engine??,
+        engine: engine?,
         path: path?,
     })
 }

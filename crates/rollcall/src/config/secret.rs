@@ -65,6 +65,25 @@ pub(super) fn read(
     }
 }
 
+/// The same where it need not be there: `Some(None)` when it is not. Unless `wanted` the keys are looked at, but not
+/// where they lead.
+pub(super) fn read_if_any(
+    section: &Section<'_>,
+    name: &str,
+    wanted: bool,
+    env: Environment<'_>,
+    folder: &Path,
+) -> Option<Option<SecretString>> {
+    let (env_key, file_key) = (format!("{name}_env"), format!("{name}_file"));
+    let given = [&env_key, &file_key].into_iter().any(|key| section.has(key));
+    if wanted && given {
+        return read(section, name, env, folder).map(Some);
+    }
+    // Both are read, so that both are checked.
+    let (variable, file) = (section.text(&env_key), section.text(&file_key));
+    (!given || variable.is_some() || file.is_some()).then_some(None)
+}
+
 /// A bearer token by `token_env` or `token_file` of a section, checked. `None` after a problem was noted.
 pub(super) fn read_token(section: &Section<'_>, env: Environment<'_>, folder: &Path) -> Option<SecretString> {
     let token = read(section, "token", env, folder)?;

@@ -237,6 +237,10 @@ impl<'a> Section<'a> {
         })
     }
 
+    pub(super) fn switch(&self, name: &str) -> Option<bool> {
+        self.read(name, |value, _| value.as_bool())
+    }
+
     /// A text that some type checks itself.
     pub(super) fn parsed<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
         self.read(name, |value, _| value.as_str()?.parse().ok())
@@ -328,26 +332,6 @@ impl<'a> Section<'a> {
             _ => None,
         })
     }
-
-    /// Refuses keys that are known but not yet of use.
-    pub(super) fn refuse_not_yet(&self, names: &[&str]) {
-        for name in names {
-            let Some(Key {
-                form: Form::NotYet(instead),
-                ..
-            }) = find(&self.join(name))
-            else {
-                continue;
-            };
-            if self.has(name) {
-                self.wrong(
-                    name,
-                    "is not available in this version",
-                    Some((*instead).to_owned()),
-                );
-            }
-        }
-    }
 }
 
 fn last(path: &str) -> &str {
@@ -384,6 +368,7 @@ fn expected(key: &Key) -> String {
             format!("a size from \"{from}\" to \"{to}\", in B, KiB, MiB or GiB")
         }
         Form::Integer(from, to) => format!("a whole number from {from} to {to}, without quotes"),
+        Form::Switch => "true or false, without quotes".to_owned(),
         Form::Percent => "a number from 0 to 100, without quotes".to_owned(),
         Form::Texts => "a list of texts, such as [\"*_admin\"]".to_owned(),
         Form::Networks => "a list of IP addresses and networks, such as [\"10.0.0.0/8\"]".to_owned(),
@@ -392,7 +377,6 @@ fn expected(key: &Key) -> String {
         Form::TokenName => {
             "1 to 32 characters of a-z, 0-9, -, _ and ., beginning with a letter or a digit".to_owned()
         }
-        Form::NotYet(instead) => instead.to_owned(),
     }
 }
 

@@ -86,7 +86,7 @@ pub(super) fn is_safe_for_secrets(url: &str) -> bool {
 }
 
 /// Reads a file of at most `max` bytes; `None` when it is larger.
-pub(super) fn read_bounded(path: &Path, max: u64) -> std::io::Result<Option<Vec<u8>>> {
+pub(crate) fn read_bounded(path: &Path, max: u64) -> std::io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)?
         .take(max.saturating_add(1))

@@ -30,24 +30,15 @@ pub(super) async fn open(
         .await
         .with_context(|| format!("listening on {} (server.listen)", config.server.listen))?;
     let address = listener.local_addr().context("asking for our own address")?;
-    let door = Door::new(
-        DoorConfig {
-            oauth: oauth::config(config, keys)?,
-            ..door_config(config, address)
-        },
-        connections(config)?,
-        Arc::<dyn rollcall_eventlog::EventLog>::clone(&core.log),
-        |tenant| {
-            let tenant = core.tenants.iter().find(|t| t.id == *tenant)?;
-            Some(Arc::new(tenant.directory.clone()) as Arc<dyn Directory>)
-        },
-        Arc::new(SystemClock),
-        Arc::new(RandomIds),
-    )
-    .context("opening the SCIM server")?;
-    core.watch_door(door.clone());
-    let store = TokenStore::at(config.token_file());
-    let mut watchers = vec![tokens::watch(store, door.credentials(), core, &stop)?];
+    let mut watchers = Vec::new();
+    let router = if core.role.ingests() {
+        let door = scim(config, core, keys, address)?;
+        let store = TokenStore::at(config.token_file());
+        watchers.push(tokens::watch(store, door.credentials(), core, &stop)?);
+        door.router(beside(core))
+    } else {
+        beside(core)
+    };
     let mut options = ServeOptions {
         tls: None,
         connections_max: config.server.connections_max,
@@ -57,13 +48,33 @@ pub(super) async fn open(
         options.tls = Some(tls);
         watchers.push(watcher);
     }
-    let router = door.router(beside(core));
     let serving = tokio::spawn(async move {
         if let Err(error) = rollcall_ingest::serve_with(listener, options, router, stopped(stop)).await {
             tracing::error!(%error, "the HTTP server ended");
         }
     });
     Ok((address, serving, watchers))
+}
+
+/// The SCIM server, for processes that take what identity providers send.
+fn scim(config: &Config, core: &Arc<Core>, keys: &KeyStore, address: SocketAddr) -> anyhow::Result<Door> {
+    let door = Door::new(
+        DoorConfig {
+            oauth: oauth::config(config, keys)?,
+            ..door_config(config, address)
+        },
+        connections(config)?,
+        Arc::<dyn rollcall_eventlog::EventLog>::clone(&core.log),
+        |tenant| {
+            let directory = core.projectors.tenant(tenant)?;
+            Some(Arc::new(directory) as Arc<dyn Directory>)
+        },
+        Arc::new(SystemClock),
+        Arc::new(RandomIds),
+    )
+    .context("opening the SCIM server")?;
+    core.watch_door(door.clone());
+    Ok(door)
 }
 
 /// With port 0 the system chose one: the URL follows it.

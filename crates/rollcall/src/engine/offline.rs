@@ -133,6 +133,8 @@ impl AdminService for Files {
             not_ready: vec!["no instance runs".to_owned()],
             warnings: Vec::new(),
             certificate_ends: None,
+            role: String::new(),
+            shares: Vec::new(),
             tenants: Vec::new(),
             credentials: Vec::new(),
         }

@@ -25,6 +25,36 @@ pub fn status(status: &InstanceStatus) -> String {
     for warning in &status.warnings {
         let _ = writeln!(text, "  warning: {}", super::table::clean(warning));
     }
+    for share in &status.shares {
+        let lease = share.lease_ms.map(|ms| format!(", certain for {} s", ms / 1000));
+        let _ = writeln!(
+            text,
+            "  {}: {} of {} partitions of {}{}",
+            share.group,
+            share.partitions.len(),
+            share.of,
+            share.stream,
+            lease.unwrap_or_default()
+        );
+    }
+    for tenant in status.tenants.iter().filter(|tenant| tenant.unreadable > 0) {
+        let newest: Vec<String> = tenant
+            .put_aside
+            .iter()
+            .map(|put| put.position.to_string())
+            .collect();
+        let _ = writeln!(
+            text,
+            "  {}: {} records are no events and were put aside; the newest at {}",
+            tenant.tenant,
+            tenant.unreadable,
+            if newest.is_empty() {
+                "an earlier start".to_owned()
+            } else {
+                newest.join(", ")
+            }
+        );
+    }
     text.push('\n');
     let header = [
         "tenant", "sequence", "lag", "users", "active", "groups", "accounts", "held", "dirty", "queued",

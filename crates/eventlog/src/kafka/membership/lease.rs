@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 /// A commit that the coordinator took renews the member's session: the coordinator hands nothing on before
 /// the session time-out has passed by its own clock since then. We count from before the commit was sent, and
 /// stop a margin earlier, so ours always ends first.
+///
+/// The clock is the monotonic one: it runs while the process is stopped, but not while the whole machine is
+/// suspended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lease {
     session: Duration,

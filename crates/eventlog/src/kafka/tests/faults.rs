@@ -196,6 +196,75 @@ async fn a_fatal_error_leads_to_a_new_producer_and_not_to_a_hang() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fatal_error_answers_everything_that_is_on_its_way() {
+    let (mock, log) = start(Duration::from_secs(30)).await;
+    append(&log, records(0..1)).await.unwrap();
+    mock.tell(|cluster| {
+        cluster
+            .broker_round_trip_time(-1, Duration::from_millis(100))
+            .unwrap();
+        cluster.request_errors(
+            RDKafkaApiKey::Produce,
+            &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER; 4],
+        );
+    });
+    let appends: Vec<_> = (0..200)
+        .map(|number| {
+            let log = Arc::clone(&log);
+            tokio::spawn(async move {
+                let batch =
+                    (0..20).map(|part| Record::new(format!("tenant {}", number % 17), format!("{part}")));
+                append(&log, batch.collect()).await
+            })
+        })
+        .collect();
+    let mut refused = 0;
+    for append in appends {
+        if let Err(error) = append.await.unwrap() {
+            assert_eq!(error.retry(), Retry::Later, "{error}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0, "the fatal error hit nobody");
+    assert_eq!(log.stats().appends_in_flight, 0);
+    blocking(move || drop((log, mock))).await;
+}
+
+#[tokio::test]
+async fn reading_by_blocking_in_the_wrong_place_is_slow_but_no_panic() {
+    let (mock, log) = start(Duration::from_secs(30)).await;
+    append(&log, records(0..3)).await.unwrap();
+    let partition = log.partition_of(Stream::Events, b"acme");
+    let mut reader = log.reader(Stream::Events, partition, None).unwrap();
+    assert_eq!(reader.next_batch_blocking(BatchLimits::REPLAY).unwrap().len(), 3);
+    drop(reader);
+    blocking(move || drop((log, mock))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lag_is_what_a_reader_has_not_read_yet() {
+    let (mock, log) = start(Duration::from_secs(30)).await;
+    append(&log, records(0..10)).await.unwrap();
+    let partition = log.partition_of(Stream::Events, b"acme");
+    let lag = |log: &KafkaLog| {
+        let stats = log.stats().partitions;
+        let found = stats
+            .into_iter()
+            .find(|found| (found.stream, found.partition) == (Stream::Events, partition));
+        found.map(|found| (found.lag, found.read)).unwrap()
+    };
+    assert_eq!(lag(&log), (0, None), "nobody reads it here");
+    let mut reader = log.reader(Stream::Events, partition, None).unwrap();
+    let batch = reader.next_batch(BatchLimits::REPLAY.records(4)).await.unwrap();
+    assert_eq!(lag(&log), (6, batch.last_position()));
+    reader.next_batch(BatchLimits::REPLAY).await.unwrap();
+    assert_eq!(lag(&log).0, 0);
+    drop(reader);
+    assert_eq!(lag(&log), (0, None));
+    blocking(move || drop((log, mock))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_who_ask_for_the_end_share_few_questions() {
     let (mock, log) = start(Duration::from_secs(30)).await;
     append(&log, records(0..1)).await.unwrap();

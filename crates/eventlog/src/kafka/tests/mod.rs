@@ -10,6 +10,7 @@ mod copying;
 mod faults;
 mod membership;
 mod mock;
+mod outage;
 mod replaced;
 mod security;
 mod topic_checks;

@@ -132,6 +132,8 @@ fn topics_of_somebody_else_are_refused() {
     for (stream, partitions) in Stream::ALL.into_iter().zip([2, 3, 3]) {
         create(&options, stream, partitions);
     }
+    let refused = KafkaLog::open(&options).unwrap_err();
+    assert!(matches!(refused, KafkaError::NotBegun { .. }), "{refused}");
     let producer: rdkafka::producer::BaseProducer = base_config(&options).create().unwrap();
     let topic = options.topic(Stream::Events);
     let record = rdkafka::producer::BaseRecord::to(&topic)

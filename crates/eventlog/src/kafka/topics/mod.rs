@@ -89,7 +89,16 @@ fn refuse_missing_beside_records(
         let used = found
             .values()
             .any(|head| !matches!(head, Head::Empty | Head::Marked { more: false, .. }));
-        if let (true, Some(gone)) = (used, missing.first()) {
+        let gone = missing
+            .iter()
+            .map(|gone| heads.shape(&options.topic(*gone)).map(|shape| (gone, shape)));
+        let gone = if used {
+            gone.collect::<Result<Vec<_>, _>>()?
+        } else {
+            Vec::new()
+        };
+        // Whoever made it meanwhile was quicker than our first look: then it is not missing.
+        if let Some((gone, _)) = gone.into_iter().find(|(_, shape)| shape.is_none()) {
             return Err(KafkaError::Replaced {
                 topic: options.topic(*gone),
                 what: format!("it is not there, though {topic} has records"),
