@@ -68,9 +68,10 @@ fn run(arguments: Arguments, format: Format) -> Result<(), Failure> {
         Command::Ingest => run_as(file, Role::Ingest),
         Command::Project => run_as(file, Role::Project),
         Command::Reconcile => run_as(file, Role::Reconcile),
-        Command::Demo { keep } => {
+        Command::Demo { keep, kafka } => {
             let options = engine::DemoOptions {
                 keep,
+                kafka,
                 json: format == Format::Json,
             };
             if runtime()?.block_on(engine::demo(options))? {

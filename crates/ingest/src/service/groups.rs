@@ -29,7 +29,7 @@ impl Service {
     pub(super) async fn create_group(&self, call: Call<'_>) -> Result<Answer, Failure> {
         let selection = call.selection(ResourceKind::Group)?;
         let parsed = parse_resource(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
-        self.note(&parsed.notes);
+        self.note(&parsed.notes, parsed.tolerated);
         let wanted = group_wanted(&parsed.resource);
         group_within_bounds(None, &wanted)?;
         let listed = parsed.members.unwrap_or_default();
@@ -83,7 +83,7 @@ impl Service {
     pub(super) async fn replace_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
         let dialect = call.seat.connection.dialect;
         let parsed = parse_resource(ResourceKind::Group, dialect, call.body)?;
-        self.note(&parsed.notes);
+        self.note(&parsed.notes, parsed.tolerated);
         let wanted = group_wanted(&parsed.resource);
         let members = match parsed.members {
             Some(list) => Some(NetMembers::Replace(list)),
@@ -95,7 +95,7 @@ impl Service {
 
     pub(super) async fn patch_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
         let patch = parse_patch(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
-        self.note(&patch.notes);
+        self.note(&patch.notes, patch.tolerated);
         let members = (!patch.members.is_empty()).then(|| patch.members.net());
         let operations = patch.operations;
         let want = |group: &GroupResource| Ok(group_wanted(&apply(&writable_group(group), &operations)?));

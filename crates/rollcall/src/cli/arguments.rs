@@ -52,6 +52,9 @@ pub enum Command {
         /// Leave everything running at the end, with the addresses printed.
         #[arg(long)]
         keep: bool,
+        /// Keep the log in topics of its own at these brokers (one copy of each), as `host:port` separated by commas.
+        #[arg(long, value_name = "BROKERS")]
+        kafka: Option<String>,
     },
     /// Run a simulated Fluent alone; needs no configuration.
     Sim {

@@ -21,6 +21,8 @@ pub struct DemoOptions {
     pub keep: bool,
     /// Print the account as JSON.
     pub json: bool,
+    /// Keep the log in topics of these brokers, instead of in a temporary folder.
+    pub kafka: Option<String>,
 }
 
 /// What `rollcall sim` is asked for.
