@@ -103,10 +103,11 @@ impl Service {
     }
 
     pub(super) async fn delete_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
-        let if_match = call.if_match();
+        let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let decide = || {
             let group = live(call.seat, id, false)?;
             must_match(if_match.as_ref(), &group)?;
+            must_not_match(if_none_match.as_ref(), &group)?;
             let base = if_match.is_some().then_some(group.revision);
             Ok(Some(EventData::GroupDeleted(GroupDeleted { group: id, base })))
         };
@@ -132,12 +133,7 @@ impl Service {
             let with_members = matches!(members, Some(NetMembers::Replace(_)));
             let mut group = live(seat, id, with_members)?;
             must_match(if_match.as_ref(), &group)?;
-            if if_none_match
-                .as_ref()
-                .is_some_and(|known| known.matches(group_version(&group)))
-            {
-                return Err(Failure::precondition());
-            }
+            must_not_match(if_none_match.as_ref(), &group)?;
             let wanted = want(&group)?;
             group_within_bounds(Some(&group), &wanted)?;
             let members = member_change(seat, &mut group, members.as_ref())?;
@@ -200,6 +196,14 @@ fn live(seat: &Seat, id: GroupId, with_members: bool) -> Result<GroupResource, F
 fn must_match(if_match: Option<&Precondition>, group: &GroupResource) -> Result<(), Failure> {
     match if_match {
         Some(precondition) if !precondition.matches(group_version(group)) => Err(Failure::precondition()),
+        _ => Ok(()),
+    }
+}
+
+/// `If-None-Match` of a write (RFC 9110 section 13.1.2): `*` is anything that is there.
+fn must_not_match(if_none_match: Option<&Precondition>, group: &GroupResource) -> Result<(), Failure> {
+    match if_none_match {
+        Some(precondition) if precondition.matches(group_version(group)) => Err(Failure::precondition()),
         _ => Ok(()),
     }
 }

@@ -143,8 +143,11 @@ impl Service {
     }
 
     pub(super) async fn delete_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
-        let if_match = call.if_match();
+        let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let decide = || {
+            if if_none_match.is_some() {
+                must_not_match(if_none_match.as_ref(), &live(call.seat, id)?)?;
+            }
             let base = match &if_match {
                 Some(_) => {
                     let user = live(call.seat, id)?;
