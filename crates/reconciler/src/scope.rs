@@ -72,11 +72,18 @@ impl Share {
         self.scope
     }
 
-    pub(crate) fn holds(&self, account: AccountKey) -> bool {
+    /// The scope of an account among reconcilers that share the tenant as this one does.
+    pub(crate) fn scope_of(&self, account: AccountKey) -> Scope {
         match self.scope {
-            Scope::Whole => true,
-            Scope::Partition(ours) => partition_of_account(self.log.as_ref(), &self.tenant, account) == ours,
+            Scope::Whole => Scope::Whole,
+            Scope::Partition(_) => {
+                Scope::Partition(partition_of_account(self.log.as_ref(), &self.tenant, account))
+            }
         }
+    }
+
+    pub(crate) fn holds(&self, account: AccountKey) -> bool {
+        self.scope_of(account) == self.scope
     }
 }
 
