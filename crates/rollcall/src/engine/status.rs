@@ -54,9 +54,7 @@ impl Core {
                 self.health.ended("projector", reason);
             }
             let reconcilers = tenant.reconcilers.read();
-            let halted = reconcilers
-                .values()
-                .find_map(|reconciler| reconciler.status().halted);
+            let halted = reconcilers.values().find_map(Reconciler::halted);
             if let Some(reason) = halted {
                 self.health.ended("log", reason);
             }
