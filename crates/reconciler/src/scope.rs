@@ -107,14 +107,7 @@ impl PartitionLease {
 
 impl Lease for PartitionLease {
     fn remaining(&self) -> Option<Duration> {
-        // In this order: what is taken away is gone from the assignment before the lease is another's.
-        let remaining = self.membership.remaining();
-        let ours = self
-            .membership
-            .assignment()
-            .borrow()
-            .partitions
-            .contains(&self.partition);
-        if ours { remaining } else { Some(Duration::ZERO) }
+        let (owned, remaining) = self.membership.owns(self.partition);
+        if owned { remaining } else { Some(Duration::ZERO) }
     }
 }
