@@ -65,7 +65,6 @@ const CATCH_UP_GLANCE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Engine {
     core: Arc<Core>,
-    log: OpenLog,
     address: SocketAddr,
     stopping: watch::Sender<bool>,
     /// The doors: they end first, so that nothing new comes in.
@@ -151,7 +150,6 @@ impl Engine {
             watchers.extend(rules::watch(&config, &core, &stop));
         }
         Ok(Self {
-            log: core.opened.clone(),
             core,
             address,
             stopping,
@@ -201,7 +199,7 @@ impl Engine {
             watcher.abort();
         }
         // What is taken away by leaving is let go first, and then handed on.
-        self.log.leave().await?;
+        self.core.opened.leave().await?;
         self.unshare.send_replace(true);
         for sharing in self.sharing {
             sharing.await.context("attending to partitions ended badly")?;
@@ -212,7 +210,7 @@ impl Engine {
         }
         self.core.shares.write().clear();
         self.core.projectors.stop_all().await;
-        self.log.close().await
+        self.core.opened.clone().close().await
     }
 }
 

@@ -50,16 +50,20 @@ pub(super) async fn watch(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
 }
 
 async fn look(core: &Core, goals: &mut BTreeMap<TenantId, Goal>) {
+    let mut ends = BTreeMap::new();
+    for partition in core.projectors.running() {
+        ends.insert(partition, core.log.end(Stream::Events, partition).await);
+    }
     let mut lags = BTreeMap::new();
     let mut wrong = None;
     for tenant in &core.tenants {
-        let Some(directory) = core.projectors.tenant(&tenant.id) else {
+        let end = ends.get(&core.projectors.partition_of(&tenant.id));
+        let (Some(directory), Some(end)) = (core.projectors.tenant(&tenant.id), end) else {
             goals.remove(&tenant.id);
             continue;
         };
-        let partition = core.projectors.partition_of(&tenant.id);
-        let end = match core.log.end(Stream::Events, partition).await {
-            Ok(end) => Position::to_stored(end),
+        let end = match end {
+            Ok(end) => Position::to_stored(*end),
             Err(error) => {
                 wrong = Some(error.to_string());
                 continue;
