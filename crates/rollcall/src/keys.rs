@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rollcall_domain::{TenantId, TenantKey};
 use serde::{Deserialize, Serialize};
 
+use crate::digest::hex;
 use crate::files::{self, Failed};
 
 /// The file's name in the data folder.
@@ -245,12 +246,7 @@ fn write(path: &Path, keys: &Keys) -> Result<(), KeyError> {
         source,
     };
     files::make_folder(path).map_err(io)?;
-    let tenants = keys.iter().map(|(tenant, bytes)| {
-        (
-            tenant.clone(),
-            bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        )
-    });
+    let tenants = keys.iter().map(|(tenant, bytes)| (tenant.clone(), hex(bytes)));
     let stored = Stored {
         version: VERSION,
         tenants: tenants.collect(),
