@@ -4,12 +4,12 @@
 //! may write to it.
 
 use std::fs::{File, OpenOptions};
-use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rollcall_ingest::{STORED_TOKENS_MAX, TokenFile, TokenFileError};
 
+use crate::config::values::bounded;
 use crate::files::{self, Failed};
 
 /// A token file above this is refused unread: more than [`STORED_TOKENS_MAX`] tokens take.
@@ -101,15 +101,9 @@ impl TokenStore {
             let path = self.path.clone();
             return Err(TokenStoreError::WritableByOthers { path, mode });
         }
-        let mut bytes = Vec::new();
-        file.take(TOKEN_FILE_BYTES_MAX + 1)
-            .read_to_end(&mut bytes)
-            .map_err(self.io("reading"))?;
-        if bytes.len() as u64 > TOKEN_FILE_BYTES_MAX {
-            let path = self.path.clone();
-            return Err(TokenStoreError::TooLarge { path });
-        }
-        Ok(Some(bytes))
+        let bytes = bounded(file, TOKEN_FILE_BYTES_MAX).map_err(self.io("reading"))?;
+        let path = self.path.clone();
+        bytes.ok_or(TokenStoreError::TooLarge { path }).map(Some)
     }
 
     /// The tokens in these bytes of the file.
