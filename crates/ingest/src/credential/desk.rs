@@ -63,7 +63,6 @@ struct Valid {
 
 #[derive(Debug)]
 struct Listed {
-    seat: Arc<Seat>,
     name: Option<TokenName>,
     id: Option<TokenId>,
     place: Place,
@@ -244,13 +243,12 @@ impl Valid {
         let known = Known {
             hash: token.hash.clone(),
             expires: token.expires,
-            opens: Arc::clone(&seat),
+            opens: seat,
             used,
         };
         let taken = self.registry.insert(place, known);
         if taken {
             self.listed.push(Listed {
-                seat,
                 name: token.name.clone(),
                 id,
                 place,
@@ -261,9 +259,10 @@ impl Valid {
 
     fn report(&self, listed: &Listed, now: Timestamp) -> Option<CredentialReport> {
         let known = self.registry.at(listed.place)?;
+        let connection = &known.opens.connection;
         Some(CredentialReport {
-            tenant: listed.seat.connection.tenant.clone(),
-            connection: listed.seat.connection.name.clone(),
+            tenant: connection.tenant.clone(),
+            connection: connection.name.clone(),
             name: listed.name.as_ref().map(ToString::to_string).unwrap_or_default(),
             id: listed.id,
             kind: match listed.id {
