@@ -164,16 +164,16 @@ impl Credentials {
         reports
     }
 
-    /// Connections that nothing opens at `now`, as `tenant/connection`.
+    /// Connections that nothing in a report opens, as `tenant/connection`.
     #[must_use]
-    pub fn closed(&self, now: Timestamp) -> Vec<String> {
-        let open: BTreeSet<(TenantId, ConnectionName)> = self
-            .report(now)
-            .into_iter()
+    pub fn closed(&self, reports: &[CredentialReport]) -> Vec<String> {
+        let open: BTreeSet<(&TenantId, &ConnectionName)> = reports
+            .iter()
             .filter(|report| report.state != CredentialState::Expired)
-            .map(|report| (report.tenant, report.connection))
+            .map(|report| (&report.tenant, &report.connection))
             .collect();
-        let closed = self.inner.seats.keys().filter(|key| !open.contains(*key));
+        let closed = self.inner.seats.keys();
+        let closed = closed.filter(|(tenant, name)| !open.contains(&(tenant, name)));
         closed.map(|(tenant, name)| format!("{tenant}/{name}")).collect()
     }
 }

@@ -132,8 +132,9 @@ impl Core {
             return warnings;
         };
         let credentials = door.credentials();
-        warnings.extend(credentials.report(now).iter().filter_map(warning));
-        let closed = credentials.closed(now);
+        let reports = credentials.report(now);
+        warnings.extend(reports.iter().filter_map(warning));
+        let closed = credentials.closed(&reports);
         warnings.extend(closed.iter().map(|connection| {
             format!("nothing opens connection {connection}: make a token with `rollcall token new`")
         }));
