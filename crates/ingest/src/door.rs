@@ -4,7 +4,7 @@
 //! bounds of head and URI → credential → route and method → place → rate → body → the service, all within one
 //! time-out and inside a net that turns a panic into 500.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -37,7 +37,7 @@ use crate::http::headers::{
 use crate::http::route::{self, Endpoint, endpoint};
 use crate::limit::{Room, TenantFigures, TenantGate, Wish};
 use crate::metrics::Metrics;
-use crate::oauth::{self, Client};
+use crate::oauth;
 use crate::runtime::{Clock, IdSource};
 use crate::seat::Seat;
 use crate::service::{Call, Service};
@@ -187,7 +187,10 @@ fn seated(
     tenants: impl Fn(&TenantId) -> Option<Arc<dyn Directory>>,
 ) -> Result<(Credentials, BTreeMap<TenantId, Arc<TenantGate>>), DoorError> {
     let (mut unknown, mut gates) = (None, BTreeMap::new());
-    let clients = config.oauth.clients.clone();
+    let clients = config.oauth.clients.iter();
+    let with_clients: BTreeSet<_> = clients
+        .map(|client| (&client.tenant, &client.connection))
+        .collect();
     let credentials = Credentials::new(connections, config.oauth.clone(), |connection| {
         let tenant = &connection.tenant;
         let Some(directory) = tenants(tenant) else {
@@ -199,9 +202,7 @@ fn seated(
             Arc::new(TenantGate::new(tenant.clone(), limit))
         });
         let gate = Arc::clone(gate);
-        let own =
-            |client: &Client| client.tenant == connection.tenant && client.connection == connection.name;
-        let oauth = clients.iter().any(own);
+        let oauth = with_clients.contains(&(tenant, &connection.name));
         Some(Seat::new(connection, directory, gate, oauth))
     })?;
     match unknown {
