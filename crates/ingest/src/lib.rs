@@ -25,6 +25,7 @@ mod decide;
 mod der;
 mod directory;
 mod door;
+mod hex;
 mod http;
 mod limit;
 mod metrics;

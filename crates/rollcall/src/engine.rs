@@ -351,6 +351,13 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _sender_gone_means_stop = stop.wait_for(|stop| *stop).await;
 }
 
+/// Waits so long; false when the instance is asked to stop meanwhile.
+async fn pause(stop: &mut watch::Receiver<bool>, how_long: Duration) -> bool {
+    tokio::time::timeout(how_long, stop.wait_for(|stop| *stop))
+        .await
+        .is_err()
+}
+
 /// Waits until the projector has taken in all that the log holds; a long rebuild is told of.
 async fn caught_up(directory: &TenantHandle) -> anyhow::Result<()> {
     while let Err(error) = directory.read_barrier().await {

@@ -158,5 +158,5 @@ fn log_in_kafka(brokers: &str) -> anyhow::Result<String> {
 fn token() -> anyhow::Result<String> {
     let mut bytes = [0u8; TOKEN_BYTES];
     getrandom::fill(&mut bytes).context("drawing a token")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(crate::digest::hex(&bytes))
 }

@@ -10,7 +10,7 @@ use rollcall_domain::TenantId;
 use rollcall_eventlog::{Position, Stream};
 use tokio::sync::watch;
 
-use super::Core;
+use super::{Core, pause};
 
 /// How often the end is asked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -42,9 +42,8 @@ pub(super) async fn watch(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
     let mut goals: BTreeMap<TenantId, Goal> = BTreeMap::new();
     loop {
         look(&core, &mut goals).await;
-        tokio::select! {
-            _stopped = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+        if !pause(&mut stop, LOOK_EVERY).await {
+            return;
         }
     }
 }
