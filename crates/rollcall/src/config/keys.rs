@@ -538,7 +538,8 @@ pub const KEYS: &[Key] = &[
     optional(
         "tenant.rules.file",
         Form::Path,
-        "The rule file. It is activated when its content changes, within five seconds, whole or not at all.",
+        "The rule file. It is activated when its content changes, within five seconds, whole or not at all. Over Kafka \
+         only `rollcall rules activate` does it.",
     ),
 ];
 
