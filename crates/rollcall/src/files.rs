@@ -1,4 +1,5 @@
-//! Small files for their owner alone, exchanged as a whole: keys and hashes of tokens.
+//! Small files for their owner alone, exchanged as a whole: keys, hashes of tokens, what a data folder
+//! knows of its log.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write as _;
