@@ -11,6 +11,7 @@
 mod commands;
 mod config;
 mod engine;
+mod kafka;
 mod schemas;
 mod scim;
 mod tidy;
