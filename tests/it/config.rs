@@ -10,6 +10,8 @@ use rollcall_tests::{golden, root};
 use secrecy::ExposeSecret as _;
 
 const EXAMPLE: &str = "docs/rollcall.example.toml";
+/// An OAuth client of the last connection.
+const CLIENT: &str = "[[tenant.connection.client]]\nid = \"gallery\"\nsecret_env = \"OKTA_CLIENT_SECRET\"\n";
 /// Tables that may stand several times.
 const REPEATED: [&str; 4] = [
     "tenant",
@@ -31,8 +33,10 @@ fn read(text: &str) -> Result<Config, ConfigErrors> {
     parse(text, Path::new("rollcall.toml"), &env)
 }
 
+/// The example, with what it only speaks of.
 fn example() -> String {
-    std::fs::read_to_string(root().join(EXAMPLE)).unwrap()
+    let text = std::fs::read_to_string(root().join(EXAMPLE)).unwrap();
+    format!("{text}\n{CLIENT}")
 }
 
 #[test]
@@ -61,7 +65,7 @@ fn what_is_allowed_and_worth_a_look_is_told() {
         .replace("127.0.0.1:8080", "0.0.0.0:8080")
         .replace("https://rollcall.example.com", "http://rollcall.example.com")
         .replace("ROLLCALL_ENTRA_TOKEN", "ENTRA")
-        .replace("ROLLCALL_ENTRA_CLIENT_SECRET", "CLIENT");
+        .replace("OKTA_CLIENT_SECRET", "CLIENT");
     let config = read(&text).unwrap_or_else(|errors| panic!("{errors}"));
     let told = |day: &str| {
         let now = format!("{day}T00:00:00Z").parse().unwrap();
@@ -76,7 +80,7 @@ fn what_is_allowed_and_worth_a_look_is_told() {
         "server.listen: 0.0.0.0:8080 can be reached from outside without encryption",
         "server.public_url: begins with http://",
         "token of acme/entra: has 17 characters",
-        "OAuth client of acme/entra/entra-gallery: has 18 characters",
+        "OAuth client of acme/okta/gallery: has 18 characters",
     ] {
         assert!(early.contains(expected), "{expected} is missing in:\n{early}");
     }

@@ -31,6 +31,7 @@ use crate::http::body::{BodyBudget, ReadBody};
 use crate::http::failure::{Failure, RETRY_AFTER_SECONDS};
 use crate::http::headers::{
     HEADER_BYTES_MAX, REQUEST_ID, TARGET_BYTES_MAX, answer_type, given_request_id, header_bytes, is_json,
+    is_plain, names_one_host,
 };
 use crate::http::route::{self, Endpoint, endpoint};
 use crate::limit::{Room, TenantFigures, TenantGate, Wish};
@@ -232,6 +233,10 @@ fn within_bounds(head: &Parts) -> Result<(), Failure> {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return Err(Failure::new(status, "the request's headers are too large"));
     }
+    if !names_one_host(head.version, &head.headers) {
+        let status = StatusCode::BAD_REQUEST;
+        return Err(Failure::new(status, "the request must have one Host header"));
+    }
     Ok(())
 }
 
@@ -413,6 +418,12 @@ impl Inner {
             return Err(Failure::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "the body must be application/scim+json or application/json in UTF-8",
+            ));
+        }
+        if !is_plain(&head.headers) {
+            return Err(Failure::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the body must not be compressed: no Content-Encoding is understood",
             ));
         }
         match timeout(self.config.body_timeout, self.budget.read(&head.headers, body)).await {

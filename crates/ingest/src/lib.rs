@@ -57,7 +57,9 @@ pub use limit::{
     ADDRESSES_MAX, AUTH_FAILURES_MAX, BadNetwork, FAILURE_WINDOW_MILLIS, LEAVER_RESERVE_PARTS, Network,
     REQUESTS_PER_SECOND_MIN, RateLimit, TRUSTED_PROXIES_MAX, TenantFigures, TrustedProxies,
 };
-pub use metrics::{AuthFailure, LATENCY_BOUNDS_US, Metrics, MetricsSnapshot, RequestCount, RouteLatency};
+pub use metrics::{
+    AuthFailure, LATENCY_BOUNDS_US, Metrics, MetricsSnapshot, RequestCount, RouteLatency, ToleratedCount,
+};
 pub use oauth::{
     ACCESS_TOKEN_LIFETIME, BadClientId, CLIENT_ID_MAX, CLIENT_KEYS_MAX, Client, ClientError, ClientId,
     ClientProof, KeyError, OauthConfig, PublicKey, SigningKeys, public_keys,

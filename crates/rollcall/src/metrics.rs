@@ -36,7 +36,7 @@ pub enum Kind {
 }
 
 /// Every metric with its kind and help, as in `docs/metrics.md`.
-pub const NAMES: [(&str, Kind, &str); 46] = [
+pub const NAMES: [(&str, Kind, &str); 47] = [
     (
         "rollcall_requests",
         Kind::Counter,
@@ -71,6 +71,11 @@ pub const NAMES: [(&str, Kind, &str); 46] = [
         "rollcall_requests_unchanged",
         Kind::Counter,
         "SCIM requests that changed nothing and wrote no event",
+    ),
+    (
+        "rollcall_tolerated",
+        Kind::Counter,
+        "SCIM requests that held a deviation which was tolerated, by its key in docs/tolerance.md",
     ),
     (
         "rollcall_panics",
@@ -449,6 +454,10 @@ impl Scrape {
                 Value::Histogram(seconds(route.sum_us, 1e6), buckets),
             ));
         }
+        for tolerated in &door.tolerated {
+            let labels = vec![("quirk", tolerated.quirk.to_owned())];
+            series.push(("rollcall_tolerated", labels, Value::Counter(tolerated.count)));
+        }
         for (name, value) in [
             ("rollcall_events_appended", door.events_appended),
             ("rollcall_conflicts_retried", door.conflicts_retried),
@@ -586,6 +595,10 @@ mod tests {
                     count: 3,
                     sum_us: 4_000,
                 }],
+                tolerated: vec![rollcall_ingest::ToleratedCount {
+                    quirk: "password",
+                    count: 2,
+                }],
                 ..MetricsSnapshot::default()
             }),
             limits: vec![TenantFigures {
@@ -635,6 +648,7 @@ mod tests {
             r#"rollcall_leaver_seconds_count{tenant="acme"} 17"#,
             r#"rollcall_sequence{tenant="acme"} 1204"#,
             "rollcall_events_appended_total 0",
+            r#"rollcall_tolerated_total{quirk="password"} 2"#,
             r#"rollcall_auth_failures_total{reason="unknown"} 0"#,
             r#"rollcall_requests_limited_total{tenant="acme"} 5"#,
             r#"rollcall_credentials{tenant="acme",connection="entra",state="expires-soon"} 1"#,

@@ -33,6 +33,7 @@ pub mod roles;
 pub mod schema;
 mod select;
 mod sort;
+pub mod tolerance;
 
 pub use error::{ERROR_SCHEMA, ScimError, ScimType};
 pub use filter::{Filter, IndexKey, Lookup, MembersUse};

@@ -12,4 +12,5 @@ mod entra;
 mod okta;
 mod reference;
 mod sessions;
+mod tolerance;
 mod traps;

@@ -1,6 +1,6 @@
 //! The desk: what is valid now, and who comes in with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -79,7 +79,7 @@ impl Credentials {
         if connections.len() > CONNECTIONS_MAX {
             return Err(ConnectionError::TooMany(connections.len()));
         }
-        let mut names = std::collections::BTreeSet::new();
+        let mut names = BTreeSet::new();
         let mut seats = BTreeMap::new();
         for connection in connections {
             let key = (connection.tenant.clone(), connection.name.clone());
@@ -168,19 +168,13 @@ impl Credentials {
     /// Connections that nothing opens at `now`, as `tenant/connection`.
     #[must_use]
     pub fn closed(&self, now: Timestamp) -> Vec<String> {
-        let reports = self.report(now);
-        let open = |tenant: &TenantId, name: &ConnectionName| {
-            reports.iter().any(|report| {
-                report.tenant == *tenant
-                    && report.connection == *name
-                    && report.state != CredentialState::Expired
-            })
-        };
-        let closed = self
-            .inner
-            .seats
-            .keys()
-            .filter(|(tenant, name)| !open(tenant, name));
+        let open: BTreeSet<(TenantId, ConnectionName)> = self
+            .report(now)
+            .into_iter()
+            .filter(|report| report.state != CredentialState::Expired)
+            .map(|report| (report.tenant, report.connection))
+            .collect();
+        let closed = self.inner.seats.keys().filter(|key| !open.contains(*key));
         closed.map(|(tenant, name)| format!("{tenant}/{name}")).collect()
     }
 }

@@ -126,6 +126,45 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config {
+            failure_persistence: None,
+            cases: 64,
+            ..proptest::test_runner::Config::default()
+        })]
+
+        /// However requests arrive: in no stretch of time are more served than the burst and what the rate adds in it,
+        /// and a leaver is refused only when nothing is left at all.
+        #[test]
+        fn no_stretch_of_time_has_more_than_burst_and_rate(
+            per_second in 1u32..200,
+            burst in 1u32..300,
+            arrivals in proptest::collection::vec((0u64..120, proptest::bool::ANY), 1..400),
+        ) {
+            let mut bucket = Bucket::new(RateLimit { per_second, burst });
+            let (mut now, mut served) = (0, Vec::new());
+            for (pause, leaver) in arrivals {
+                now += pause;
+                if bucket.take(leaver, now).is_ok() {
+                    served.push(now);
+                } else if leaver {
+                    // Counted anew, from all that was served: what one stretch at least has used up.
+                    let full = served.iter().any(|from| {
+                        let within = served.iter().filter(|at| *at >= from).count() as u64;
+                        within * ONE + ONE > u64::from(burst) * ONE + (now - from) * u64::from(per_second)
+                    });
+                    proptest::prop_assert!(full, "a leaver was refused at {} although there was room", now);
+                }
+            }
+            for (index, from) in served.iter().enumerate() {
+                for (more, to) in served.iter().skip(index).enumerate() {
+                    let most = u64::from(burst) * ONE + (to - from) * u64::from(per_second);
+                    proptest::prop_assert!((more as u64 + 1) * ONE <= most, "{} ms to {} ms", from, to);
+                }
+            }
+        }
+    }
+
     #[test]
     fn leavers_are_limited_too() {
         let mut bucket = Bucket::new(LIMIT);

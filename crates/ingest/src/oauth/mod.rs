@@ -71,3 +71,52 @@ impl fmt::Debug for SigningKeys {
         write!(f, "SigningKeys({})", self.0.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use http::{HeaderMap, HeaderValue};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn jwt(parts: &[String]) -> String {
+        let parts: Vec<String> = parts.iter().map(|part| URL_SAFE_NO_PAD.encode(part)).collect();
+        parts.join(".")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever comes from outside is read or refused; nothing of it ends in a panic.
+        #[test]
+        fn nothing_that_is_presented_makes_us_fall(
+            bytes in proptest::collection::vec(any::<u8>(), 0..600),
+            text in "[a-zA-Z0-9+/=._%&{}\":,\\-\\[\\] ]{0,300}",
+            parts in proptest::collection::vec("[{}\"a-z0-9:,.\\[\\]-]{0,80}", 0..5),
+        ) {
+            let _ = access::verify(&SigningKeys::default(), &bytes);
+            let _ = access::verify(&SigningKeys::default(), format!("rca_{text}").as_bytes());
+            let headed = [r#"{"alg":"ES256"}"#, &text, &text].map(str::to_owned);
+            for text in [text.clone(), jwt(&parts), jwt(&headed)] {
+                if let Some(unproven) = assertion::Unproven::parse(&text) {
+                    let _ = unproven.is_signed_by(&PublicKey::decoys());
+                    let _ = unproven.check(&[], 0);
+                }
+            }
+            let _ = public_keys(&text);
+            let _ = public_keys(&format!("-----BEGIN PUBLIC KEY-----{text}-----END "));
+            let mut input = bytes.as_slice();
+            while crate::der::take(&mut input, crate::der::SEQUENCE).is_some() {}
+            let mut headers = HeaderMap::new();
+            headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
+            let _ = request::read(&headers, &bytes);
+            let _ = request::read(&headers, text.as_bytes());
+            if let Ok(value) = HeaderValue::from_bytes(&[b"Basic ", bytes.as_slice()].concat()) {
+                headers.insert("authorization", value);
+                let _ = request::read(&headers, text.as_bytes());
+            }
+        }
+    }
+}

@@ -29,7 +29,7 @@ impl Service {
     pub(super) async fn create_group(&self, call: Call<'_>) -> Result<Answer, Failure> {
         let selection = call.selection(ResourceKind::Group)?;
         let parsed = parse_resource(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
-        self.note(&parsed.notes);
+        self.note(&parsed.notes, parsed.tolerated);
         let wanted = group_wanted(&parsed.resource);
         group_within_bounds(None, &wanted)?;
         let listed = parsed.members.unwrap_or_default();
@@ -83,7 +83,7 @@ impl Service {
     pub(super) async fn replace_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
         let dialect = call.seat.connection.dialect;
         let parsed = parse_resource(ResourceKind::Group, dialect, call.body)?;
-        self.note(&parsed.notes);
+        self.note(&parsed.notes, parsed.tolerated);
         let wanted = group_wanted(&parsed.resource);
         let members = match parsed.members {
             Some(list) => Some(NetMembers::Replace(list)),
@@ -95,7 +95,7 @@ impl Service {
 
     pub(super) async fn patch_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
         let patch = parse_patch(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
-        self.note(&patch.notes);
+        self.note(&patch.notes, patch.tolerated);
         let members = (!patch.members.is_empty()).then(|| patch.members.net());
         let operations = patch.operations;
         let want = |group: &GroupResource| Ok(group_wanted(&apply(&writable_group(group), &operations)?));
@@ -103,10 +103,11 @@ impl Service {
     }
 
     pub(super) async fn delete_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
-        let if_match = call.if_match();
+        let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let decide = || {
             let group = live(call.seat, id, false)?;
             must_match(if_match.as_ref(), &group)?;
+            must_not_match(if_none_match.as_ref(), &group)?;
             let base = if_match.is_some().then_some(group.revision);
             Ok(Some(EventData::GroupDeleted(GroupDeleted { group: id, base })))
         };
@@ -132,12 +133,7 @@ impl Service {
             let with_members = matches!(members, Some(NetMembers::Replace(_)));
             let mut group = live(seat, id, with_members)?;
             must_match(if_match.as_ref(), &group)?;
-            if if_none_match
-                .as_ref()
-                .is_some_and(|known| known.matches(group_version(&group)))
-            {
-                return Err(Failure::precondition());
-            }
+            must_not_match(if_none_match.as_ref(), &group)?;
             let wanted = want(&group)?;
             group_within_bounds(Some(&group), &wanted)?;
             let members = member_change(seat, &mut group, members.as_ref())?;
@@ -200,6 +196,14 @@ fn live(seat: &Seat, id: GroupId, with_members: bool) -> Result<GroupResource, F
 fn must_match(if_match: Option<&Precondition>, group: &GroupResource) -> Result<(), Failure> {
     match if_match {
         Some(precondition) if !precondition.matches(group_version(group)) => Err(Failure::precondition()),
+        _ => Ok(()),
+    }
+}
+
+/// `If-None-Match` of a write (RFC 9110 section 13.1.2): `*` is anything that is there.
+fn must_not_match(if_none_match: Option<&Precondition>, group: &GroupResource) -> Result<(), Failure> {
+    match if_none_match {
+        Some(precondition) if precondition.matches(group_version(group)) => Err(Failure::precondition()),
         _ => Ok(()),
     }
 }

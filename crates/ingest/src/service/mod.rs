@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method, StatusCode};
+use rollcall_scim::tolerance::Tolerated;
 use rollcall_scim::{EntityTag, ListQuery, Note, Precondition, Resource, ResourceKind, Selection};
 use uuid::Uuid;
 
@@ -114,8 +115,9 @@ impl Service {
         }
     }
 
-    /// Counts what tolerance left out of a request.
-    fn note(&self, notes: &[Note]) {
+    /// Counts what was tolerated in a request, and what was left out of it.
+    fn note(&self, notes: &[Note], tolerated: Tolerated) {
+        self.writer.metrics.tolerated(tolerated);
         if !notes.is_empty() {
             let count = u64::try_from(notes.len()).unwrap_or(u64::MAX);
             self.writer.metrics.left_out.fetch_add(count, Relaxed);

@@ -6,6 +6,7 @@ use http::StatusCode;
 use rollcall_domain::{EventData, UserDeleted, UserId};
 use rollcall_projector::UserResource;
 use rollcall_scim::patch::apply;
+use rollcall_scim::tolerance::{Quirk, Tolerated};
 use rollcall_scim::{
     Dialect, EntityTag, Precondition, ResourceKind, Selection, parse_patch, parse_resource,
     patch_deactivates, resource_deactivates,
@@ -25,7 +26,7 @@ impl Service {
     pub(super) async fn create_user(&self, call: Call<'_>) -> Result<Answer, Failure> {
         let selection = call.selection(ResourceKind::User)?;
         let parsed = parse_resource(ResourceKind::User, call.seat.connection.dialect, call.body)?;
-        self.note(&parsed.notes);
+        self.note(&parsed.notes, parsed.tolerated);
         let wanted = user_wanted(parsed.resource, true);
         user_within_bounds(None, &wanted)?;
         let sent = SentUser {
@@ -35,6 +36,7 @@ impl Service {
         let (seat, key) = (call.seat, call.seat.directory.key());
         let new = self.writer.ids.user();
         let mut id = new;
+        let mut tolerated = Tolerated::NONE;
         let decide = || {
             let Some(there) = seat.directory.user_by_name(seat.name(), &wanted.user_name) else {
                 id = new;
@@ -43,6 +45,7 @@ impl Service {
             // The same person hired again comes back as who they were (idempotent for a repeated request).
             match find(seat, there)?.filter(|user| is_rehire(key, user, &wanted)) {
                 Some(user) => {
+                    tolerated = Quirk::Rehire.tolerate(seat.connection.dialect)?;
                     id = user.id;
                     Ok(change_user(key, &user, &wanted).map(EventData::UserChanged))
                 }
@@ -50,6 +53,7 @@ impl Service {
             }
         };
         self.writer.carry_out(call.seat, new.0, false, decide).await?;
+        self.writer.metrics.tolerated(tolerated);
         self.watch(seat, |traps, now| traps.user(sent, now));
         let answer = self.show_user(StatusCode::CREATED, call.seat, id, &selection)?;
         Ok(Answer {
@@ -86,7 +90,7 @@ impl Service {
             }
             Err(error) => return Err(error.into()),
         };
-        self.note(&parsed.notes);
+        self.note(&parsed.notes, parsed.tolerated);
         let wanted = user_wanted(parsed.resource, true);
         let want = |user: &UserResource| {
             let active = if parsed.says_active {
@@ -116,7 +120,7 @@ impl Service {
             Err(_) if leaves() => return self.only_deactivate(call, id).await,
             Err(error) => return Err(error.into()),
         };
-        self.note(&patch.notes);
+        self.note(&patch.notes, patch.tolerated);
         let want = |user: &UserResource| match apply(&writable_user(user), &patch.operations) {
             Ok(changed) => Ok(user_wanted(changed, user.active)),
             Err(_) if leaves() => Ok(inactive(user)),
@@ -131,13 +135,19 @@ impl Service {
     /// leaver waits for nothing.
     async fn only_deactivate(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
         self.writer.metrics.left_out.fetch_add(1, Relaxed);
+        self.writer
+            .metrics
+            .tolerated(Quirk::LeaverAtFault.tolerate(Dialect::Tolerant)?);
         tracing::warn!(user = %id, "a request at fault deactivates a user; the rest of it was left out");
         self.change_user(call, id, |user| Ok(inactive(user))).await
     }
 
     pub(super) async fn delete_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
-        let if_match = call.if_match();
+        let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let decide = || {
+            if if_none_match.is_some() {
+                must_not_match(if_none_match.as_ref(), &live(call.seat, id)?)?;
+            }
             let base = match &if_match {
                 Some(_) => {
                     let user = live(call.seat, id)?;

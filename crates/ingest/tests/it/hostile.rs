@@ -1,5 +1,11 @@
 //! Requests that nobody means well with: each gets the right status and a SCIM error, and nothing is written.
 
+mod framing;
+mod payload;
+mod row;
+mod search;
+mod table;
+
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

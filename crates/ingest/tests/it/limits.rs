@@ -145,9 +145,13 @@ async fn one_tenants_requests_in_flight_leave_places_to_the_others() {
             .first()
             .map(|figures| (figures.in_flight, figures.crowded))
     };
-    while held() != Some((4, 4)) {
-        tokio::task::yield_now().await; // four wait for their bodies, four were refused
-    }
+    let shared = async {
+        while held() != Some((4, 4)) {
+            tokio::task::yield_now().await; // four wait for their bodies, four were refused
+        }
+    };
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(30), shared).await;
+    assert!(waited.is_ok(), "places held and requests refused: {:?}", held());
     world.get(ENTRA, "/Users").await.expect_error(503, "");
     world.get(OTHER, "/Users").await.expect(200);
     world.post(OTHER, "/Users", user("ola")).await.expect(201);

@@ -30,5 +30,6 @@ mod search;
 mod serving;
 mod tls;
 mod tokens;
+mod tolerance;
 mod users;
 mod world;

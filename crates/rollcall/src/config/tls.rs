@@ -48,7 +48,7 @@ impl TlsFiles {
     /// Reads both files as they are now: chain and key.
     ///
     /// # Errors
-    /// [`TlsFilesError`] when one cannot be read or is too large.
+    /// `TlsFilesError` when one cannot be read or is too large.
     pub fn read(&self) -> Result<(Vec<u8>, Vec<u8>), TlsFilesError> {
         Ok((bytes(&self.cert)?, bytes(&self.key)?))
     }

@@ -4,6 +4,7 @@
 //! attribute. Beyond the RFC it accepts `emails[type eq "work"].value eq "…"` and unquoted literals.
 
 mod compare;
+mod deviations;
 mod evaluate;
 mod index;
 mod lexer;
@@ -13,6 +14,7 @@ mod print;
 mod tests;
 
 pub(crate) use compare::{bool_of_text, instant};
+pub(crate) use deviations::deviations;
 pub use index::{IndexKey, Lookup, MembersUse};
 pub(crate) use parser::{Scope, parse as parse_scoped};
 

@@ -4,6 +4,7 @@ use super::{PatchKind, PatchPath};
 use crate::error::ScimError;
 use crate::filter::{CompareOp, Filter, Literal};
 use crate::members::{self, MemberRef};
+use crate::note::{Dialect, Notes};
 use serde_json::Value;
 
 /// One change of a member list.
@@ -103,7 +104,9 @@ pub(super) fn operation(
     op: PatchKind,
     path: &PatchPath,
     value: Option<&Value>,
+    (dialect, notes): (Dialect, &mut Notes),
 ) -> Result<Option<MemberOperation>, ScimError> {
+    let mut read = |value: &Value| members::read_noting(value, dialect, notes);
     let value = value.filter(|value| !value.is_null());
     let listed = match &path.filter {
         Some(filter) => Some(ids(filter)?),
@@ -116,9 +119,7 @@ pub(super) fn operation(
         (PatchKind::Remove, None, None) => Err(ScimError::invalid_path(
             "a sub-attribute of all members cannot be removed",
         )),
-        (PatchKind::Remove, None, Some(value)) => {
-            Ok(some_if_any(members::read(value)?, MemberOperation::Remove))
-        }
+        (PatchKind::Remove, None, Some(value)) => Ok(some_if_any(read(value)?, MemberOperation::Remove)),
         // The element a filter selects is created when missing; what else it says of it is not kept. Its id is
         // immutable: another one in its place is another member.
         (PatchKind::Add | PatchKind::Replace, Some(list), value) => {
@@ -129,8 +130,8 @@ pub(super) fn operation(
             }
             Ok(some_if_any(list, MemberOperation::Add))
         }
-        (PatchKind::Add, None, Some(value)) => Ok(some_if_any(members::read(value)?, MemberOperation::Add)),
-        (PatchKind::Replace, None, Some(value)) => Ok(Some(MemberOperation::Replace(members::read(value)?))),
+        (PatchKind::Add, None, Some(value)) => Ok(some_if_any(read(value)?, MemberOperation::Add)),
+        (PatchKind::Replace, None, Some(value)) => Ok(Some(MemberOperation::Replace(read(value)?))),
         (PatchKind::Add | PatchKind::Replace, None, None) => {
             Err(ScimError::invalid_value("members: a value is required"))
         }
