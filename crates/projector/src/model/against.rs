@@ -208,8 +208,13 @@ impl Rig {
     fn restart(&mut self) -> Result<(), TestCaseError> {
         let tenant = TenantId::new("acme").unwrap();
         let mut commit = Commit::default();
-        self.store
-            .stage(&mut commit, &tenant, &mut self.state, &self.changes, &MailChanges::default());
+        self.store.stage(
+            &mut commit,
+            &tenant,
+            &mut self.state,
+            &self.changes,
+            &MailChanges::default(),
+        );
         self.changes.clear();
         self.store.commit(commit, self.state.sequence().0).unwrap();
         let before = self.digest();
