@@ -314,8 +314,8 @@ pub async fn read_entry(
 }
 
 /// Rebuilds the ledger of a tenant: from its checkpoint, when there is a good one, and the outcome stream after it, to
-/// its end as it is now. Records of ours that this version cannot read are an error: a ledger with a hole would take what
-/// is ours for foreign. What is no event of ours is put aside with its position.
+/// its end as it is now. Records of ours that this version cannot read are an error: a ledger with a hole would take
+/// what is ours for foreign. What is no event of ours is put aside with its position.
 pub(crate) async fn load(
     log: &dyn ReadLog,
     tenant: &TenantId,
