@@ -12,6 +12,7 @@ mod commands;
 mod compose;
 mod config;
 mod engine;
+mod kafka;
 mod schemas;
 mod scim;
 mod tidy;
