@@ -4,7 +4,7 @@ mod arguments;
 mod commands;
 mod rules;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -54,10 +54,16 @@ fn run(arguments: Arguments, format: Format) -> Result<(), Failure> {
             runtime()?.block_on(engine::run(config))?;
             Ok(())
         }
-        Command::Demo { keep } => {
+        Command::Demo {
+            keep,
+            scim,
+            fluent,
+            admin,
+        } => {
             let options = engine::DemoOptions {
                 keep,
                 json: format == Format::Json,
+                running: demo_running(scim, fluent, admin)?,
             };
             if runtime()?.block_on(engine::demo(options))? {
                 return Ok(());
@@ -97,6 +103,24 @@ fn run(arguments: Arguments, format: Format) -> Result<(), Failure> {
             command: RulesCommand::Activate { file: rules, tenant },
         } => ask(file, |client| rules::activate(client, rules, tenant, format)),
     }
+}
+
+/// The processes that the demo is told to act on; none when it brings its own.
+fn demo_running(
+    scim: Vec<String>,
+    fluent: Option<String>,
+    admin: Vec<PathBuf>,
+) -> Result<Option<engine::Running>, Failure> {
+    let Some(fluent) = fluent else { return Ok(None) };
+    let token = |name: &str| {
+        crate::environment(name).ok_or_else(|| Failure::Usage(format!("{name} holds no token for the demo")))
+    };
+    Ok(Some(engine::Running {
+        scim,
+        fluent,
+        admin,
+        tokens: [token("ROLLCALL_ENTRA_TOKEN")?, token("ROLLCALL_OKTA_TOKEN")?],
+    }))
 }
 
 fn load(file: &Path) -> Result<Config, Failure> {

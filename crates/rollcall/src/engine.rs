@@ -31,8 +31,9 @@ use tokio::task::JoinHandle;
 
 pub use self::fluent::check_connectivity;
 pub use self::offline::Offline;
+pub(crate) use self::rules::version_of as rules_version;
 pub(crate) use self::run::terminated;
-pub use self::run::{DemoOptions, SimOptions, demo, run, sim};
+pub use self::run::{DemoOptions, Running, SimOptions, demo, run, sim};
 use crate::admin::AdminServer;
 use crate::config::{Config, Tenant as TenantConfig};
 use crate::health::Health;

@@ -44,6 +44,16 @@ pub enum Command {
         /// Leave everything running at the end, with the addresses printed.
         #[arg(long)]
         keep: bool,
+        /// Tell it to processes that run already: where Entra sends to (http://…/scim/v2), then Okta; their tokens
+        /// are in ROLLCALL_ENTRA_TOKEN and ROLLCALL_OKTA_TOKEN.
+        #[arg(long, value_name = "URL", requires = "fluent", requires = "admin")]
+        scim: Vec<String>,
+        /// Where the simulated Fluent of those processes is, started with the seed of the story.
+        #[arg(long, value_name = "URL", requires = "scim")]
+        fluent: Option<String>,
+        /// The admin socket of each of those processes.
+        #[arg(long, value_name = "SOCKET", requires = "scim")]
+        admin: Vec<PathBuf>,
     },
     /// Run a simulated Fluent alone; needs no configuration.
     Sim {

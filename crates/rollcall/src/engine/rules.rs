@@ -19,7 +19,7 @@ use crate::config::{Config, read_rules};
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The version of a rule file: SHA-256 of its text, hex.
-pub(super) fn version_of(text: &str) -> String {
+pub(crate) fn version_of(text: &str) -> String {
     Sha256::digest(text.as_bytes())
         .iter()
         .map(|byte| format!("{byte:02x}"))
