@@ -1,8 +1,9 @@
 //! The command line, what it prints, and that its documentation is whole.
 
 use rollcall::admin::api::{
-    Did, EventRef, ExplainedGrant, Explanation, FluentStatusReport, HeldAccount, InstanceStatus, LedgerEntry,
-    Reason, ReplayedUser, TenantStatus, WaitingDecision,
+    CredentialStatus, Did, EventRef, ExplainedGrant, Explanation, FluentStatusReport, HeldAccount,
+    InstanceStatus, LedgerEntry, PutAside, Reason, ReplayedUser, ShareStatus, TenantStatus, TrapReport,
+    WaitingDecision,
 };
 use rollcall::output::{Checked, checks, explanation, holds, replayed, status};
 use rollcall_domain::{
@@ -10,6 +11,7 @@ use rollcall_domain::{
     DesiredStatus, DesiredUser, EventId, Expansion, FluentUserId, Gains, Grant, GroupId, GroupRoleOrigin,
     Hold, HoldId, InactiveReason, Note, RoleName, RoleSource, Sequence, TenantId, Timestamp, UserId,
 };
+use rollcall_ingest::Trap;
 use rollcall_tests::{golden, golden_part};
 use uuid::Uuid;
 
@@ -155,7 +157,20 @@ fn the_status_reads_as_a_table() {
         queued: 2,
         waiting: 0,
         rules: Some("9f86d081884c7d659a2feaa0c55ad015".to_owned()),
+        unreadable: 0,
+        put_aside: Vec::new(),
         fluent,
+        warnings: Vec::new(),
+    };
+    let credential = |name: &str, id: Option<&str>, kind: &str, state: &str| CredentialStatus {
+        tenant: TenantId::new("acme").unwrap(),
+        connection: ConnectionName::new("entra").unwrap(),
+        name: name.to_owned(),
+        id: id.map(str::to_owned),
+        kind: kind.to_owned(),
+        state: state.to_owned(),
+        expires: id.map(|_| time().plus_millis(7 * 24 * 3_600_000)),
+        last_used: id.is_none().then(time),
     };
     let broken = FluentStatusReport {
         problem: Some("login refused".to_owned()),
@@ -166,6 +181,20 @@ fn the_status_reads_as_a_table() {
         started: time(),
         ready: false,
         not_ready: vec!["projector: 3 events behind".to_owned()],
+        certificate_ends: None,
+        role: "reconcile".to_owned(),
+        shares: vec![ShareStatus {
+            group: "reconcile".to_owned(),
+            stream: "outcomes".to_owned(),
+            partitions: vec![0, 2, 4],
+            of: 24,
+            lease_ms: Some(15_900),
+        }],
+        warnings: vec!["token 2026-11 of acme/entra expires at 2026-03-08T09:30:00.000Z".to_owned()],
+        credentials: vec![
+            credential("", None, "configured", "valid"),
+            credential("2026-11", Some("01ababababababab"), "stored", "expires-soon"),
+        ],
         tenants: vec![
             tenant(
                 "acme",
@@ -174,7 +203,22 @@ fn the_status_reads_as_a_table() {
                     ..FluentStatusReport::default()
                 },
             ),
-            tenant("beta", broken),
+            TenantStatus {
+                warnings: vec![TrapReport {
+                    connection: ConnectionName::new("entra").unwrap(),
+                    trap: Trap::RolesNeverRemoved.name().to_owned(),
+                    count: 12,
+                    since: time(),
+                    last: time(),
+                    advice: Trap::RolesNeverRemoved.advice().to_owned(),
+                }],
+                unreadable: 2,
+                put_aside: vec![PutAside {
+                    position: 17,
+                    reason: "it is no JSON".to_owned(),
+                }],
+                ..tenant("beta", broken)
+            },
         ],
     };
     golden("tests/it/golden/status.txt", &status(&instance));
@@ -242,6 +286,7 @@ fn replayed_users_and_checks_read_well() {
     );
     let list = [
         Checked::good("configuration", "rollcall.toml: 1 tenant"),
+        Checked::warning("server.public_url", "begins with http://"),
         Checked::failed("Fluent of acme", "login refused"),
     ];
     golden("tests/it/golden/check.txt", &format!("{}\n", checks(&list)));

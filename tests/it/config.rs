@@ -3,12 +3,22 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rollcall::config::{Config, ConfigErrors, Form, KEYS, parse};
+use rollcall::config::{Config, ConfigErrors, KEYS, parse};
 use rollcall_domain::{NamePattern, Policy};
+use rollcall_ingest::TokenName;
 use rollcall_tests::{golden, root};
 use secrecy::ExposeSecret as _;
 
 const EXAMPLE: &str = "docs/rollcall.example.toml";
+/// An OAuth client of the last connection.
+const CLIENT: &str = "[[tenant.connection.client]]\nid = \"gallery\"\nsecret_env = \"OKTA_CLIENT_SECRET\"\n";
+/// Tables that may stand several times.
+const REPEATED: [&str; 4] = [
+    "tenant",
+    "tenant.connection",
+    "tenant.connection.token",
+    "tenant.connection.client",
+];
 
 /// Every variable holds a secret of its own, but for those that a mistake needs.
 fn env(name: &str) -> Option<String> {
@@ -23,8 +33,10 @@ fn read(text: &str) -> Result<Config, ConfigErrors> {
     parse(text, Path::new("rollcall.toml"), &env)
 }
 
+/// The example, with what it only speaks of.
 fn example() -> String {
-    std::fs::read_to_string(root().join(EXAMPLE)).unwrap()
+    let text = std::fs::read_to_string(root().join(EXAMPLE)).unwrap();
+    format!("{text}\n{CLIENT}")
 }
 
 #[test]
@@ -37,10 +49,45 @@ fn the_example_of_the_documentation_is_taken() {
     let tenant = &config.tenants[0];
     assert_eq!(tenant.connections.len(), 2);
     assert_eq!(
-        tenant.connections[0].token.expose_secret(),
+        tenant.connections[0].tokens[0].secret.expose_secret(),
         "a-secret-of-ROLLCALL_ENTRA_TOKEN"
     );
     assert_eq!(tenant.fluent.late_write_window, Duration::from_secs(120));
+    let named = &tenant.connections[1].tokens[0];
+    assert_eq!(named.name.as_ref().map(TokenName::as_str), Some("2026-11"));
+    assert_eq!(named.expires, "2027-11-30T00:00:00Z".parse().ok());
+    assert_eq!(tenant.limit, None);
+}
+
+#[test]
+fn what_is_allowed_and_worth_a_look_is_told() {
+    let text = example()
+        .replace("127.0.0.1:8080", "0.0.0.0:8080")
+        .replace("https://rollcall.example.com", "http://rollcall.example.com")
+        .replace("ROLLCALL_ENTRA_TOKEN", "ENTRA")
+        .replace("OKTA_CLIENT_SECRET", "CLIENT");
+    let config = read(&text).unwrap_or_else(|errors| panic!("{errors}"));
+    let told = |day: &str| {
+        let now = format!("{day}T00:00:00Z").parse().unwrap();
+        let warnings = config.warnings(now).into_iter();
+        let lines: Vec<String> = warnings
+            .map(|warning| format!("{}: {}", warning.what, warning.found))
+            .collect();
+        lines.join("\n")
+    };
+    let early = told("2026-11-25");
+    for expected in [
+        "server.listen: 0.0.0.0:8080 can be reached from outside without encryption",
+        "server.public_url: begins with http://",
+        "token of acme/entra: has 17 characters",
+        "OAuth client of acme/okta/gallery: has 18 characters",
+    ] {
+        assert!(early.contains(expected), "{expected} is missing in:\n{early}");
+    }
+    assert!(!early.contains("expire"), "{early}");
+    assert!(told("2027-11-20").contains("token of acme/okta/2026-11: expires at 2027-11-30"));
+    assert!(told("2027-11-30").contains("token of acme/okta/2026-11: expired at 2027-11-30"));
+    assert!(!early.contains("a-secret-of"), "a secret is shown:\n{early}");
 }
 
 #[test]
@@ -90,7 +137,7 @@ fn broken(key: &str) -> String {
     let value = "{ nothing = \"of the kind\" }";
     // In dotted form above all tables, or below the header of its own one.
     let header = match table {
-        "tenant" | "tenant.connection" => format!("[[{table}]]\n"),
+        _ if REPEATED.contains(&table) => format!("[[{table}]]\n"),
         _ => format!("[{table}]\n"),
     };
     let text: String = example()
@@ -150,8 +197,7 @@ fn reference() -> String {
         let (section, name) = key.path.rsplit_once('.').unwrap();
         if section != table {
             table = section;
-            let repeated = matches!(section, "tenant" | "tenant.connection");
-            let header = if repeated {
+            let header = if REPEATED.contains(&section) {
                 format!("[[{section}]]")
             } else {
                 format!("[{section}]")
@@ -165,10 +211,7 @@ fn reference() -> String {
             (None, true) => "must be given".to_owned(),
             (None, false) => "–".to_owned(),
         };
-        let about = match key.form {
-            Form::NotYet(instead) => format!("{} Not available in this version: {instead}.", key.about),
-            _ => key.about.to_owned(),
-        };
+        let about = key.about;
         text.push_str(&format!(
             "| `{name}` | {} | {default} | {about} |\n",
             key.form_text()

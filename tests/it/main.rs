@@ -12,4 +12,5 @@ mod commands;
 mod config;
 mod engine;
 mod schemas;
+mod scim;
 mod tidy;

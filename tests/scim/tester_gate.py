@@ -17,12 +17,6 @@ from scim2_tester import Status, check_server
 # Checks that may be skipped: (resource type, title) -> why this server cannot support them.
 ALLOWED_SKIPS: dict[tuple[str, str], str] = {}
 
-# What is not offered yet: (resource type, title) -> what.
-PENDING: dict[tuple[str, str], str] = {
-    ("User", "search_with_attributes"): "POST /.search at the root is not offered yet",
-    ("Group", "search_with_attributes"): "POST /.search at the root is not offered yet",
-}
-
 # The fewest checks that a run must consist of: discovery that offers less would else pass with less.
 CHECKS_MIN = 130
 
@@ -50,7 +44,7 @@ def excuse(result) -> str | None:
         return ALLOWED_SKIPS.get(key)
     if added_to_list(result):
         return "added to what was there, as RFC 7644 section 3.5.2.1 asks"
-    return PENDING.get(key)
+    return None
 
 
 def main() -> int:

@@ -158,6 +158,13 @@ impl TenantKey {
         NameKey(self.keyed(b"name\0", &fold_case(user_name)))
     }
 
+    /// The key under which access tokens of the tenant's connections are signed: it follows from this one, so that
+    /// every process that can read the tenant's log has it, and says nothing of it.
+    #[must_use]
+    pub fn access_token_key(&self) -> [u8; KEY_BYTES] {
+        self.keyed(b"access-token\0", "")
+    }
+
     /// The key of an external id. Folded like a name, so that one spelling cannot hide another.
     #[must_use]
     pub fn external_key(&self, external_id: &str) -> ExternalKey {

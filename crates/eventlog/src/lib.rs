@@ -2,21 +2,27 @@
 //!
 //! What it is: three ordered, durable streams of opaque records ([`Stream`], [`Record`]); an append is
 //! answered when it is durable, readers resume after any position. The contract stands in [`AppendLog`],
-//! [`ReadLog`] and [`LogReader`]; engines are [`MemoryLog`] and the embedded one on redb.
+//! [`ReadLog`] and [`LogReader`]; engines are [`MemoryLog`],
+//! the embedded one on redb ([`EmbeddedLog`]) and the one over Apache Kafka ([`kafka::KafkaLog`]). A
+//! process's share of the partitions is its [`Membership`].
 //!
 //! What it is not: it knows nothing of events, tenants or JSON. Uniqueness, idempotency keys and verdicts
 //! belong to the fold that reads it.
 //!
 //! Invariants:
 //! - nothing acknowledged is lost, or reading and opening fail and name the place;
-//! - after a failed commit or sync nothing more is written until a restart;
+//! - after a failed commit or sync of the embedded engine nothing more is written until a restart;
+//! - a log that was deleted or replaced behind our back is an error, never a fresh start;
 //! - every queue, batch and cache is bounded by a named constant.
 
 mod block;
 mod contract;
+pub mod copy;
 mod embedded;
+pub mod kafka;
 mod memory;
 mod reader;
+mod sole;
 mod tail;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -31,3 +37,4 @@ pub use embedded::{
     Verification,
 };
 pub use memory::MemoryLog;
+pub use sole::SoleMember;

@@ -12,10 +12,10 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ const SEED: u64 = 0x5eed_0f40_11ca_11ed;
 const DIR: &str = "ROLLCALL_KILL_TEST_DIR";
 const ROUND: &str = "ROLLCALL_KILL_TEST_ROUND";
 const APPENDERS: u64 = 6;
+/// Longest wait for the first acknowledgement of a process: generous, since the machine may be busy.
+const START_MAX: Duration = Duration::from_secs(60);
 
 fn next_random(state: &mut u64) -> u64 {
     *state ^= *state << 13;
@@ -209,6 +211,22 @@ fn let_it_run_for(time: Duration) {
     thread::sleep(time);
 }
 
+/// All that a process prints, until it dies; tells when the first acknowledgement is there.
+fn read(stdout: impl Read, acknowledging: &mpsc::Sender<()>) -> Vec<u8> {
+    let mut output = Vec::new();
+    let mut lines = BufReader::new(stdout);
+    loop {
+        let start = output.len();
+        if lines.read_until(b'\n', &mut output).unwrap() == 0 {
+            return output;
+        }
+        if output[start..].starts_with(b"ack\t") {
+            // Who does not wait for it is gone; only the first one matters.
+            let _heard = acknowledging.send(());
+        }
+    }
+}
+
 #[test]
 fn nothing_acknowledged_is_missing_after_a_hundred_kills() {
     let dir = tempfile::tempdir().unwrap();
@@ -224,12 +242,15 @@ fn nothing_acknowledged_is_missing_after_a_hundred_kills() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut stdout = child.stdout.take().unwrap();
-        let reading = thread::spawn(move || {
-            let mut output = Vec::new();
-            stdout.read_to_end(&mut output).unwrap();
-            output
-        });
+        let stdout = child.stdout.take().unwrap();
+        let (acknowledging, begun) = mpsc::channel();
+        let reading = thread::spawn(move || read(stdout, &acknowledging));
+        // Every other process dies at work, however slowly it started; the others may die while they open.
+        if round % 2 == 0 {
+            begun
+                .recv_timeout(START_MAX)
+                .unwrap_or_else(|_| panic!("round {round}: nothing was acknowledged"));
+        }
         let_it_run_for(Duration::from_micros(next_random(&mut random) % 160_000));
         child.kill().unwrap();
         let status = child.wait().unwrap();
@@ -249,7 +270,7 @@ fn nothing_acknowledged_is_missing_after_a_hundred_kills() {
     }
     println!("{acknowledged} records acknowledged in {ROUNDS} rounds, {silent} of them killed before any");
     assert!(
-        acknowledged > 10_000 && silent < ROUNDS / 2,
+        acknowledged > 1_000 && silent <= ROUNDS / 2,
         "{acknowledged} acknowledged, {silent} silent rounds"
     );
 }

@@ -203,7 +203,7 @@ async fn run(seconds: u64) {
     let connection = Connection {
         tenant,
         name: ConnectionName::new("entra").unwrap(),
-        tokens: vec![TokenHash::of(&TOKEN.to_owned().into()).unwrap()],
+        tokens: vec![TokenHash::of(&TOKEN.to_owned().into()).unwrap().into()],
         dialect: Dialect::Tolerant,
     };
     let config = DoorConfig::new("https://rollcall.example");

@@ -1,6 +1,12 @@
 //! What can be set at the door, with the defaults and their reasons.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use rollcall_domain::TenantId;
+
+use crate::limit::{AUTH_FAILURES_MAX, RateLimit, TrustedProxies};
+use crate::oauth::OauthConfig;
 
 /// Largest body by default: the most members that one request may name, in the widest form, and room.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -32,6 +38,14 @@ pub struct DoorConfig {
     pub body_timeout: Duration,
     /// See [`REQUESTS_IN_FLIGHT_MAX`].
     pub requests_in_flight_max: usize,
+    /// See [`AUTH_FAILURES_MAX`].
+    pub auth_failures_max: u32,
+    /// Proxies whose word on the client's address is taken; none by default.
+    pub trusted_proxies: TrustedProxies,
+    /// The rate of each tenant; one that is not named has none.
+    pub rate_limits: BTreeMap<TenantId, RateLimit>,
+    /// OAuth clients of the connections; none by default.
+    pub oauth: OauthConfig,
 }
 
 impl DoorConfig {
@@ -46,6 +60,10 @@ impl DoorConfig {
             request_timeout: REQUEST_TIMEOUT,
             body_timeout: BODY_TIMEOUT,
             requests_in_flight_max: REQUESTS_IN_FLIGHT_MAX,
+            auth_failures_max: AUTH_FAILURES_MAX,
+            trusted_proxies: TrustedProxies::default(),
+            rate_limits: BTreeMap::new(),
+            oauth: OauthConfig::default(),
         }
     }
 
@@ -56,4 +74,4 @@ impl DoorConfig {
 }
 
 /// Path of the SCIM service.
-pub(crate) const SCIM_ROOT: &str = "/scim/v2";
+pub const SCIM_ROOT: &str = "/scim/v2";

@@ -8,7 +8,9 @@ use std::fmt;
 use futures::future::BoxFuture;
 use rollcall_domain::{ConnectionName, EventId, ExternalKey, GroupId, TenantKey, UserId};
 use rollcall_eventlog::Position;
-use rollcall_projector::{GroupResource, Page, ProjectorError, Settled, TenantHandle, UserResource};
+use rollcall_projector::{
+    GroupResource, Page, ProjectorError, Settled, TenantHandle, UserFacts, UserResource,
+};
 
 /// One tenant's directory, as the projector's handle gives it. Every look-up is limited to the users and
 /// groups that the connection created. No look-up waits, except [`Directory::settled`] and
@@ -29,6 +31,9 @@ pub trait Directory: fmt::Debug + Send + Sync {
     /// When its document cannot be read.
     fn user(&self, of: &ConnectionName, user: UserId) -> Result<Option<UserResource>, ProjectorError>;
 
+    /// What is known of a live user without reading its document. Cheap: asked for every user of a long list.
+    fn user_facts(&self, of: &ConnectionName, user: UserId) -> Option<UserFacts>;
+
     /// Whether there is such a live user. Cheap: asked for every member that a request names.
     fn has_user(&self, of: &ConnectionName, user: UserId) -> bool;
 
@@ -41,8 +46,29 @@ pub trait Directory: fmt::Debug + Send + Sync {
     /// The live users with this externalId.
     fn users_by_external(&self, of: &ConnectionName, external: ExternalKey) -> Vec<UserId>;
 
+    /// The live users who may have this e-mail address, whatever its case; nobody else has it. `None` when no index
+    /// can tell.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    fn users_by_mail(
+        &self,
+        of: &ConnectionName,
+        address: &str,
+    ) -> Result<Option<Vec<UserId>>, ProjectorError>;
+
     /// Live users in a stable order; `start` counts from 1.
     fn users_page(&self, of: &ConnectionName, start: u64, count: usize) -> Page<UserId>;
+
+    /// Live users that were created after (or, going back, before) `anchor`, which may be deleted by now;
+    /// nearest first. `None` when no such user was ever here.
+    fn users_beside(
+        &self,
+        of: &ConnectionName,
+        anchor: Option<UserId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<UserId>>;
 
     /// A live group, with its members when asked for.
     fn group(&self, of: &ConnectionName, group: GroupId, with_members: bool) -> Option<GroupResource>;
@@ -55,6 +81,15 @@ pub trait Directory: fmt::Debug + Send + Sync {
 
     /// Live groups in a stable order; `start` counts from 1.
     fn groups_page(&self, of: &ConnectionName, start: u64, count: usize) -> Page<GroupId>;
+
+    /// Live groups beside one, as [`Directory::users_beside`].
+    fn groups_beside(
+        &self,
+        of: &ConnectionName,
+        anchor: Option<GroupId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<GroupId>>;
 
     /// Whether the user is a direct member of the group.
     fn group_has_user(&self, group: GroupId, user: UserId) -> bool;
@@ -85,6 +120,9 @@ impl Directory for TenantHandle {
     fn user(&self, of: &ConnectionName, user: UserId) -> Result<Option<UserResource>, ProjectorError> {
         self.user(of, user)
     }
+    fn user_facts(&self, of: &ConnectionName, user: UserId) -> Option<UserFacts> {
+        self.user_facts(of, user)
+    }
     fn has_user(&self, of: &ConnectionName, user: UserId) -> bool {
         self.has_user(of, user)
     }
@@ -97,8 +135,33 @@ impl Directory for TenantHandle {
     fn users_by_external(&self, of: &ConnectionName, external: ExternalKey) -> Vec<UserId> {
         self.users_by_external(of, external)
     }
+    fn users_by_mail(
+        &self,
+        of: &ConnectionName,
+        address: &str,
+    ) -> Result<Option<Vec<UserId>>, ProjectorError> {
+        self.users_by_mail(of, address)
+    }
     fn users_page(&self, of: &ConnectionName, start: u64, count: usize) -> Page<UserId> {
         self.users_page(of, start, count)
+    }
+    fn users_beside(
+        &self,
+        of: &ConnectionName,
+        anchor: Option<UserId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<UserId>> {
+        self.users_beside(of, anchor, back, count)
+    }
+    fn groups_beside(
+        &self,
+        of: &ConnectionName,
+        anchor: Option<GroupId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<GroupId>> {
+        self.groups_beside(of, anchor, back, count)
     }
     fn group(&self, of: &ConnectionName, group: GroupId, with_members: bool) -> Option<GroupResource> {
         self.group(of, group, with_members)

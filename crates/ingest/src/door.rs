@@ -1,9 +1,10 @@
 //! The door: every request passes the same steps in the same order, and every answer leaves through one
 //! place.
 //!
-//! bounds of head and URI → credential → route and method → room → body → the service, all within one
+//! bounds of head and URI → credential → route and method → place → rate → body → the service, all within one
 //! time-out and inside a net that turns a panic into 500.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,29 +14,37 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use futures::FutureExt as _;
+use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
-use rollcall_domain::TenantId;
+use rollcall_domain::{ConnectionName, TenantId, Timestamp};
 use rollcall_eventlog::AppendLog;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, field};
 
+use crate::admission::Admission;
 use crate::config::{DoorConfig, SCIM_ROOT};
-use crate::connection::{Connection, ConnectionError, Registry};
+use crate::connection::{Connection, ConnectionError};
+use crate::credential::Credentials;
 use crate::directory::Directory;
 use crate::http::answer::Answer;
 use crate::http::body::{BodyBudget, ReadBody};
 use crate::http::failure::{Failure, RETRY_AFTER_SECONDS};
 use crate::http::headers::{
-    HEADER_BYTES_MAX, REQUEST_ID, TARGET_BYTES_MAX, answer_type, bearer, given_request_id, header_bytes,
-    is_json,
+    HEADER_BYTES_MAX, REQUEST_ID, TARGET_BYTES_MAX, answer_type, given_request_id, header_bytes, is_json,
+    is_plain, names_one_host,
 };
 use crate::http::route::{self, Endpoint, endpoint};
+use crate::limit::{Room, TenantFigures, TenantGate, Wish};
 use crate::metrics::Metrics;
+use crate::oauth::{self, Client};
 use crate::runtime::{Clock, IdSource};
 use crate::seat::Seat;
 use crate::service::{Call, Service};
+use crate::traps::Warning;
 use crate::writer::Writer;
+
+/// Largest form at the token endpoint: the longest assertion that is looked at, encoded.
+const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// Why the door cannot open. All are mistakes of the configuration; trying again does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +61,17 @@ pub enum DoorError {
     PublicUrl,
 }
 
+/// A trap that the traffic of a connection shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionWarning {
+    /// Whose connection.
+    pub tenant: TenantId,
+    /// Which.
+    pub connection: ConnectionName,
+    /// What it shows.
+    pub warning: Warning,
+}
+
 /// The SCIM server of this process: all connections of all tenants.
 #[derive(Debug, Clone)]
 pub struct Door {
@@ -61,9 +81,13 @@ pub struct Door {
 #[derive(Debug)]
 struct Inner {
     config: DoorConfig,
-    seats: Registry<Arc<Seat>>,
+    admission: Admission,
+    /// By tenant, in their order.
+    gates: BTreeMap<TenantId, Arc<TenantGate>>,
     budget: BodyBudget,
-    room: Semaphore,
+    /// Forms are small enough to need no share of a budget.
+    forms: BodyBudget,
+    room: Arc<Room>,
     service: Service,
     metrics: Arc<Metrics>,
     ids: Arc<dyn IdSource>,
@@ -87,24 +111,23 @@ impl Door {
         ids: Arc<dyn IdSource>,
     ) -> Result<Self, DoorError> {
         check_url(&config.public_url)?;
-        let mut unknown = None;
-        let seats = Registry::new(connections, |connection| {
-            let directory = tenants(&connection.tenant);
-            if directory.is_none() {
-                unknown = Some(connection.tenant.clone());
-            }
-            directory.map(|directory| Arc::new(Seat::new(connection, directory)))
-        })?;
-        if let Some(tenant) = unknown {
-            return Err(DoorError::UnknownTenant(tenant));
-        }
+        let (credentials, gates) = seated(&config, connections, tenants)?;
         let metrics = Arc::new(Metrics::default());
+        let admission = Admission::new(
+            credentials,
+            config.auth_failures_max,
+            config.trusted_proxies.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+        );
         let writer = Writer::new(log, clock, Arc::clone(&ids), Arc::clone(&metrics));
         Ok(Self {
             inner: Arc::new(Inner {
-                seats,
+                admission,
                 budget: BodyBudget::new(config.body_bytes_max, config.body_bytes_together_max),
-                room: Semaphore::new(config.requests_in_flight_max.min(Semaphore::MAX_PERMITS)),
+                forms: BodyBudget::new(FORM_BYTES_MAX, FORM_BYTES_MAX),
+                room: Arc::new(Room::new(config.requests_in_flight_max, gates.len())),
+                gates,
                 service: Service::new(config.base(), writer),
                 metrics,
                 ids,
@@ -113,10 +136,37 @@ impl Door {
         })
     }
 
+    /// What opens this door; shared with it.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        self.inner.admission.credentials.clone()
+    }
+
+    /// What became of each tenant's requests at its limits.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<TenantFigures> {
+        self.inner.gates.values().map(|gate| gate.figures()).collect()
+    }
+
     /// What was counted; shared with the door.
     #[must_use]
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.inner.metrics)
+    }
+
+    /// What the traffic of each connection shows of known traps, as of `now`; connections without any are left out.
+    #[must_use]
+    pub fn warnings(&self, now: Timestamp) -> Vec<ConnectionWarning> {
+        let all = self.inner.admission.credentials.seats();
+        all.flat_map(|seat| {
+            let warnings = seat.traps.lock().warnings(now);
+            warnings.into_iter().map(|warning| ConnectionWarning {
+                tenant: seat.connection.tenant.clone(),
+                connection: seat.connection.name.clone(),
+                warning,
+            })
+        })
+        .collect()
     }
 
     /// The routes of the door: all of `/scim/v2`, and a SCIM 404 for every path that `beside` does not know.
@@ -126,6 +176,36 @@ impl Door {
         beside
             .reset_fallback()
             .merge(Router::new().fallback(enter).with_state(Arc::clone(&self.inner)))
+    }
+}
+
+/// Seats every connection: with its tenant's directory and gate.
+fn seated(
+    config: &DoorConfig,
+    connections: Vec<Connection>,
+    tenants: impl Fn(&TenantId) -> Option<Arc<dyn Directory>>,
+) -> Result<(Credentials, BTreeMap<TenantId, Arc<TenantGate>>), DoorError> {
+    let (mut unknown, mut gates) = (None, BTreeMap::new());
+    let clients = config.oauth.clients.clone();
+    let credentials = Credentials::new(connections, config.oauth.clone(), |connection| {
+        let tenant = &connection.tenant;
+        let Some(directory) = tenants(tenant) else {
+            unknown = Some(tenant.clone());
+            return None;
+        };
+        let gate = gates.entry(tenant.clone()).or_insert_with(|| {
+            let limit = config.rate_limits.get(tenant).copied();
+            Arc::new(TenantGate::new(tenant.clone(), limit))
+        });
+        let gate = Arc::clone(gate);
+        let own =
+            |client: &Client| client.tenant == connection.tenant && client.connection == connection.name;
+        let oauth = clients.iter().any(own);
+        Some(Seat::new(connection, directory, gate, oauth))
+    })?;
+    match unknown {
+        Some(tenant) => Err(DoorError::UnknownTenant(tenant)),
+        None => Ok((credentials, gates)),
     }
 }
 
@@ -140,6 +220,26 @@ fn check_url(url: &str) -> Result<(), DoorError> {
     }
 }
 
+/// Bounds of what is looked at before anything is known of who asks.
+fn within_bounds(head: &Parts) -> Result<(), Failure> {
+    let target = head.uri.path_and_query();
+    if target.map_or(0, |target| target.as_str().len()) > TARGET_BYTES_MAX {
+        return Err(Failure::new(
+            StatusCode::URI_TOO_LONG,
+            "the request's target is too long",
+        ));
+    }
+    if header_bytes(&head.headers) > HEADER_BYTES_MAX {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(Failure::new(status, "the request's headers are too large"));
+    }
+    if !names_one_host(head.version, &head.headers) {
+        let status = StatusCode::BAD_REQUEST;
+        return Err(Failure::new(status, "the request must have one Host header"));
+    }
+    Ok(())
+}
+
 /// Takes a request in, sees to it that it is answered whatever happens, and puts it on record.
 async fn enter(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     let started = Instant::now();
@@ -148,6 +248,10 @@ async fn enter(State(inner): State<Arc<Inner>>, request: Request) -> Response {
         Some(given) => given.to_owned(),
         None => inner.ids.request().to_string(),
     };
+    let page = oauth::page(request.uri().path());
+    if let Some(page) = page.filter(|_| inner.admission.credentials.oauth().is_offered()) {
+        return oauth_page(&inner, page, request, request_id, started).await;
+    }
     let endpoint = request.uri().path().strip_prefix(SCIM_ROOT).and_then(endpoint);
     let template = endpoint.as_ref().map_or(route::UNKNOWN, Endpoint::template);
     let span = tracing::info_span!(
@@ -191,6 +295,48 @@ async fn enter(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     response
 }
 
+/// A page of the OAuth service: beside SCIM, and answered in its own form.
+async fn oauth_page(
+    inner: &Inner,
+    page: oauth::Page,
+    request: Request,
+    request_id: String,
+    started: Instant,
+) -> Response {
+    let template = page.template();
+    let span = tracing::info_span!(
+        "oauth",
+        request_id,
+        route = template,
+        status = field::Empty,
+        ms = field::Empty,
+    );
+    let work = timeout(inner.config.body_timeout, inner.oauth(page, request));
+    let work = AssertUnwindSafe(work).catch_unwind().instrument(span.clone());
+    let outcome = match work.await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_elapsed)) => Err(late_body()),
+        Err(_panic) => {
+            inner.metrics.panics.fetch_add(1, Relaxed);
+            Err(Failure::internal())
+        }
+    };
+    let mut response = outcome.unwrap_or_else(|failure| oauth::refused_as(&failure));
+    if let Ok(value) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    record(&inner.metrics, &span, template, response.status(), started);
+    response
+}
+
+/// The body of a request did not come in time, and the connection is of no more use.
+fn late_body() -> Failure {
+    Failure {
+        close: true,
+        ..Failure::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
+    }
+}
+
 fn record(metrics: &Metrics, span: &Span, template: &'static str, status: StatusCode, started: Instant) {
     let took = started.elapsed();
     metrics.request(template, status.as_u16(), took);
@@ -198,6 +344,7 @@ fn record(metrics: &Metrics, span: &Span, template: &'static str, status: Status
     span.record("ms", took.as_secs_f64() * 1000.0);
     span.in_scope(|| match status.as_u16() {
         500.. => tracing::warn!("failed"),
+        429 => tracing::debug!("refused"), // an attack or a backfill must not fill the log
         400.. => tracing::info!("refused"),
         _ => tracing::debug!("answered"),
     });
@@ -211,25 +358,11 @@ impl Inner {
         span: Span,
     ) -> Result<Answer, Failure> {
         let (head, body) = request.into_parts();
-        if head
-            .uri
-            .path_and_query()
-            .map_or(0, |target| target.as_str().len())
-            > TARGET_BYTES_MAX
-        {
-            return Err(Failure::new(
-                StatusCode::URI_TOO_LONG,
-                "the request's target is too long",
-            ));
-        }
-        if header_bytes(&head.headers) > HEADER_BYTES_MAX {
-            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            return Err(Failure::new(status, "the request's headers are too large"));
-        }
+        within_bounds(&head)?;
         if !head.uri.path().starts_with(SCIM_ROOT) {
             return Err(unknown_path()); // nothing to protect here
         }
-        let seat = self.admit(&head)?;
+        let seat = self.admission.admit(&head)?;
         span.record("tenant", seat.connection.tenant.as_str());
         span.record("connection", seat.connection.name.as_str());
         let endpoint = endpoint.ok_or_else(unknown_path)?;
@@ -243,39 +376,41 @@ impl Inner {
                 ..failure
             });
         }
-        let Ok(_place) = self.room.try_acquire() else {
+        let wish = Wish::of(&head.method, endpoint.is_one_resource());
+        let Some(_place) = seat.gate.enter(&self.room, wish) else {
             return Err(Failure::busy("too many requests at once", RETRY_AFTER_SECONDS));
         };
+        let ticks = self.admission.ticks();
+        seat.gate.pass(wish, ticks).map_err(Failure::too_fast)?;
         let body = self.body(&head, body).await?;
+        let body = body.as_ref().map_or(&[][..], |body| &body.bytes);
+        let passed = seat.gate.pass_with_body(wish, &head.method, body, ticks);
+        passed.map_err(Failure::too_fast)?;
         let call = Call {
-            seat,
+            seat: &seat,
             method: &head.method,
             query: head.uri.query().unwrap_or_default(),
             headers: &head.headers,
-            body: body.as_ref().map_or(&[][..], |body| &body.bytes),
+            body,
+            ticks,
         };
         self.service.answer(&endpoint, call).await
     }
 
-    /// The seat of the presented token.
-    fn admit(&self, head: &http::request::Parts) -> Result<&Arc<Seat>, Failure> {
-        let presented = bearer(&head.headers);
-        if let Some(seat) = self.seats.find(presented.unwrap_or_default()) {
-            return Ok(seat);
+    /// Answers a page of the OAuth service.
+    async fn oauth(&self, page: oauth::Page, request: Request) -> Result<Response, Failure> {
+        let (head, body) = request.into_parts();
+        within_bounds(&head)?;
+        let body = self.forms.read(&head.headers, body).await?;
+        let answered = oauth::answer(page, &head, &body.bytes, &self.admission, &self.config.public_url);
+        if page == oauth::Page::Token && answered.status() == StatusCode::OK {
+            self.metrics.access_tokens.fetch_add(1, Relaxed);
         }
-        let failure = Failure::new(StatusCode::UNAUTHORIZED, "a valid bearer token is needed");
-        let challenge = match presented {
-            Some(_) => r#"Bearer realm="rollcall", error="invalid_token""#,
-            None => r#"Bearer realm="rollcall""#,
-        };
-        Err(Failure {
-            challenge: Some(challenge),
-            ..failure
-        })
+        Ok(answered)
     }
 
     /// The body of a method that has one.
-    async fn body(&self, head: &http::request::Parts, body: Body) -> Result<Option<ReadBody>, Failure> {
+    async fn body(&self, head: &Parts, body: Body) -> Result<Option<ReadBody>, Failure> {
         if !matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
             return Ok(None);
         }
@@ -285,15 +420,15 @@ impl Inner {
                 "the body must be application/scim+json or application/json in UTF-8",
             ));
         }
+        if !is_plain(&head.headers) {
+            return Err(Failure::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the body must not be compressed: no Content-Encoding is understood",
+            ));
+        }
         match timeout(self.config.body_timeout, self.budget.read(&head.headers, body)).await {
             Ok(read) => read.map(Some),
-            Err(_elapsed) => {
-                let failure = Failure::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
-                Err(Failure {
-                    close: true,
-                    ..failure
-                })
-            }
+            Err(_elapsed) => Err(late_body()),
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use rollcall_scim::tolerance::{Quirk, Tolerated};
+
 use crate::http::route::TEMPLATES;
 
 /// Upper bounds of the latency buckets in microseconds: from a read in memory to the request time-out.
@@ -16,6 +18,44 @@ const STATUSES: [u16; 21] = [
     200, 201, 204, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 414, 415, 429, 431, 500, 501, 503, 0,
 ];
 const ROUTES: usize = TEMPLATES.len();
+
+/// Why a request was not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthFailure {
+    /// It presented nothing.
+    Missing,
+    /// It presented something that is nobody's.
+    Unknown,
+    /// It presented what was valid once.
+    Expired,
+    /// An OAuth client did not prove who it is.
+    Client,
+    /// Its address had failed too often.
+    Limited,
+}
+
+impl AuthFailure {
+    /// All of them, in the order in which they are counted.
+    pub const ALL: [Self; 5] = [
+        Self::Missing,
+        Self::Unknown,
+        Self::Expired,
+        Self::Client,
+        Self::Limited,
+    ];
+
+    /// The label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+            Self::Expired => "expired",
+            Self::Client => "client",
+            Self::Limited => "limited",
+        }
+    }
+}
 
 /// Counts since the start of the process. Shared, never blocking.
 #[derive(Debug)]
@@ -36,6 +76,12 @@ pub struct Metrics {
     pub(crate) left_out: AtomicU64,
     /// Requests that ended in a caught panic.
     pub(crate) panics: AtomicU64,
+    /// Requests that held each deviation of the table of tolerance.
+    tolerated: Vec<AtomicU64>,
+    /// Access tokens given to OAuth clients.
+    pub(crate) access_tokens: AtomicU64,
+    /// Requests that were not let in, by reason.
+    auth_failures: [AtomicU64; AuthFailure::ALL.len()],
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +136,21 @@ pub struct MetricsSnapshot {
     pub left_out: u64,
     /// Requests that ended in a caught panic; each is a bug.
     pub panics: u64,
+    /// Requests that held a deviation which was tolerated, without those that never came.
+    pub tolerated: Vec<ToleratedCount>,
+    /// Access tokens given to OAuth clients.
+    pub access_tokens: u64,
+    /// Requests that were not let in, by [`AuthFailure::ALL`].
+    pub auth_failures: [u64; AuthFailure::ALL.len()],
+}
+
+/// Requests that held one deviation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToleratedCount {
+    /// Key of the row in the table of tolerance.
+    pub quirk: &'static str,
+    /// How many.
+    pub count: u64,
 }
 
 impl Default for Metrics {
@@ -104,6 +165,9 @@ impl Default for Metrics {
             unchanged: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
             panics: AtomicU64::new(0),
+            tolerated: Quirk::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            access_tokens: AtomicU64::new(0),
+            auth_failures: Default::default(),
         }
     }
 }
@@ -120,6 +184,33 @@ impl Metrics {
         }
         if let Some(histogram) = self.latency.get(route) {
             histogram.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        }
+    }
+
+    pub(crate) fn tolerated(&self, seen: Tolerated) {
+        for quirk in seen.iter() {
+            if let Some(counter) = self.tolerated.get(quirk as usize) {
+                counter.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    fn tolerated_counts(&self) -> Vec<ToleratedCount> {
+        let counts = Quirk::ALL
+            .iter()
+            .zip(&self.tolerated)
+            .map(|(quirk, count)| ToleratedCount {
+                quirk: quirk.row().key,
+                count: count.load(Relaxed),
+            });
+        counts.filter(|tolerated| tolerated.count > 0).collect()
+    }
+
+    /// A request was not let in.
+    pub(crate) fn auth_failure(&self, why: AuthFailure) {
+        let index = AuthFailure::ALL.iter().position(|known| *known == why);
+        if let Some(counter) = index.and_then(|index| self.auth_failures.get(index)) {
+            counter.fetch_add(1, Relaxed);
         }
     }
 
@@ -150,6 +241,9 @@ impl Metrics {
             unchanged: self.unchanged.load(Relaxed),
             left_out: self.left_out.load(Relaxed),
             panics: self.panics.load(Relaxed),
+            tolerated: self.tolerated_counts(),
+            access_tokens: self.access_tokens.load(Relaxed),
+            auth_failures: self.auth_failures.each_ref().map(|count| count.load(Relaxed)),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::fold::{AccountIx, Connection, ConnectionIx, GroupIx, Index as _, Rost
 use crate::limits::{PAGE_MAX, SETTLE_WAIT_MAX};
 use crate::{
     Explanation, GroupResource, HeldAccount, HoldsPage, OpenDecision, Page, ProjectorError, Quarantined,
-    Settled, TenantState, TenantStatus, UserResource, WakeReceiver,
+    Settled, TenantState, TenantStatus, UserFacts, UserResource, WakeReceiver,
 };
 
 /// One tenant's directory and desired users. Cheap to clone. Reads take a short shared lock; none of them
@@ -134,6 +134,19 @@ impl TenantHandle {
         }))
     }
 
+    /// What is known of a live user of the connection without reading its document.
+    #[must_use]
+    pub fn user_facts(&self, connection: &ConnectionName, user: UserId) -> Option<UserFacts> {
+        let state = &self.tenant.live.read().state;
+        let ix = state.live_user(state.connection_ix(connection.as_str())?, user)?;
+        let entry = state.users.get(ix)?;
+        Some(UserFacts {
+            active: entry.active,
+            created: entry.created,
+            changed: entry.changed,
+        })
+    }
+
     /// Whether the connection has this live user. Does not read its document.
     #[must_use]
     pub fn has_user(&self, connection: &ConnectionName, user: UserId) -> bool {
@@ -174,12 +187,53 @@ impl TenantHandle {
         })
     }
 
+    /// The live users of the connection who may have this e-mail address, whatever its case; in order of creation.
+    /// Others have it not, but whether these have it their attributes tell. None when the index cannot tell: more
+    /// share the address than are looked up.
+    ///
+    /// # Errors
+    /// [`ProjectorError::Unreadable`] when the index cannot be read.
+    pub fn users_by_mail(
+        &self,
+        connection: &ConnectionName,
+        address: &str,
+    ) -> Result<Option<Vec<UserId>>, ProjectorError> {
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let Some(connection) = state.connection_ix(connection.as_str()) else {
+            return Ok(Some(Vec::new()));
+        };
+        let Some(found) = self.tenant.with_mail(&live, address)? else {
+            return Ok(None);
+        };
+        let users = found.into_iter().filter_map(|ix| state.users.get(ix));
+        let here = users.filter(|user| !user.deleted && u32::from(user.connection) == connection.0);
+        Ok(Some(here.map(|user| user.id).collect()))
+    }
+
     /// Live users of the connection in order of creation. `start` counts from 1 (SCIM `startIndex`); at most
     /// [`PAGE_MAX`] ids.
     #[must_use]
     pub fn users_page(&self, connection: &ConnectionName, start: u64, count: usize) -> Page<UserId> {
         let id = |state: &TenantState, ix| state.users.get(UserIx(ix)).map(|user| user.id);
         self.page(connection, start, count, |connection| &connection.users, id)
+    }
+
+    /// Live users of the connection that were created after (or, going back, before) `anchor`, which may be
+    /// deleted by now, at most [`PAGE_MAX`]; nearest first. `None` when no such user was ever here. Costs the
+    /// page, not the way to it.
+    #[must_use]
+    pub fn users_beside(
+        &self,
+        connection: &ConnectionName,
+        anchor: Option<UserId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<UserId>> {
+        let number = |state: &TenantState, id| state.user_ix(id).map(UserIx::number);
+        let id = |state: &TenantState, ix| state.users.get(UserIx(ix)).map(|user| user.id);
+        let from = (anchor, back, count);
+        self.beside(connection, from, |connection| &connection.users, number, id)
     }
 
     /// A live group of the connection; its members only when asked for, since there may be many.
@@ -288,16 +342,56 @@ impl TenantHandle {
             .connection_ix(connection.as_str())
             .and_then(|ix| state.connections.get(ix));
         let Some(roster) = connection.map(roster) else {
-            return Page {
-                total: 0,
-                ids: Vec::new(),
-            };
+            return Page::empty();
         };
         let page = roster.page(start.saturating_sub(1), count.min(PAGE_MAX));
         Page {
             total: roster.total(),
             ids: page.into_iter().filter_map(|ix| id(state, ix)).collect(),
         }
+    }
+
+    /// Live groups of the connection beside one, as [`TenantHandle::users_beside`].
+    #[must_use]
+    pub fn groups_beside(
+        &self,
+        connection: &ConnectionName,
+        anchor: Option<GroupId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<GroupId>> {
+        let number = |state: &TenantState, id| state.group_index.get(&id).map(|ix| ix.number());
+        let id = |state: &TenantState, ix| state.groups.get(GroupIx(ix)).map(|group| group.id);
+        let from = (anchor, back, count);
+        self.beside(connection, from, |connection| &connection.groups, number, id)
+    }
+
+    /// What stands beside an anchor in one of a connection's rosters.
+    fn beside<Id>(
+        &self,
+        connection: &ConnectionName,
+        (anchor, back, count): (Option<Id>, bool, usize),
+        roster: impl FnOnce(&Connection) -> &Roster,
+        number: impl FnOnce(&TenantState, Id) -> Option<u32>,
+        id: impl Fn(&TenantState, u32) -> Option<Id>,
+    ) -> Option<Page<Id>> {
+        let live = self.tenant.live.read();
+        let state = &live.state;
+        let at = match anchor {
+            Some(anchor) => Some(number(state, anchor)?),
+            None => None,
+        };
+        let connection = state
+            .connection_ix(connection.as_str())
+            .and_then(|ix| state.connections.get(ix));
+        let Some(roster) = connection.map(roster) else {
+            return Some(Page::empty());
+        };
+        let found = roster.beside(at, back, count.min(PAGE_MAX)).into_iter();
+        Some(Page {
+            total: roster.total(),
+            ids: found.filter_map(|ix| id(state, ix)).collect(),
+        })
     }
 
     /// Whether the user is a direct member of the group. Costs the user's groups, not the group's members.

@@ -28,7 +28,7 @@ mod store;
 pub use api::{
     Act, Evidence, Explanation, GroupRef, GroupResource, HeldAccount, HoldsPage, Lane, OpenDecision, Page,
     Progress, ProjectorError, Publishing, QUARANTINED_MAX, Quarantined, RULES_FILE, Rejection, Settled,
-    TenantSetup, TenantStatus, Until, UserResource, Verdict, Wake, WakeReceiver,
+    TenantSetup, TenantStatus, Until, UserFacts, UserResource, Verdict, Wake, WakeReceiver,
 };
 pub use fold::{Applied, TenantState};
 pub use handle::{Subject, TenantHandle};

@@ -12,7 +12,7 @@ use crate::gate::Pacer;
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 
-/// See the [module](self). Cheap to clone; give the same one to all reconcilers of a tenant.
+/// See the module. Cheap to clone; give the same one to all reconcilers of a tenant.
 #[derive(Clone)]
 pub struct Crew(Arc<Inner>);
 

@@ -338,7 +338,11 @@ pub(crate) async fn load(
         while Position::to_stored(reader.position()) < end {
             let batch = reader.next_batch(BatchLimits::REPLAY).await?;
             if batch.is_empty() {
-                break;
+                // A ledger with a hole would take what is ours for foreign.
+                return Err(LoadError::Log(ReadError::Unavailable {
+                    stream: Stream::Outcomes,
+                    reason: format!("partition {partition} gave nothing more before its end at {end}"),
+                }));
             }
             take_in(&mut loaded, tenant, &batch)?;
             tokio::task::yield_now().await;

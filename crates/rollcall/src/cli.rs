@@ -3,6 +3,8 @@
 mod arguments;
 mod commands;
 mod rules;
+mod token;
+mod topics;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,11 +13,12 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::admin::{AdminClient, ClientError};
 use crate::config::{self, Config};
-use crate::engine;
+use crate::engine::{self, Role};
 use crate::exit::Failure;
 use crate::output::{Format, line};
 
-pub use arguments::{Arguments, Command, RulesCommand};
+pub use arguments::{Arguments, Command, LogCommand, RulesCommand, TokenCommand, TopicsCommand};
+pub use token::Expiry;
 
 /// The whole program.
 #[must_use]
@@ -48,20 +51,33 @@ pub fn definition() -> clap::Command {
 fn run(arguments: Arguments, format: Format) -> Result<(), Failure> {
     let file = arguments.config.as_path();
     match arguments.command {
-        Command::Run => {
+        Command::Run => run_as(file, Role::Whole),
+        Command::Topics { command } => {
             let config = load(file)?;
-            crate::logging::start(&config.logging).map_err(Failure::Usage)?;
-            runtime()?.block_on(engine::run(config))?;
-            Ok(())
+            match command {
+                None | Some(TopicsCommand::Create) => topics::create(&config, format),
+                Some(TopicsCommand::Check) => topics::check(&config, format),
+            }
         }
+        Command::Log {
+            command: LogCommand::Copy { from, to },
+        } => {
+            let config = load(file)?;
+            runtime()?.block_on(topics::copy_log(&config, from, to, format))
+        }
+        Command::Ingest => run_as(file, Role::Ingest),
+        Command::Project => run_as(file, Role::Project),
+        Command::Reconcile => run_as(file, Role::Reconcile),
         Command::Demo {
             keep,
+            kafka,
             scim,
             fluent,
             admin,
         } => {
             let options = engine::DemoOptions {
                 keep,
+                kafka,
                 json: format == Format::Json,
                 running: demo_running(scim, fluent, admin)?,
             };
@@ -76,6 +92,7 @@ fn run(arguments: Arguments, format: Format) -> Result<(), Failure> {
             runtime()?.block_on(engine::sim(engine::SimOptions { listen, seed }))?;
             Ok(())
         }
+        Command::Token { command } => token::run(file, command, format),
         Command::Check { offline } => commands::check(&load(file)?, offline, format, &runtime()?),
         Command::Rules {
             command: RulesCommand::Check { file },
@@ -121,6 +138,16 @@ fn demo_running(
         admin,
         tokens: [token("ROLLCALL_ENTRA_TOKEN")?, token("ROLLCALL_OKTA_TOKEN")?],
     }))
+}
+
+/// Runs a role until it is told to end. What still hangs in a thread then does not keep the process.
+fn run_as(file: &Path, role: Role) -> Result<(), Failure> {
+    let config = load(file)?;
+    crate::logging::start(&config.logging).map_err(Failure::Usage)?;
+    let runtime = runtime()?;
+    let ended = runtime.block_on(engine::run(config, role));
+    runtime.shutdown_background();
+    Ok(ended?)
 }
 
 fn load(file: &Path) -> Result<Config, Failure> {

@@ -4,25 +4,37 @@
 //! the table in `docs/configuration.md`, so the three cannot differ. Durations are written `"30s"`, sizes `"4
 //! MiB"`. Secrets come from the environment or from files and are never shown.
 
+mod door;
+mod kafka;
 mod keys;
 mod load;
 mod near;
 mod problem;
 mod secret;
 mod section;
-mod values;
+mod tls;
+pub(crate) mod values;
+mod warnings;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rollcall_domain::{ConnectionName, Policy, RuleErrors, RuleSet, TenantId};
+use rollcall_domain::{ConnectionName, Policy, RuleErrors, RuleSet, TenantId, Timestamp};
+use rollcall_ingest::{ClientId, Network, PublicKey, RateLimit, TokenName};
 use secrecy::SecretString;
-use sha2::{Digest as _, Sha256};
 
+use crate::digest::sha256_hex;
+
+pub use kafka::{
+    Kafka, KafkaSasl, KafkaSecurity, KafkaTls, PasswordMechanism, TopicLayout, longest_under_lease,
+};
 pub use keys::{Form, KEYS, Key};
-pub use load::{CONFIG_BYTES_MAX, load, load_places, parse};
+pub use load::{CONFIG_BYTES_MAX, Places, load, load_connections, load_places, parse};
 pub use problem::{ConfigErrors, Problem};
+pub use tls::{PEM_BYTES_MAX, TlsFiles};
+pub(crate) use values::read_bounded;
+pub use warnings::{TOKEN_CHARS_GOOD, Warning};
 
 /// Where environment variables come from; the real one is [`crate::environment`].
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -40,12 +52,23 @@ pub struct Config {
     pub server: Server,
     /// Where the log is.
     pub log: Log,
+    /// The cluster, when the log is there.
+    pub kafka: Option<Kafka>,
     /// How operators reach a running instance.
     pub admin: Admin,
     /// What is written to the error output.
     pub logging: Logging,
     /// At least one.
     pub tenants: Vec<Tenant>,
+}
+
+impl Config {
+    /// Where the hashes of our own tokens are.
+    #[must_use]
+    pub fn token_file(&self) -> PathBuf {
+        let set = self.server.token_file.clone();
+        set.unwrap_or_else(|| self.log.path.join(load::TOKENS))
+    }
 }
 
 /// `[server]`
@@ -64,6 +87,16 @@ pub struct Server {
     pub connections_max: usize,
     /// How long requests and writes in flight may take to finish after SIGTERM.
     pub stop_grace: Duration,
+    /// What it presents; plain HTTP when absent.
+    pub tls: Option<TlsFiles>,
+    /// Proxies whose word on the client's address is taken.
+    pub trusted_proxies: Vec<Network>,
+    /// Failed logins of one address within a minute that are answered as such.
+    pub auth_failures_max: u32,
+    /// How long an access token is valid.
+    pub access_token_lifetime: Duration,
+    /// Where the hashes of our own tokens are; in the data folder when absent.
+    pub token_file: Option<PathBuf>,
 }
 
 /// `[log]`
@@ -80,6 +113,8 @@ pub struct Log {
 pub enum LogEngine {
     /// In the data folder of this process.
     Embedded,
+    /// In topics that several processes share.
+    Kafka,
 }
 
 /// `[admin]`
@@ -119,6 +154,8 @@ pub struct Tenant {
     /// `[tenant.policy]` and `[tenant.guard]`, with our own API user among the protected names and the
     /// account's name.
     pub policy: Policy,
+    /// Requests that it may send; no limit when absent.
+    pub limit: Option<RateLimit>,
     /// Its rule file, when it has one.
     pub rules: Option<RuleFile>,
 }
@@ -130,10 +167,43 @@ pub struct Connection {
     pub name: ConnectionName,
     /// What speaks there.
     pub kind: ConnectionKind,
-    /// The bearer token; no two connections have the same, since the tenant follows from it.
-    pub token: SecretString,
+    /// Its configured bearer tokens; no two connections have the same, since the tenant follows from it.
+    pub tokens: Vec<ConfiguredToken>,
+    /// Its OAuth clients.
+    pub clients: Vec<OauthClient>,
     /// How strictly requests are read.
     pub dialect: Dialect,
+}
+
+/// A bearer token of the configuration.
+#[derive(Debug, Clone)]
+pub struct ConfiguredToken {
+    /// Its name, unless it stands at the connection itself.
+    pub name: Option<TokenName>,
+    /// The token.
+    pub secret: SecretString,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
+}
+
+/// An OAuth client of a connection.
+#[derive(Debug, Clone)]
+pub struct OauthClient {
+    /// Its id; no two clients have the same.
+    pub id: ClientId,
+    /// How it proves who it is.
+    pub proof: OauthProof,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
+}
+
+/// How an OAuth client proves who it is.
+#[derive(Debug, Clone)]
+pub enum OauthProof {
+    /// By a secret.
+    Secret(SecretString),
+    /// By assertions that one of these keys signed.
+    Keys(Vec<PublicKey>),
 }
 
 /// What kind of door a connection is.
@@ -222,6 +292,14 @@ pub enum RuleFileError {
     },
 }
 
+/// The content of a rule file as a fingerprint, to see whether it changed: SHA-256, hex. `None` when it cannot be read;
+/// one that is too large is not read whole, and has the same fingerprint as any other such.
+#[must_use]
+pub fn rules_content(path: &Path) -> Option<String> {
+    let bytes = values::read_bounded(path, RULE_FILE_BYTES_MAX).ok()?;
+    Some(bytes.map_or_else(|| "too large".to_owned(), |bytes| sha256_hex(&bytes)))
+}
+
 /// Reads and validates a rule file whole.
 ///
 /// # Errors
@@ -247,7 +325,8 @@ pub fn read_rules(path: &Path) -> Result<ReadRules, RuleFileError> {
         path: path.to_owned(),
         problems,
     })?;
-    let digest = Sha256::digest(text.as_bytes());
-    let version = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(ReadRules { version, rules })
+    Ok(ReadRules {
+        version: sha256_hex(text.as_bytes()),
+        rules,
+    })
 }

@@ -1,116 +1,163 @@
 //! What the commands start: the place where log, projector, ingest, reconciler and simulator are put together.
 //!
 //! A running instance answers operators through the admin service of this module; what it does with the
-//! world is in the crates below.
+//! world is in the crates below. An instance is one process over the embedded log, or several over Kafka, each with
+//! its [`Role`]; the parts are the same.
 
 mod admin;
+mod behind;
 mod door;
 mod evidence;
 mod explain;
 mod fluent;
+pub(crate) mod kafka;
+mod keys;
+mod oauth;
 mod offline;
+mod open;
 mod operator;
 mod policy;
+mod projecting;
+mod reconciling;
+mod roles;
 mod rules;
+mod rules_check;
 mod run;
+mod shares;
+mod sharing;
 mod status;
+mod tls;
+mod tokens;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use parking_lot::RwLock;
 use rollcall_domain::{TenantId, Timestamp};
-use rollcall_eventlog::{EmbeddedLog, EmbeddedOptions, EventLog, OpenError};
+use rollcall_eventlog::{EventLog, Membership, Partition, Stream};
 use rollcall_ingest::{Clock as _, SystemClock};
-use rollcall_projector::{Projector, TenantHandle, TenantSetup};
-use rollcall_reconciler::{Reconciler, ReconcilerConfig};
+use rollcall_projector::{Projectors, Publishing, TenantHandle, TenantSetup};
+use rollcall_reconciler::{Crew, Reconciler};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use self::fluent::check_connectivity;
 pub use self::offline::Offline;
-pub(crate) use self::rules::version_of as rules_version;
+use self::open::OpenLog;
+use self::projecting::Projecting;
+use self::reconciling::Reconciling;
+pub use self::roles::Role;
 pub(crate) use self::run::terminated;
 pub use self::run::{DemoOptions, Running, SimOptions, demo, run, sim};
+use self::sharing::Attend;
 use crate::admin::AdminServer;
 use crate::config::{Config, Tenant as TenantConfig};
 use crate::health::Health;
-use crate::keys::{KeyStore, LogPresence};
+use crate::keys::KeyStore;
 
 /// How long the start waits between two looks at the projector while it catches up with the log.
 const CATCH_UP_GLANCE: Duration = Duration::from_millis(20);
 
-/// A running instance: every part of it, in one process, on the embedded log.
+/// A running process of an instance: every part of its role.
 #[derive(Debug)]
 pub struct Engine {
     core: Arc<Core>,
-    projector: Projector,
-    log: Arc<EmbeddedLog>,
+    log: OpenLog,
     address: SocketAddr,
     stopping: watch::Sender<bool>,
     /// The doors: they end first, so that nothing new comes in.
     doors: Vec<JoinHandle<()>>,
+    /// What attends to partitions: it ends when it is told to and everything is let go.
+    sharing: Vec<JoinHandle<()>>,
+    unshare: watch::Sender<bool>,
     watchers: Vec<JoinHandle<()>>,
 }
 
-/// What the parts of an instance share.
+/// What the parts of a process share.
 #[derive(Debug)]
 pub(crate) struct Core {
+    role: Role,
     started: Timestamp,
     health: Health,
-    door: std::sync::OnceLock<Arc<rollcall_ingest::Metrics>>,
+    door: std::sync::OnceLock<rollcall_ingest::Door>,
+    /// What is wrong with the token file.
+    token_troubles: RwLock<Vec<String>>,
+    /// What the server presents, when it speaks TLS.
+    certificate: RwLock<tls::Certificate>,
     log: Arc<dyn EventLog>,
+    opened: OpenLog,
+    projectors: Arc<Projectors>,
     tenants: Vec<Tenant>,
+    behind: behind::Behind,
+    /// What is shared with other processes, by the name of the group.
+    shares: RwLock<Vec<(&'static str, Arc<dyn Membership>)>>,
 }
 
 /// A tenant of the instance.
 #[derive(Debug)]
 pub(crate) struct Tenant {
     id: TenantId,
-    directory: TenantHandle,
-    /// Taken out when it is stopped.
-    reconciler: parking_lot::RwLock<Option<Reconciler>>,
+    /// What its reconcilers here have in common.
+    crew: Crew,
+    /// By the partition of the accounts; taken out when they are stopped.
+    reconcilers: RwLock<BTreeMap<Partition, Reconciler>>,
 }
 
 impl Engine {
-    /// Opens everything below the data folder, brings rules and policy into force, and serves.
+    /// Opens everything, brings rules and policy into force, and serves, with all roles in this process.
     ///
     /// # Errors
     /// Anything that keeps it from starting, with what to do. Nothing is left running then.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let folder = config.log.path.clone();
-        let keys = open_keys(&config)?;
-        let (log, projector) = open_state(&folder, &config, &keys).await?;
-        let shared: Arc<dyn EventLog> = Arc::<EmbeddedLog>::clone(&log);
-        let health = Health::default();
-        let mut tenants = Vec::new();
-        for tenant in &config.tenants {
-            tenants.push(start_tenant(&folder, tenant, &projector, &shared).await?);
-        }
-        let core = Arc::new(Core {
-            started: SystemClock.now(),
-            health,
-            door: std::sync::OnceLock::new(),
-            log: shared,
-            tenants,
-        });
+        Self::start_as(config, Role::Whole).await
+    }
+
+    /// The same with one role of several.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub async fn start_as(config: Config, role: Role) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            role == Role::Whole || config.kafka.is_some(),
+            "`rollcall {role}` needs [log] engine = \"kafka\"; over the embedded log `rollcall run` does everything"
+        );
+        let (core, keys) = open_core(&config, role).await?;
+        let core = Arc::new(core);
         let (stopping, stop) = watch::channel(false);
-        let (address, door) = door::open(&config, &core, stop.clone()).await?;
+        if role.folds_all() {
+            for partition in core.projectors.partitions() {
+                core.start_projector(partition).await?;
+            }
+            for tenant in &core.tenants {
+                let (_, directory) = core.of(&tenant.id)?;
+                caught_up(&directory).await?;
+                keys::fit(&directory)?;
+            }
+        }
+        let (unshare, sharing_stop) = watch::channel(false);
+        let sharing = share(&config, &core, &sharing_stop).await?;
+        let (address, door, mut watchers) = door::open(&config, &core, &keys, stop.clone()).await?;
         let operators = AdminServer::bind(&config.admin.socket)
             .await
             .context("opening the admin socket")?;
         let service = Arc::new(admin::Service(Arc::clone(&core)));
         let operators = tokio::spawn(operators.serve(service, stopped(stop.clone())));
-        let watchers = rules::watch(&config, &core, &stop);
+        if config.kafka.is_some() {
+            watchers.push(tokio::spawn(behind::watch(Arc::clone(&core), stop.clone())));
+        } else {
+            watchers.extend(rules::watch(&config, &core, &stop));
+        }
         Ok(Self {
+            log: core.opened.clone(),
             core,
-            projector,
-            log,
             address,
             stopping,
             doors: vec![door, operators],
+            sharing,
+            unshare,
             watchers,
         })
     }
@@ -127,21 +174,20 @@ impl Engine {
         Arc::clone(&self.core.log)
     }
 
-    /// The directory and the desired users of a tenant; `None` when there is no such tenant.
+    /// The directory and the desired users of a tenant; `None` when there is no such tenant here.
     #[must_use]
     pub fn directory(&self, tenant: &TenantId) -> Option<TenantHandle> {
-        let tenant = self.core.tenants.iter().find(|known| known.id == *tenant)?;
-        Some(tenant.directory.clone())
+        self.core.projectors.tenant(tenant)
     }
 
-    /// How the reconciler of a tenant stands; `None` when there is no such tenant, or while it is stopped.
+    /// How a reconciler of a tenant stands, the first of those that run here; `None` when none does.
     #[must_use]
     pub fn reconciler(&self, tenant: &TenantId) -> Option<rollcall_reconciler::Status> {
         let tenant = self.core.tenants.iter().find(|known| known.id == *tenant)?;
-        tenant.reconciler.read().as_ref().map(Reconciler::status)
+        tenant.reconcilers.read().values().next().map(Reconciler::status)
     }
 
-    /// Takes nothing new, lets requests and writes in flight end, and closes the log.
+    /// Takes nothing new, lets requests and writes in flight end, gives back what is shared, and closes the log.
     ///
     /// # Errors
     /// When a part did not end as it should; the log is durable all the same.
@@ -154,122 +200,157 @@ impl Engine {
         for watcher in self.watchers {
             watcher.abort();
         }
-        for tenant in &self.core.tenants {
-            let reconciler = tenant.reconciler.write().take();
-            if let Some(reconciler) = reconciler {
-                reconciler.stop().await;
-            }
+        // What is taken away by leaving is let go first, and then handed on.
+        self.log.leave().await?;
+        self.unshare.send_replace(true);
+        for sharing in self.sharing {
+            sharing.await.context("attending to partitions ended badly")?;
         }
-        self.projector.stop().await;
-        let log = self.log;
-        tokio::task::spawn_blocking(move || log.close())
+        for tenant in &self.core.tenants {
+            let running = std::mem::take(&mut *tenant.reconcilers.write());
+            futures::future::join_all(running.into_values().map(Reconciler::stop)).await;
+        }
+        self.core.shares.write().clear();
+        self.core.projectors.stop_all().await;
+        self.log.close().await
+    }
+}
+
+impl Core {
+    /// A tenant and its directory.
+    ///
+    /// # Errors
+    /// When there is none here.
+    fn of(&self, id: &TenantId) -> anyhow::Result<(&Tenant, TenantHandle)> {
+        let tenant = self.tenants.iter().find(|tenant| tenant.id == *id);
+        let tenant = tenant.with_context(|| format!("there is no tenant {id}"))?;
+        let directory = self.projectors.tenant(id);
+        let directory = directory.with_context(|| format!("tenant {id} is not projected"))?;
+        Ok((tenant, directory))
+    }
+
+    /// Starts the projector of a partition, on a thread that may block.
+    async fn start_projector(&self, partition: Partition) -> anyhow::Result<()> {
+        let projectors = Arc::clone(&self.projectors);
+        let began = SystemClock.now();
+        tokio::task::spawn_blocking(move || projectors.start(partition))
             .await
-            .context("closing the log")?;
+            .context("opening the state")?
+            .context("opening the state")?;
+        let state_ms = SystemClock.now().millis_since(began);
+        tracing::info!(%partition, state_ms, "the state is open");
         Ok(())
     }
+}
+
+/// Opens the log and makes what the parts share.
+async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStore)> {
+    let open::Opened { log, keys } = open::open(config).await?;
+    let setup = |tenant: &TenantConfig| {
+        let key = keys.get(&tenant.id);
+        let key = key.with_context(|| format!("tenant {} has no key", tenant.id))?;
+        anyhow::Ok(TenantSetup {
+            id: tenant.id.clone(),
+            key: key.clone(),
+        })
+    };
+    let setups: Vec<TenantSetup> = config.tenants.iter().map(setup).collect::<anyhow::Result<_>>()?;
+    let mut shares = Vec::new();
+    let publishing = if role.projects() {
+        let membership = log.join(Stream::Events, open::PROJECT)?;
+        shares.push((open::PROJECT, Arc::clone(&membership)));
+        Publishing::WhileOwned {
+            membership,
+            delivery_timeout: log.delivery_timeout(),
+        }
+    } else {
+        Publishing::Never
+    };
+    let clock = Arc::new(rollcall_reconciler::SystemClock::new());
+    let tenant = |tenant: &TenantConfig| Tenant {
+        id: tenant.id.clone(),
+        crew: Crew::new(
+            tenant.fluent.concurrency,
+            Arc::<rollcall_reconciler::SystemClock>::clone(&clock),
+        ),
+        reconcilers: RwLock::default(),
+    };
+    let projectors = Projectors::new(log.shared(), open::state_folders(config), setups, publishing);
+    let core = Core {
+        role,
+        started: SystemClock.now(),
+        health: Health::default(),
+        door: std::sync::OnceLock::new(),
+        token_troubles: RwLock::default(),
+        certificate: RwLock::default(),
+        log: log.shared(),
+        opened: log,
+        projectors: Arc::new(projectors),
+        tenants: config.tenants.iter().map(tenant).collect(),
+        behind: behind::Behind::default(),
+        shares: RwLock::new(shares),
+    };
+    Ok((core, keys))
+}
+
+/// Begins what this process does for partitions. Alone it owns all of them, and begins before anything is served; with
+/// others it attends to what it is dealt.
+async fn share(
+    config: &Config,
+    core: &Arc<Core>,
+    stop: &watch::Receiver<bool>,
+) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let mut tasks = Vec::new();
+    let mut begin = |membership: Arc<dyn Membership>, work: Arc<dyn Attend>| {
+        tasks.push(tokio::spawn(sharing::attend(membership, work, stop.clone())));
+    };
+    let alone = config.kafka.is_none();
+    if core.role.projects() {
+        let membership = core.share_named(open::PROJECT)?;
+        let projecting = Projecting::new(Arc::clone(core), config);
+        if alone {
+            for partition in core.projectors.partitions() {
+                projecting.take(partition).await?;
+            }
+            activate_rules(config, core).await?;
+        } else {
+            begin(membership, Arc::new(projecting));
+        }
+    }
+    if core.role.reconciles() {
+        let membership = core.opened.join(Stream::Outcomes, open::RECONCILE)?;
+        core.shares
+            .write()
+            .push((open::RECONCILE, Arc::clone(&membership)));
+        let delivery = core.opened.delivery_timeout();
+        let work = Reconciling::new(Arc::clone(core), config, Arc::clone(&membership), delivery)?;
+        if alone {
+            let all = core.log.partitions(Stream::Outcomes);
+            work.dealt(all.len());
+            for partition in all {
+                work.take(partition).await?;
+            }
+        } else {
+            begin(membership, Arc::new(work));
+        }
+    }
+    Ok(tasks)
+}
+
+/// Activates the rule files as they are.
+async fn activate_rules(config: &Config, core: &Core) -> anyhow::Result<()> {
+    for tenant in &config.tenants {
+        if let Some(file) = &tenant.rules {
+            let (_, directory) = core.of(&tenant.id)?;
+            rules::activate_file(&core.log, &directory, &file.file).await;
+        }
+    }
+    Ok(())
 }
 
 /// Resolves when the instance is asked to stop.
 async fn stopped(mut stop: watch::Receiver<bool>) {
     let _sender_gone_means_stop = stop.wait_for(|stop| *stop).await;
-}
-
-fn open_keys(config: &Config) -> anyhow::Result<KeyStore> {
-    let log = if config.log.path.join("log").exists() {
-        LogPresence::Present
-    } else {
-        LogPresence::Absent
-    };
-    let tenants: Vec<TenantId> = config.tenants.iter().map(|tenant| tenant.id.clone()).collect();
-    KeyStore::open(&config.log.path, &tenants, log).context("opening the key store")
-}
-
-/// Opens the log and the projector's state beside it; both may take a while.
-async fn open_state(
-    folder: &Path,
-    config: &Config,
-    keys: &KeyStore,
-) -> anyhow::Result<(Arc<EmbeddedLog>, Projector)> {
-    let setups = config.tenants.iter().map(|tenant| {
-        let key = keys
-            .get(&tenant.id)
-            .with_context(|| format!("tenant {} has no key", tenant.id))?;
-        anyhow::Ok(TenantSetup {
-            id: tenant.id.clone(),
-            key: key.clone(),
-        })
-    });
-    let setups: Vec<TenantSetup> = setups.collect::<anyhow::Result<_>>()?;
-    let (log_folder, state_folder) = (folder.join("log"), folder.join("state"));
-    let opened = tokio::task::spawn_blocking(move || {
-        let began = SystemClock.now();
-        let log = Arc::new(open_log(&log_folder, &state_folder)?);
-        let open = SystemClock.now();
-        let shared: Arc<dyn EventLog> = Arc::<EmbeddedLog>::clone(&log);
-        let projector = Projector::start(shared, &state_folder, setups).context("opening the state")?;
-        let log_ms = open.millis_since(began);
-        let state_ms = SystemClock.now().millis_since(open);
-        tracing::info!(log_ms, state_ms, "log and state are open");
-        anyhow::Ok((log, projector))
-    });
-    opened.await.context("opening the data folder")?
-}
-
-/// Opens the log, and makes one at the first start only: a state was computed from a log, so where one lies without the
-/// other the log was lost. A fresh one would forget everybody.
-fn open_log(log: &Path, state: &Path) -> anyhow::Result<EmbeddedLog> {
-    let begun = std::fs::read_dir(state).is_ok_and(|mut entries| entries.next().is_some());
-    let options = EmbeddedOptions {
-        create: !begun,
-        ..EmbeddedOptions::default()
-    };
-    let opened = EmbeddedLog::open(log, options);
-    if begun && matches!(opened, Err(OpenError::NoLog { .. })) {
-        anyhow::bail!(
-            "{} is missing or empty, but {} was computed from it; restore the log from a backup (to begin anew, \
-             move the whole data folder away)",
-            log.display(),
-            state.display()
-        );
-    }
-    opened.context("opening the log")
-}
-
-async fn start_tenant(
-    folder: &Path,
-    config: &TenantConfig,
-    projector: &Projector,
-    log: &Arc<dyn EventLog>,
-) -> anyhow::Result<Tenant> {
-    let directory = projector
-        .tenant(&config.id)
-        .with_context(|| format!("tenant {} is not projected", config.id))?;
-    caught_up(&directory).await?;
-    policy::bring_into_force(log, &directory, &config.policy).await?;
-    if let Some(file) = &config.rules {
-        rules::activate_file(log, &directory, &file.file).await;
-    }
-    let client = fluent::client(folder, config)?;
-    let settings = ReconcilerConfig {
-        late_write_window: config.fluent.late_write_window,
-        concurrency_max: config.fluent.concurrency,
-        catalog_every: config.fluent.catalog_interval,
-        resync_every: config.fluent.resync_interval,
-        request_timeout: config.fluent.request_timeout,
-        checkpoint: Some(folder.join(format!("ledger-{}.checkpoint", config.id))),
-        ..ReconcilerConfig::new(config.id.clone())
-    };
-    let began = SystemClock.now();
-    let reconciler = Reconciler::start(settings, Arc::clone(log), Arc::new(directory.clone()), client)
-        .await
-        .with_context(|| format!("starting the reconciler of {}", config.id))?;
-    let ledger_ms = SystemClock.now().millis_since(began);
-    tracing::info!(tenant = %config.id, ledger_ms, "what is ours in Fluent is known");
-    Ok(Tenant {
-        id: config.id.clone(),
-        directory,
-        reconciler: parking_lot::RwLock::new(Some(reconciler)),
-    })
 }
 
 /// Waits until the projector has taken in all that the log holds; a long rebuild is told of.

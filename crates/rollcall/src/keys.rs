@@ -32,6 +32,17 @@ pub enum KeyError {
         /// Where the file should be.
         path: PathBuf,
     },
+    /// Over Kafka every process needs the keys that the log was begun with.
+    #[error(
+        "{} has no key for tenant {tenant}: copy keys.json from a process that runs (a new tenant's key is made by \
+         `rollcall topics`, on one machine, once)", path.display()
+    )]
+    NotHere {
+        /// Where the file is, or should be.
+        path: PathBuf,
+        /// Whose key is missing.
+        tenant: TenantId,
+    },
     /// Others than the owner may read or write the file.
     #[error("{} may be used by others (mode {mode:o}); run: chmod 600 {}", path.display(), path.display())]
     OpenToOthers {
@@ -93,17 +104,7 @@ impl KeyStore {
     /// [`KeyError`]; a missing file beside a log is never made anew.
     pub fn open(folder: &Path, tenants: &[TenantId], log: LogPresence) -> Result<Self, KeyError> {
         let path = folder.join(FILE);
-        let stored = match File::open(&path) {
-            Ok(file) => Some(read(file, &path)?),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(source) => {
-                return Err(KeyError::Io {
-                    path,
-                    action: "opening",
-                    source,
-                });
-            }
-        };
+        let stored = read_if_any(&path)?;
         let mut keys = match (stored, log) {
             (Some(keys), _) => keys,
             (None, LogPresence::Absent) => BTreeMap::new(),
@@ -121,11 +122,41 @@ impl KeyStore {
             }
             write(folder, &path, &keys)?;
         }
+        Ok(Self::of(keys))
+    }
+
+    /// Reads the keys of a data folder and makes none: for a log that others share.
+    ///
+    /// # Errors
+    /// [`KeyError`]; a tenant without a key is one.
+    pub fn open_existing(folder: &Path, tenants: &[TenantId]) -> Result<Self, KeyError> {
+        let path = folder.join(FILE);
+        let keys = read_if_any(&path)?.unwrap_or_default();
+        match tenants.iter().find(|tenant| !keys.contains_key(*tenant)) {
+            Some(tenant) => Err(KeyError::NotHere {
+                path,
+                tenant: tenant.clone(),
+            }),
+            None => Ok(Self::of(keys)),
+        }
+    }
+
+    /// The tenants that have no key in a data folder.
+    ///
+    /// # Errors
+    /// [`KeyError`] when the file is there and cannot be read.
+    pub fn missing(folder: &Path, tenants: &[TenantId]) -> Result<Vec<TenantId>, KeyError> {
+        let keys = read_if_any(&folder.join(FILE))?.unwrap_or_default();
+        let missing = tenants.iter().filter(|tenant| !keys.contains_key(*tenant));
+        Ok(missing.cloned().collect())
+    }
+
+    fn of(keys: Keys) -> Self {
         let keys = keys
             .into_iter()
             .map(|(tenant, bytes)| (tenant, TenantKey::new(bytes)))
             .collect();
-        Ok(Self { keys })
+        Self { keys }
     }
 
     /// Every tenant that has a key.
@@ -141,6 +172,19 @@ impl KeyStore {
 }
 
 type Keys = BTreeMap<TenantId, [u8; KEY_BYTES]>;
+
+/// The keys of a file; none when there is no file.
+fn read_if_any(path: &Path) -> Result<Option<Keys>, KeyError> {
+    match File::open(path) {
+        Ok(file) => read(file, path).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(KeyError::Io {
+            path: path.to_owned(),
+            action: "opening",
+            source,
+        }),
+    }
+}
 
 fn read(file: File, path: &Path) -> Result<Keys, KeyError> {
     let io = |source| KeyError::Io {

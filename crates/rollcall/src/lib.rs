@@ -13,6 +13,7 @@ pub mod admin;
 pub mod cli;
 pub mod config;
 mod demo;
+mod digest;
 pub mod engine;
 pub mod exit;
 pub mod health;
@@ -20,6 +21,7 @@ pub mod keys;
 pub mod logging;
 pub mod metrics;
 pub mod output;
+pub mod tokens;
 
 /// The allocator of the process, here so that the benchmarks measure what the binary uses. Chosen by measurement: see
 /// `docs/benchmarks.md`.

@@ -1,7 +1,11 @@
 //! `/metrics`: what the parts of the instance counted, as one picture taken at every scrape.
 //!
-//! Labels are tenants, routes, statuses, lanes, Fluent's codes and fixed words: never a user, a group or a role, so the
-//! number of series is bounded by the configuration and by the parts' own bounds.
+//! Labels are tenants, connections, names of credentials, routes, statuses, lanes, Fluent's codes and fixed words:
+//! never a user, a group or a role, so the number of series is bounded by the configuration and by the parts' own
+//! bounds.
+
+use std::collections::BTreeMap;
+mod shared;
 
 use std::fmt;
 
@@ -11,7 +15,8 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use rollcall_domain::TenantId;
-use rollcall_ingest::{LATENCY_BOUNDS_US, MetricsSnapshot};
+use rollcall_eventlog::kafka::KafkaStats;
+use rollcall_ingest::{AuthFailure, LATENCY_BOUNDS_US, MetricsSnapshot, TenantFigures};
 use rollcall_reconciler::{BUCKETS_MS, Counters, HistogramSnapshot};
 
 use crate::admin::api::InstanceStatus;
@@ -31,7 +36,7 @@ pub enum Kind {
 }
 
 /// Every metric with its kind and help, as in `docs/metrics.md`.
-pub const NAMES: [(&str, Kind, &str); 27] = [
+pub const NAMES: [(&str, Kind, &str); 47] = [
     (
         "rollcall_requests",
         Kind::Counter,
@@ -68,9 +73,54 @@ pub const NAMES: [(&str, Kind, &str); 27] = [
         "SCIM requests that changed nothing and wrote no event",
     ),
     (
+        "rollcall_tolerated",
+        Kind::Counter,
+        "SCIM requests that held a deviation which was tolerated, by its key in docs/tolerance.md",
+    ),
+    (
         "rollcall_panics",
         Kind::Counter,
         "Requests that ended in a caught panic; each is a bug",
+    ),
+    (
+        "rollcall_auth_failures",
+        Kind::Counter,
+        "Requests that were not let in, by reason: missing, unknown, expired, client, limited",
+    ),
+    (
+        "rollcall_access_tokens",
+        Kind::Counter,
+        "Access tokens given to OAuth clients",
+    ),
+    (
+        "rollcall_requests_limited",
+        Kind::Counter,
+        "Requests refused with 429 for being beyond the tenant's rate",
+    ),
+    (
+        "rollcall_requests_crowded",
+        Kind::Counter,
+        "Requests refused with 503 because the tenant had its share of places",
+    ),
+    (
+        "rollcall_requests_in_flight",
+        Kind::Gauge,
+        "Requests of the tenant being worked on",
+    ),
+    (
+        "rollcall_credentials",
+        Kind::Gauge,
+        "Credentials of a connection, by state: valid, expires-soon, expired",
+    ),
+    (
+        "rollcall_credential_expires_seconds",
+        Kind::Gauge,
+        "When a credential that expires does so, in seconds since 1970",
+    ),
+    (
+        "rollcall_certificate_expires_seconds",
+        Kind::Gauge,
+        "When the server's certificate ends, in seconds since 1970; absent without TLS",
     ),
     ("rollcall_visits", Kind::Counter, "Accounts compared with Fluent"),
     (
@@ -158,6 +208,61 @@ pub const NAMES: [(&str, Kind, &str); 27] = [
         Kind::Gauge,
         "1 when Fluent can be reached and lets us in",
     ),
+    (
+        "rollcall_connection_warnings",
+        Kind::Gauge,
+        "Requests of a connection that show a known trap, by trap",
+    ),
+    (
+        "rollcall_records_put_aside",
+        Kind::Counter,
+        "Records of the tenant that no event could be read from",
+    ),
+    (
+        "rollcall_partitions_owned",
+        Kind::Gauge,
+        "Partitions that this process owns, by group (Kafka)",
+    ),
+    (
+        "rollcall_lease_seconds",
+        Kind::Gauge,
+        "How long they are certain to stay its own, by group (Kafka)",
+    ),
+    (
+        "rollcall_rebalances",
+        Kind::Counter,
+        "Changes of what this process owns (Kafka)",
+    ),
+    (
+        "rollcall_assignments_lost",
+        Kind::Counter,
+        "Times that everything was lost since the session had run out (Kafka)",
+    ),
+    (
+        "rollcall_records_sent",
+        Kind::Counter,
+        "Records sent to the brokers, by result: acknowledged, failed (Kafka)",
+    ),
+    (
+        "rollcall_records_in_flight",
+        Kind::Gauge,
+        "Records that wait for their acknowledgement (Kafka)",
+    ),
+    (
+        "rollcall_append_seconds",
+        Kind::Histogram,
+        "Time from sending an append to its answer (Kafka)",
+    ),
+    (
+        "rollcall_producer_restarts",
+        Kind::Counter,
+        "Producers made anew after a fatal error (Kafka)",
+    ),
+    (
+        "rollcall_partition_lag",
+        Kind::Gauge,
+        "Records of a partition that its reader here has not read yet (Kafka)",
+    ),
     ("rollcall_ready", Kind::Gauge, "1 when the instance is ready"),
 ];
 
@@ -183,8 +288,12 @@ pub struct Scrape {
     pub status: InstanceStatus,
     /// What the door counted; none before it opened.
     pub door: Option<MetricsSnapshot>,
+    /// What became of each tenant's requests at its limits.
+    pub limits: Vec<TenantFigures>,
     /// What each tenant's reconciler counted.
     pub reconcilers: Vec<ReconcilerFigures>,
+    /// What the log over Kafka counted.
+    pub kafka: Option<KafkaStats>,
 }
 
 type Labels = Vec<(&'static str, String)>;
@@ -220,7 +329,10 @@ impl Scrape {
             Value::Gauge(u64::from(self.status.ready)),
         ));
         self.of_tenants(&mut series);
+        self.of_shares(&mut series);
         self.of_door(&mut series);
+        self.of_limits(&mut series);
+        self.of_credentials(&mut series);
         for figures in &self.reconcilers {
             of_reconciler(figures, &mut series);
         }
@@ -238,7 +350,6 @@ impl Scrape {
                 ("rollcall_held_accounts", tenant.held),
                 ("rollcall_dirty_accounts", tenant.dirty),
                 ("rollcall_queued_accounts", tenant.queued),
-                ("rollcall_fluent_reachable", u64::from(tenant.fluent.reachable)),
             ] {
                 series.push((
                     name,
@@ -246,11 +357,78 @@ impl Scrape {
                     Value::Gauge(value),
                 ));
             }
+            let labels = || vec![("tenant", tenant.tenant.to_string())];
+            if self.status.reconciles() {
+                let reachable = Value::Gauge(u64::from(tenant.fluent.reachable));
+                series.push(("rollcall_fluent_reachable", labels(), reachable));
+            }
+            let put_aside = Value::Counter(tenant.unreadable);
+            series.push(("rollcall_records_put_aside", labels(), put_aside));
+            for warning in &tenant.warnings {
+                let labels = vec![
+                    ("tenant", tenant.tenant.to_string()),
+                    ("connection", warning.connection.to_string()),
+                    ("trap", warning.trap.clone()),
+                ];
+                series.push((
+                    "rollcall_connection_warnings",
+                    labels,
+                    Value::Gauge(warning.count),
+                ));
+            }
+        }
+    }
+
+    fn of_limits(&self, series: &mut Series) {
+        for figures in &self.limits {
+            let tenant = || vec![("tenant", figures.tenant.to_string())];
+            let mut push = |name, value| series.push((name, tenant(), value));
+            push("rollcall_requests_limited", Value::Counter(figures.limited));
+            push("rollcall_requests_crowded", Value::Counter(figures.crowded));
+            push("rollcall_requests_in_flight", Value::Gauge(figures.in_flight));
+        }
+    }
+
+    fn of_credentials(&self, series: &mut Series) {
+        if let Some(ends) = self.status.certificate_ends {
+            let seconds = u64::try_from(ends.as_millis() / 1000).unwrap_or(0);
+            series.push((
+                "rollcall_certificate_expires_seconds",
+                Vec::new(),
+                Value::Gauge(seconds),
+            ));
+        }
+        let mut counts: BTreeMap<(String, String, String), u64> = BTreeMap::new();
+        for credential in &self.status.credentials {
+            let (tenant, connection) = (credential.tenant.to_string(), credential.connection.to_string());
+            if let Some(expires) = credential.expires {
+                let seconds = u64::try_from(expires.as_millis() / 1000).unwrap_or(0);
+                let labels = vec![
+                    ("tenant", tenant.clone()),
+                    ("connection", connection.clone()),
+                    ("credential", credential.name.clone()),
+                ];
+                series.push((
+                    "rollcall_credential_expires_seconds",
+                    labels,
+                    Value::Gauge(seconds),
+                ));
+            }
+            let key = (tenant, connection, credential.state.clone());
+            *counts.entry(key).or_default() += 1;
+        }
+        for ((tenant, connection, state), count) in counts {
+            let labels = vec![("tenant", tenant), ("connection", connection), ("state", state)];
+            series.push(("rollcall_credentials", labels, Value::Gauge(count)));
         }
     }
 
     fn of_door(&self, series: &mut Series) {
         let Some(door) = &self.door else { return };
+        for (why, count) in AuthFailure::ALL.into_iter().zip(door.auth_failures) {
+            let labels = vec![("reason", why.as_str().to_owned())];
+            series.push(("rollcall_auth_failures", labels, Value::Counter(count)));
+        }
         for request in &door.requests {
             let labels = vec![
                 ("route", request.route.to_owned()),
@@ -276,6 +454,10 @@ impl Scrape {
                 Value::Histogram(seconds(route.sum_us, 1e6), buckets),
             ));
         }
+        for tolerated in &door.tolerated {
+            let labels = vec![("quirk", tolerated.quirk.to_owned())];
+            series.push(("rollcall_tolerated", labels, Value::Counter(tolerated.count)));
+        }
         for (name, value) in [
             ("rollcall_events_appended", door.events_appended),
             ("rollcall_conflicts_retried", door.conflicts_retried),
@@ -283,6 +465,7 @@ impl Scrape {
             ("rollcall_append_failures", door.append_failures),
             ("rollcall_requests_unchanged", door.unchanged),
             ("rollcall_panics", door.panics),
+            ("rollcall_access_tokens", door.access_tokens),
         ] {
             series.push((name, Vec::new(), Value::Counter(value)));
         }
@@ -380,6 +563,7 @@ fn one(metric: &mut MetricEncoder<'_>, value: &Value) -> Result<(), fmt::Error> 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use rollcall_eventlog::kafka::PartitionStats;
     use rollcall_ingest::{RequestCount, RouteLatency};
 
     use super::*;
@@ -411,8 +595,18 @@ mod tests {
                     count: 3,
                     sum_us: 4_000,
                 }],
+                tolerated: vec![rollcall_ingest::ToleratedCount {
+                    quirk: "password",
+                    count: 2,
+                }],
                 ..MetricsSnapshot::default()
             }),
+            limits: vec![TenantFigures {
+                tenant: TenantId::new("acme").unwrap(),
+                in_flight: 2,
+                limited: 5,
+                crowded: 0,
+            }],
             reconcilers: vec![ReconcilerFigures {
                 tenant: TenantId::new("acme").unwrap(),
                 counters,
@@ -420,6 +614,25 @@ mod tests {
                 leaver: histogram.clone(),
                 usable: histogram,
             }],
+            kafka: Some(KafkaStats {
+                records_acknowledged: 9,
+                records_failed: 1,
+                producer_reinitialised: 0,
+                rebalances: 2,
+                assignments_lost: 0,
+                appends_in_flight: 0,
+                records_in_flight: 0,
+                delivery_buckets: vec![(0.001, 3), (0.01, 4)],
+                delivery_sum: std::time::Duration::from_millis(250),
+                appends_answered: 5,
+                partitions: vec![PartitionStats {
+                    stream: rollcall_eventlog::Stream::Events,
+                    partition: rollcall_eventlog::Partition(3),
+                    end: rollcall_eventlog::Position::new(8),
+                    read: rollcall_eventlog::Position::new(6),
+                    lag: 2,
+                }],
+            }),
         }
     }
 
@@ -435,6 +648,17 @@ mod tests {
             r#"rollcall_leaver_seconds_count{tenant="acme"} 17"#,
             r#"rollcall_sequence{tenant="acme"} 1204"#,
             "rollcall_events_appended_total 0",
+            r#"rollcall_tolerated_total{quirk="password"} 2"#,
+            r#"rollcall_auth_failures_total{reason="unknown"} 0"#,
+            r#"rollcall_requests_limited_total{tenant="acme"} 5"#,
+            r#"rollcall_credentials{tenant="acme",connection="entra",state="expires-soon"} 1"#,
+            r#"rollcall_credential_expires_seconds{tenant="acme",connection="entra",credential="2026-11"} 1772962200"#,
+            r#"rollcall_partitions_owned{group="reconcile"} 2"#,
+            r#"rollcall_lease_seconds{group="reconcile"} 12"#,
+            r#"rollcall_append_seconds_bucket{le="0.01"} 4"#,
+            r#"rollcall_append_seconds_count 5"#,
+            r#"rollcall_partition_lag{stream="events",partition="3"} 2"#,
+            r#"rollcall_records_sent_total{result="failed"} 1"#,
             "rollcall_ready 1",
         ] {
             assert!(text.contains(line), "{line} is missing in:\n{text}");

@@ -13,7 +13,7 @@ use serde::Serialize;
 pub use explain::explanation;
 pub use holds::holds;
 pub use replay::replayed;
-pub use status::status;
+pub use status::{status, tokens};
 pub use table::table;
 
 /// How results are printed.
@@ -48,6 +48,9 @@ pub struct Checked {
     pub what: String,
     /// Whether it is good.
     pub good: bool,
+    /// It is good, but somebody should look at it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub warning: bool,
     /// What was found; no secrets.
     pub found: String,
 }
@@ -59,7 +62,17 @@ impl Checked {
         Self {
             what: what.into(),
             good: true,
+            warning: false,
             found: found.into(),
+        }
+    }
+
+    /// A check that went well and found something to look at.
+    #[must_use]
+    pub fn warning(what: impl Into<String>, found: impl Into<String>) -> Self {
+        Self {
+            warning: true,
+            ..Self::good(what, found)
         }
     }
 
@@ -69,6 +82,7 @@ impl Checked {
         Self {
             what: what.into(),
             good: false,
+            warning: false,
             found: found.into(),
         }
     }
@@ -78,7 +92,11 @@ impl Checked {
 #[must_use]
 pub fn checks(checks: &[Checked]) -> String {
     let rows = checks.iter().map(|check| {
-        let word = if check.good { "ok" } else { "FAILED" };
+        let word = match (check.good, check.warning) {
+            (false, _) => "FAILED",
+            (true, true) => "warning",
+            (true, false) => "ok",
+        };
         vec![check.what.clone(), word.to_owned(), check.found.clone()]
     });
     table(&["check", "result", "found"], rows)

@@ -8,10 +8,12 @@ use crate::note::{Dialect, NoteKind, Notes};
 use crate::path::{AttrRef, sub_attribute};
 use crate::roles;
 use crate::schema::{Attribute, AttributeType};
+use crate::tolerance::Quirk;
 use serde_json::{Map, Number, Value};
 
 /// Largest number that is taken where text is asked for: below it every whole number is exact.
 const EXACT_NUMBER_MAX: f64 = 1e15;
+const NO_ROLE: &str = "must hold roles: strings, or objects with a value";
 
 pub(crate) struct Coercer<'a> {
     pub(crate) dialect: Dialect,
@@ -43,14 +45,16 @@ impl Coercer<'_> {
         let list = match value {
             Value::Null => return Ok(Vec::new()),
             Value::Array(list) => list.as_slice(),
-            _ if self.is_strict() => return Err(wrong(path, "must be a list")),
-            single => std::slice::from_ref(single),
+            single => {
+                self.allow(Quirk::SingleForList, path)?;
+                std::slice::from_ref(single)
+            }
         };
         if list.len() > ELEMENTS_MAX {
             return Err(wrong(path, &format!("has more than {ELEMENTS_MAX} values")));
         }
-        if attribute.holds_roles {
-            return roles_of(path, list);
+        if attribute.holds_roles && !self.is_strict() {
+            return self.roles_of(path, list);
         }
         let mut elements = Vec::with_capacity(list.len());
         for element in list {
@@ -58,7 +62,7 @@ impl Coercer<'_> {
                 elements.push(value);
             }
         }
-        one_primary(&mut elements, None);
+        self.mark_one_primary(&mut elements, path)?;
         Ok(elements)
     }
 
@@ -69,12 +73,17 @@ impl Coercer<'_> {
         path: &str,
         value: &Value,
     ) -> Result<Option<Value>, ScimError> {
-        if attribute.holds_roles {
-            let list = roles_of(path, std::slice::from_ref(value))?;
+        if attribute.holds_roles && !self.is_strict() {
+            let list = self.roles_of(path, std::slice::from_ref(value))?;
             return Ok(list.into_iter().next());
         }
         if attribute.is_complex() {
-            self.complex(attribute, path, value)
+            let element = self.complex(attribute, path, value)?;
+            let is_role = |element: &Value| !is_blank(element.get("value"));
+            if attribute.holds_roles && !element.as_ref().is_some_and(is_role) {
+                return Err(wrong(path, NO_ROLE));
+            }
+            Ok(element)
         } else {
             self.simple(attribute, path, value)
         }
@@ -88,38 +97,53 @@ impl Coercer<'_> {
         value: &Value,
     ) -> Result<Option<Value>, ScimError> {
         match value {
-            Value::Array(list) if !self.is_strict() => match list.as_slice() {
-                [] => Ok(None),
-                [Value::Array(_)] => Err(wrong(path, "has one value at most")),
-                [only] => self.singular(attribute, path, only),
-                _ => Err(wrong(path, "has one value at most")),
-            },
+            Value::Array(list) => {
+                let only = match list.as_slice() {
+                    [] => None,
+                    [only] if !only.is_array() => Some(only),
+                    _ => return Err(wrong(path, "has one value at most")),
+                };
+                self.allow(Quirk::ListForSingle, path)?;
+                match only {
+                    None => Ok(None),
+                    Some(only) => self.singular(attribute, path, only),
+                }
+            }
             value if attribute.is_complex() => self.complex(attribute, path, value),
             value => self.simple(attribute, path, value),
         }
     }
 
-    fn simple(&self, attribute: &Attribute, path: &str, value: &Value) -> Result<Option<Value>, ScimError> {
+    fn simple(
+        &mut self,
+        attribute: &Attribute,
+        path: &str,
+        value: &Value,
+    ) -> Result<Option<Value>, ScimError> {
         if value.is_null() {
             return Ok(None);
         }
         match attribute.kind {
             AttributeType::Boolean => match (value, truth(value)) {
-                (Value::String(_), _) if self.is_strict() => Err(wrong(path, "must be a boolean")),
-                (_, Some(known)) => Ok(Some(Value::Bool(known))),
+                (Value::Bool(known), _) => Ok(Some(Value::Bool(*known))),
+                (_, Some(known)) => {
+                    self.allow(Quirk::StringBoolean, path)?;
+                    Ok(Some(Value::Bool(known)))
+                }
                 _ => Err(wrong(path, "must be a boolean")),
             },
             _ => match value {
                 Value::String(_) => Ok(Some(value.clone())),
-                _ if self.is_strict() => Err(wrong(path, "must be a string")),
-                Value::Number(number) => match exact_text(number) {
-                    Some(text) => Ok(Some(Value::String(text))),
-                    None => Err(wrong(
-                        path,
-                        "is a number too large to keep exactly; send it as a string",
-                    )),
-                },
-                Value::Bool(known) => Ok(Some(Value::String(known.to_string()))),
+                Value::Number(number) => {
+                    self.allow(Quirk::ScalarForText, path)?;
+                    let too_large = "is a number too large to keep exactly; send it as a string";
+                    let text = exact_text(number).ok_or_else(|| wrong(path, too_large))?;
+                    Ok(Some(Value::String(text)))
+                }
+                Value::Bool(known) => {
+                    self.allow(Quirk::ScalarForText, path)?;
+                    Ok(Some(Value::String(known.to_string())))
+                }
                 _ => Err(wrong(path, "must be a string")),
             },
         }
@@ -134,7 +158,7 @@ impl Coercer<'_> {
         let map = match value {
             Value::Null => return Ok(None),
             Value::Object(map) => map,
-            Value::String(_) | Value::Number(_) if !self.is_strict() && attribute.value_sub().is_some() => {
+            Value::String(_) | Value::Number(_) if attribute.value_sub().is_some() => {
                 return self.scalar_as_object(attribute, path, value);
             }
             _ => return Err(wrong(path, "must be an object")),
@@ -145,6 +169,9 @@ impl Coercer<'_> {
                 self.unknown(&format!("{path}.{key}"))?;
                 continue;
             };
+            if !sub.name.eq_ignore_ascii_case(key) {
+                self.allow(Quirk::RoleDisplayName, &format!("{path}.{key}"))?;
+            }
             if sub.is_read_only() {
                 continue;
             }
@@ -158,6 +185,7 @@ impl Coercer<'_> {
             element.remove("value");
             let reference = map.iter().find(|(key, _)| key.eq_ignore_ascii_case("$ref"));
             if let Some(id) = reference.and_then(|(_, value)| id_of_reference(value.as_str()?)) {
+                self.allow(Quirk::ReferenceForValue, path)?;
                 element.insert("value".to_owned(), Value::from(id));
             }
         }
@@ -166,7 +194,7 @@ impl Coercer<'_> {
 
     /// A bare string where an object with `value` is asked for; an empty one means none.
     fn scalar_as_object(
-        &self,
+        &mut self,
         attribute: &Attribute,
         path: &str,
         value: &Value,
@@ -174,52 +202,74 @@ impl Coercer<'_> {
         let Some(sub) = attribute.value_sub() else {
             return Ok(None);
         };
-        let value = self
-            .simple(sub, path, value)?
-            .filter(|value| !is_blank(Some(value)));
+        let blank = is_blank(Some(value));
+        let quirk = if blank {
+            Quirk::EmptyForNone
+        } else {
+            Quirk::TextForObject
+        };
+        self.allow(quirk, path)?;
+        let value = if blank {
+            None
+        } else {
+            self.simple(sub, path, value)?
+        };
         Ok(value.map(|value| Value::Object(Map::from_iter([("value".to_owned(), value)]))))
     }
 
     /// Notes, or in strict dialect refuses, a name that no schema has.
     pub(crate) fn unknown(&mut self, path: &str) -> Result<(), ScimError> {
-        if self.is_strict() {
-            return Err(ScimError::invalid_syntax(
-                "the body names an attribute that no schema here has",
-            ));
-        }
-        let kind = if crate::path::has_prefix(path, "urn:") {
-            NoteKind::UnknownSchema
+        let (quirk, kind) = if crate::path::has_prefix(path, "urn:") {
+            (Quirk::UnknownExtension, NoteKind::UnknownSchema)
         } else {
-            NoteKind::UnknownAttribute
+            (Quirk::UnknownAttribute, NoteKind::UnknownAttribute)
         };
+        self.allow(quirk, "the body")?;
         self.notes.add(kind, path);
+        Ok(())
+    }
+
+    /// See [`Quirk::allow`].
+    pub(crate) fn allow(&mut self, quirk: Quirk, path: &str) -> Result<(), ScimError> {
+        self.notes.allow(self.dialect, quirk, path)
+    }
+
+    /// A list of roles whose elements cannot be read is refused, never taken for an empty one: that would take
+    /// away all that the user has. Blank elements beside readable ones are left out.
+    fn roles_of(&mut self, path: &str, list: &[Value]) -> Result<Vec<Value>, ScimError> {
+        let mut read = Vec::with_capacity(list.len());
+        for value in list {
+            self.notes.tolerated.join(roles::deviations(value));
+            match roles::read_element(value) {
+                Some(element) if element.contains_key("value") => read.push(element),
+                None if is_blank(Some(value)) => {}
+                _ => return Err(wrong(path, NO_ROLE)),
+            }
+        }
+        if read.is_empty() && !list.is_empty() {
+            return Err(wrong(path, NO_ROLE));
+        }
+        let elements = roles::merged(read);
+        let mut elements: Vec<Value> = elements.into_iter().map(Value::Object).collect();
+        self.mark_one_primary(&mut elements, path)?;
+        Ok(elements)
+    }
+
+    fn mark_one_primary(&mut self, elements: &mut [Value], path: &str) -> Result<(), ScimError> {
+        if elements.iter().filter(|element| is_primary(element)).count() > 1 {
+            self.allow(Quirk::TwoPrimaries, path)?;
+        }
+        one_primary(elements, None);
         Ok(())
     }
 }
 
-/// A list of roles whose elements cannot be read is refused, never taken for an empty one: that would take away all
-/// that the user has. Blank elements beside readable ones are left out.
-fn roles_of(path: &str, list: &[Value]) -> Result<Vec<Value>, ScimError> {
-    let mut read = Vec::with_capacity(list.len());
-    for value in list {
-        match roles::read_element(value) {
-            Some(element) if element.contains_key("value") => read.push(element),
-            None if is_blank(Some(value)) => {}
-            _ => return Err(wrong(path, "must hold roles: strings, or objects with a value")),
-        }
-    }
-    if read.is_empty() && !list.is_empty() {
-        return Err(wrong(path, "must hold roles: strings, or objects with a value"));
-    }
-    let elements = roles::merged(read);
-    let mut elements: Vec<Value> = elements.into_iter().map(Value::Object).collect();
-    one_primary(&mut elements, None);
-    Ok(elements)
+fn is_primary(element: &Value) -> bool {
+    element.get("primary") == Some(&Value::Bool(true))
 }
 
 /// At most one element is primary: `winner` if it is, else the first that is.
 pub(crate) fn one_primary(elements: &mut [Value], winner: Option<usize>) {
-    let is_primary = |element: &Value| element.get("primary") == Some(&Value::Bool(true));
     let winner = winner
         .filter(|index| elements.get(*index).is_some_and(is_primary))
         .or_else(|| elements.iter().position(is_primary));

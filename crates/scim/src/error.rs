@@ -7,7 +7,7 @@ use std::fmt;
 /// URN of the error message schema.
 pub const ERROR_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
-/// The detail keyword of a 4xx answer (RFC 7644 table 9).
+/// The detail keyword of a 4xx answer (RFC 7644 table 9, RFC 9865 table 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ScimType {
     /// The filter is not understood, or not allowed on the attribute.
@@ -30,6 +30,12 @@ pub enum ScimType {
     InvalidVers,
     /// The request would put personal data into a URI.
     Sensitive,
+    /// A cursor that was not given out for this query (RFC 9865 section 2.1).
+    InvalidCursor,
+    /// A cursor whose place is no longer known (RFC 9865 section 2.1).
+    ExpiredCursor,
+    /// `count` is no number, or another one than the cursor was given out for (RFC 9865 section 2.1).
+    InvalidCount,
 }
 
 impl ScimType {
@@ -47,6 +53,9 @@ impl ScimType {
             Self::InvalidValue => "invalidValue",
             Self::InvalidVers => "invalidVers",
             Self::Sensitive => "sensitive",
+            Self::InvalidCursor => "invalidCursor",
+            Self::ExpiredCursor => "expiredCursor",
+            Self::InvalidCount => "invalidCount",
         }
     }
 }
@@ -91,6 +100,9 @@ impl ScimError {
         invalid_value, 400, Some(ScimType::InvalidValue), "400 `invalidValue`.";
         invalid_vers, 400, Some(ScimType::InvalidVers), "400 `invalidVers`.";
         sensitive, 400, Some(ScimType::Sensitive), "400 `sensitive`.";
+        invalid_cursor, 400, Some(ScimType::InvalidCursor), "400 `invalidCursor`.";
+        expired_cursor, 400, Some(ScimType::ExpiredCursor), "400 `expiredCursor`.";
+        invalid_count, 400, Some(ScimType::InvalidCount), "400 `invalidCount`.";
         unauthorized, 401, None, "401: no or a wrong credential.";
         forbidden, 403, None, "403: the credential may not do this.";
         not_found, 404, None, "404: no such resource or endpoint.";

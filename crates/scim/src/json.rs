@@ -184,6 +184,16 @@ pub(crate) fn count_values(value: &Value) -> usize {
     }
 }
 
+/// Bytes of the texts in `value`, and one for anything else: what it costs to look at it.
+pub(crate) fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => 1 + text.len(),
+        Value::Array(list) => 1 + list.iter().map(weight).sum::<usize>(),
+        Value::Object(map) => 1 + map.values().map(weight).sum::<usize>(),
+        _ => 1,
+    }
+}
+
 /// A boolean, or a string that spells one.
 pub(crate) fn truth(value: &Value) -> Option<bool> {
     match value {

@@ -14,10 +14,12 @@
 //!   difference whose cost is that of the request.
 //! - Passwords are never kept; error details and `Debug` texts name attributes, never values.
 
+pub mod bulk;
 mod coerce;
 mod error;
 pub mod filter;
 mod json;
+mod leaver;
 pub mod limits;
 mod list;
 mod members;
@@ -30,11 +32,14 @@ mod resource;
 pub mod roles;
 pub mod schema;
 mod select;
+mod sort;
+pub mod tolerance;
 
 pub use error::{ERROR_SCHEMA, ScimError, ScimType};
 pub use filter::{Filter, IndexKey, Lookup, MembersUse};
 pub use json::parse_json;
-pub use list::{LIST_RESPONSE_SCHEMA, ListQuery, SEARCH_REQUEST_SCHEMA, list_response};
+pub use leaver::{patch_deactivates, resource_deactivates};
+pub use list::{LIST_RESPONSE_SCHEMA, ListAnswer, ListQuery, SEARCH_REQUEST_SCHEMA, list_response};
 pub use members::{MemberKind, MemberRef};
 pub use meta::{EntityTag, Precondition, location, meta};
 pub use note::{Dialect, Note, NoteKind};
@@ -45,3 +50,4 @@ pub use resource::{Difference, Email, Resource};
 pub use roles::RoleValue;
 pub use schema::ResourceKind;
 pub use select::{Selected, Selection};
+pub use sort::{SortBy, SortKey};

@@ -36,3 +36,10 @@ pub const PAGE_MAX: usize = 200;
 pub const NOTES_MAX: usize = 50;
 /// Most entity tags in one `If-Match` or `If-None-Match`.
 pub const ENTITY_TAGS_MAX: usize = 32;
+/// Most operations in one bulk request: each is carried out as a request of its own.
+pub const BULK_OPERATIONS_MAX: usize = 1_000;
+/// Largest bulk request, in bytes: a thousand ordinary users.
+pub const BULK_BYTES_MAX: usize = 1024 * 1024;
+/// Most bytes of text that the operations of one PATCH may look at together: each may look at every value of a
+/// list. Some 100 ms of one core; real ones look at some kilobytes.
+pub const PATCH_BYTES_LOOKED_AT_MAX: usize = 64 * 1024 * 1024;

@@ -3,7 +3,7 @@
 use crate::error::ScimError;
 use crate::json::parse_json;
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fmt;
 
 /// URN of the list answer.
@@ -28,6 +28,8 @@ pub struct ListQuery {
     pub sort_by: Option<String>,
     /// `sortOrder` is `descending`.
     pub descending: bool,
+    /// `cursor` (RFC 9865): empty for the first page. Asks for pages by cursor instead of by index.
+    pub cursor: Option<String>,
 }
 
 /// A filter can hold personal values: only whether it is there is shown.
@@ -51,21 +53,49 @@ impl Default for ListQuery {
             excluded_attributes: None,
             sort_by: None,
             descending: false,
+            cursor: None,
         }
     }
 }
 
 impl ListQuery {
+    /// The parameters that are read, by their canonical names.
+    pub const PARAMETERS: [&'static str; 8] = [
+        "filter",
+        "startIndex",
+        "count",
+        "attributes",
+        "excludedAttributes",
+        "sortBy",
+        "sortOrder",
+        "cursor",
+    ];
+
     /// Reads decoded query parameters; unknown ones are ignored.
     ///
     /// # Errors
-    /// `invalidValue` when `startIndex` or `count` is no whole number.
+    /// `invalidValue` when `startIndex` or `count` is no whole number or `sortOrder` none of its two words;
+    /// `invalidCount` for `count` beside `cursor`.
     pub fn parse<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, ScimError> {
         let mut query = Self::default();
+        let mut count = Ok(());
         for (name, value) in parameters {
-            query.set(name, value)?;
+            if name.eq_ignore_ascii_case("count") {
+                count = query.set(name, value);
+            } else {
+                query.set(name, value)?;
+            }
         }
-        Ok(query)
+        query.checked(count)
+    }
+
+    /// What is wrong with `count` has another keyword where pages are by cursor (RFC 9865 section 2.1).
+    fn checked(self, count: Result<(), ScimError>) -> Result<Self, ScimError> {
+        match count {
+            Err(error) if self.cursor.is_some() => Err(ScimError::invalid_count(error.detail)),
+            Err(error) => Err(error),
+            Ok(()) => Ok(self),
+        }
     }
 
     /// Reads the body of `POST …/.search`.
@@ -77,18 +107,34 @@ impl ListQuery {
             return Err(ScimError::invalid_syntax("the body is not a JSON object"));
         };
         let mut query = Self::default();
+        let mut count = Ok(());
         for (name, value) in &body {
-            match value {
-                Value::String(text) => query.set(name, text)?,
-                Value::Number(number) => query.set(name, &number.to_string())?,
+            let text = match value {
+                Value::String(text) => text.clone(),
+                Value::Number(number) => number.to_string(),
                 Value::Array(list) => {
                     let names: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
-                    query.set(name, &names.join(","))?;
+                    names.join(",")
                 }
-                _ => {}
+                Value::Null => continue,
+                Value::Bool(_) | Value::Object(_) => match Self::is_known(name) {
+                    true => return Err(ScimError::invalid_value(format!("{name} has the wrong type"))),
+                    false => continue,
+                },
+            };
+            if name.eq_ignore_ascii_case("count") {
+                count = query.set(name, &text);
+            } else {
+                query.set(name, &text)?;
             }
         }
-        Ok(query)
+        query.checked(count)
+    }
+
+    fn is_known(name: &str) -> bool {
+        Self::PARAMETERS
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), ScimError> {
@@ -100,7 +146,8 @@ impl ListQuery {
             "attributes" => self.attributes = given(),
             "excludedattributes" => self.excluded_attributes = given(),
             "sortby" => self.sort_by = given(),
-            "sortorder" => self.descending = value.trim().eq_ignore_ascii_case("descending"),
+            "sortorder" => self.descending = is_descending(value)?,
+            "cursor" => self.cursor = Some(value.trim().to_owned()),
             _ => {}
         }
         Ok(())
@@ -120,16 +167,64 @@ fn whole(name: &str, value: &str) -> Result<usize, ScimError> {
     Ok(digits.parse().unwrap_or(usize::MAX))
 }
 
+/// `sortOrder`; ascending when not given (RFC 7644 section 3.4.2.3).
+fn is_descending(value: &str) -> Result<bool, ScimError> {
+    match value.trim() {
+        "" => Ok(false),
+        word if word.eq_ignore_ascii_case("ascending") => Ok(false),
+        word if word.eq_ignore_ascii_case("descending") => Ok(true),
+        _ => Err(ScimError::invalid_value(
+            "sortOrder must be ascending or descending",
+        )),
+    }
+}
+
+/// One page of a list (RFC 7644 section 3.4.2, RFC 9865 section 2).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ListAnswer {
+    /// How many resources match; none when that is not known.
+    pub total: Option<usize>,
+    /// Place of the first resource, from 1; none for pages by cursor.
+    pub start_index: Option<usize>,
+    /// Leads to the next page, if there is one.
+    pub next_cursor: Option<String>,
+    /// Leads to the page before, if there is one.
+    pub previous_cursor: Option<String>,
+    /// This page.
+    pub resources: Vec<Value>,
+}
+
+impl ListAnswer {
+    /// The body.
+    #[must_use]
+    pub fn into_json(self) -> Value {
+        let mut map = Map::new();
+        let mut put = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                map.insert(name.to_owned(), value);
+            }
+        };
+        put("schemas", Some(json!([LIST_RESPONSE_SCHEMA])));
+        put("totalResults", self.total.map(Value::from));
+        put("startIndex", self.start_index.map(Value::from));
+        put("itemsPerPage", Some(self.resources.len().into()));
+        put("nextCursor", self.next_cursor.map(Value::from));
+        put("previousCursor", self.previous_cursor.map(Value::from));
+        put("Resources", Some(Value::Array(self.resources)));
+        Value::Object(map)
+    }
+}
+
 /// A list answer. `total` counts all matches, `resources` is this page. A page beyond the end is empty.
 #[must_use]
 pub fn list_response(total: usize, start_index: usize, resources: Vec<Value>) -> Value {
-    json!({
-        "schemas": [LIST_RESPONSE_SCHEMA],
-        "totalResults": total,
-        "startIndex": start_index,
-        "itemsPerPage": resources.len(),
-        "Resources": resources,
-    })
+    let answer = ListAnswer {
+        total: Some(total),
+        start_index: Some(start_index),
+        resources,
+        ..ListAnswer::default()
+    };
+    answer.into_json()
 }
 
 #[cfg(test)]
@@ -167,6 +262,30 @@ mod tests {
             ("attributes", "userName,emails.value"),
         ]);
         assert_eq!(ListQuery::parse_search(body), query);
+    }
+
+    /// RFC 9865 section 2: an empty cursor asks for the first page; section 2.1: a bad count is `invalidCount`.
+    #[test]
+    fn a_cursor_may_be_empty_and_changes_what_a_bad_count_is_called() {
+        use crate::error::ScimType;
+        let query = ListQuery::parse([("cursor", ""), ("count", "7")]).unwrap();
+        assert_eq!((query.cursor.as_deref(), query.count), (Some(""), 7));
+        assert_eq!(ListQuery::parse([("count", "7")]).unwrap().cursor, None);
+        for (parameters, expected) in [
+            ([("count", "x"), ("cursor", "")], ScimType::InvalidCount),
+            ([("count", "x"), ("filter", "")], ScimType::InvalidValue),
+            ([("sortOrder", "up"), ("count", "1")], ScimType::InvalidValue),
+        ] {
+            assert_eq!(
+                ListQuery::parse(parameters).unwrap_err().scim_type,
+                Some(expected)
+            );
+        }
+        let body = br#"{"cursor":"","count":"x"}"#;
+        let error = ListQuery::parse_search(body).unwrap_err();
+        assert_eq!(error.scim_type, Some(ScimType::InvalidCount));
+        assert!(ListQuery::parse_search(br#"{"count":true}"#).is_err());
+        assert!(ListQuery::parse_search(br#"{"filter":null,"x":{}}"#).is_ok());
     }
 
     #[test]

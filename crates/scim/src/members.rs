@@ -2,6 +2,8 @@
 
 use crate::error::ScimError;
 use crate::limits::MEMBERS_PER_REQUEST_MAX;
+use crate::note::{Dialect, Notes};
+use crate::tolerance::Quirk;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 
@@ -52,7 +54,43 @@ impl MemberRef {
 /// The same id twice is one member.
 ///
 /// # Errors
-/// `invalidValue` for an element without an id, 413 above [`MEMBERS_PER_REQUEST_MAX`].
+/// `invalidValue` for an element without an id, 413 above [`MEMBERS_PER_REQUEST_MAX`]; in strict dialect what
+/// the table of tolerance says.
+pub(crate) fn read_noting(
+    value: &Value,
+    dialect: Dialect,
+    notes: &mut Notes,
+) -> Result<Vec<MemberRef>, ScimError> {
+    let elements = value
+        .as_array()
+        .map_or(std::slice::from_ref(value), Vec::as_slice);
+    if !value.is_null() {
+        if !value.is_array() {
+            notes.allow(dialect, Quirk::MemberText, "members")?;
+        }
+        for element in elements {
+            if let Some(quirk) = deviation(element) {
+                notes.allow(dialect, quirk, "members")?;
+            }
+        }
+    }
+    read(value)
+}
+
+/// In what a member deviates from an object with `value`.
+fn deviation(element: &Value) -> Option<Quirk> {
+    match element {
+        Value::Object(map) => match member(map, "value") {
+            None | Some(Value::Null) => member(map, "$ref").map(|_| Quirk::ReferenceForValue),
+            Some(Value::Number(_)) => Some(Quirk::ScalarForText),
+            Some(_) => None,
+        },
+        Value::String(_) | Value::Number(_) => Some(Quirk::MemberText),
+        Value::Null | Value::Bool(_) | Value::Array(_) => None,
+    }
+}
+
+/// As [`read_noting`] in the tolerant dialect, leaving no trace.
 pub(crate) fn read(value: &Value) -> Result<Vec<MemberRef>, ScimError> {
     let list = match value {
         Value::Null => return Ok(Vec::new()),

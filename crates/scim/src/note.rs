@@ -1,7 +1,8 @@
 //! What tolerance did to a request: for logs and warnings, never holding a value.
 
-use crate::error::printable;
+use crate::error::{ScimError, printable};
 use crate::limits::NOTES_MAX;
+use crate::tolerance::{Place, Quirk, Tolerated};
 
 /// How exactly a request must follow the RFC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -37,17 +38,30 @@ pub struct Note {
     pub path: String,
 }
 
-/// Collects notes, up to [`NOTES_MAX`].
+/// Collects what tolerance did: notes, up to [`NOTES_MAX`], and which rows of its table were used.
 #[derive(Debug, Default)]
-pub(crate) struct Notes(pub(crate) Vec<Note>);
+pub(crate) struct Notes {
+    pub(crate) list: Vec<Note>,
+    pub(crate) tolerated: Tolerated,
+}
 
 impl Notes {
     pub(crate) fn add(&mut self, kind: NoteKind, path: &str) {
-        if self.0.len() < NOTES_MAX {
-            self.0.push(Note {
+        if self.list.len() < NOTES_MAX {
+            self.list.push(Note {
                 kind,
                 path: printable(path).into_owned(),
             });
         }
+    }
+
+    /// See [`Quirk::allow`], for a body.
+    pub(crate) fn allow(&mut self, dialect: Dialect, quirk: Quirk, path: &str) -> Result<(), ScimError> {
+        quirk.allow(dialect, &mut self.tolerated, Place::Body, path)
+    }
+
+    /// See [`Quirk::allow`], for a path or a filter. The path itself can hold values: it is not shown.
+    pub(crate) fn allow_path(&mut self, dialect: Dialect, quirk: Quirk) -> Result<(), ScimError> {
+        quirk.allow(dialect, &mut self.tolerated, Place::Path, "path")
     }
 }

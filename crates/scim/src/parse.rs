@@ -9,6 +9,7 @@ use crate::note::{Dialect, Note, NoteKind, Notes};
 use crate::path::{AttrRef, Named, has_prefix, resolve};
 use crate::resource::Resource;
 use crate::schema::{AttributeType, ResourceKind, Schema};
+use crate::tolerance::{Quirk, Tolerated};
 use serde_json::{Map, Value};
 
 /// What a POST or PUT says.
@@ -16,10 +17,14 @@ use serde_json::{Map, Value};
 pub struct ParsedResource {
     /// The resource without its members. A user's `active` is always there (true when not sent).
     pub resource: Resource,
+    /// Whether the body says anything about `active`.
+    pub says_active: bool,
     /// A group's members: none when the body does not name them, empty when it names none.
     pub members: Option<Vec<MemberRef>>,
     /// What was left out.
     pub notes: Vec<Note>,
+    /// Which deviations from the RFCs it held.
+    pub tolerated: Tolerated,
 }
 
 /// Reads and validates a whole resource.
@@ -53,13 +58,17 @@ pub fn read_resource(kind: ResourceKind, dialect: Dialect, body: Value) -> Resul
         attributes: Map::new(),
         members: None,
         values: 0,
+        named: Vec::new(),
+        used: Vec::new(),
     };
     reader.object(&body, true)?;
+    reader.check_schemas()?;
     let Reader {
         mut attributes,
         members,
         ..
     } = reader;
+    let says_active = attributes.contains_key("active");
     if kind == ResourceKind::User {
         attributes.entry("active").or_insert(Value::Bool(true));
     }
@@ -67,8 +76,10 @@ pub fn read_resource(kind: ResourceKind, dialect: Dialect, body: Value) -> Resul
     check_required(&resource)?;
     Ok(ParsedResource {
         resource,
+        says_active,
         members,
-        notes: notes.0,
+        notes: notes.list,
+        tolerated: notes.tolerated,
     })
 }
 
@@ -92,22 +103,36 @@ struct Reader<'a> {
     attributes: Map<String, Value>,
     members: Option<Vec<MemberRef>>,
     values: usize,
+    /// What `schemas` names; none when it is missing or empty.
+    named: Vec<String>,
+    /// Extensions in the body.
+    used: Vec<&'static Schema>,
 }
 
 impl Reader<'_> {
     fn object(&mut self, body: &Map<String, Value>, outermost: bool) -> Result<(), ScimError> {
         for (key, value) in body {
             if key.eq_ignore_ascii_case("schemas") {
-                check_schemas(self.kind, self.coercer.dialect, value)?;
+                self.named = read_schemas(value)?;
+                if !value.is_array() && !self.named.is_empty() {
+                    self.coercer.allow(Quirk::SchemasMissing, "schemas")?;
+                }
                 continue;
             }
             if key.eq_ignore_ascii_case("password") {
+                self.coercer.allow(Quirk::Password, "the body")?;
                 self.coercer.notes.add(NoteKind::Password, "password");
                 continue;
             }
             match resolve(self.kind, key) {
-                Some(Named::Attribute(path)) if path.sub.is_none() => self.attribute(&path, value)?,
+                Some(Named::Attribute(path)) if path.sub.is_none() => {
+                    if let Some(quirk) = key_deviation(&path, key) {
+                        self.coercer.allow(quirk, path.attribute.name)?;
+                    }
+                    self.attribute(&path, value)?;
+                }
                 Some(Named::Core) if outermost => {
+                    self.coercer.allow(Quirk::CoreUrnKey, "the body")?;
                     if let Some(inner) = object_or_null(key, value)? {
                         self.object(inner, false)?;
                     }
@@ -124,6 +149,9 @@ impl Reader<'_> {
     }
 
     fn extension(&mut self, schema: &'static Schema, body: &Map<String, Value>) -> Result<(), ScimError> {
+        if !self.used.iter().any(|used| used.id == schema.id) {
+            self.used.push(schema);
+        }
         for (key, value) in body {
             match schema.attribute(key) {
                 Some(attribute) => {
@@ -142,17 +170,60 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// `schemas` may be missing, empty or name extensions that are not known, but when it names anything it
+    /// must name this resource type's core schema.
+    fn check_schemas(&mut self) -> Result<(), ScimError> {
+        let (core, extensions) = (self.kind.schema().id, self.kind.extensions());
+        if self.named.is_empty() {
+            return self.coercer.allow(Quirk::SchemasMissing, "schemas");
+        }
+        let names = |urn: &str| {
+            self.named
+                .iter()
+                .any(|named| named.trim().eq_ignore_ascii_case(urn))
+        };
+        if !names(core) {
+            let old = self
+                .named
+                .iter()
+                .any(|urn| has_prefix(urn, "urn:scim:schemas:core:1."));
+            return Err(if old {
+                ScimError::invalid_vers("the body is of SCIM 1.1; this server speaks SCIM 2.0")
+            } else {
+                ScimError::invalid_syntax(format!("schemas does not name {core}"))
+            });
+        }
+        let known = |urn: &str| {
+            let urn = urn.trim();
+            urn.eq_ignore_ascii_case(core) || extensions.iter().any(|e| urn.eq_ignore_ascii_case(e.id))
+        };
+        let unknown = self.named.iter().any(|urn| !known(urn));
+        let unlisted = self.used.iter().any(|schema| !names(schema.id));
+        if unknown {
+            self.coercer.allow(Quirk::SchemaUnknown, "schemas")?;
+        }
+        if unlisted {
+            self.coercer.allow(Quirk::ExtensionNotListed, "schemas")?;
+        }
+        Ok(())
+    }
+
     fn attribute(&mut self, path: &AttrRef, value: &Value) -> Result<(), ScimError> {
         if path.is_core("members", None) {
             if self.members.is_some() {
                 return Err(twice("members"));
             }
-            if !value.is_null() {
-                self.members = Some(members::read(value)?);
+            if value.is_null() {
+                let strict = self.coercer.dialect == Dialect::Strict;
+                self.members = strict.then(Vec::new);
+                return self.coercer.allow(Quirk::MembersNull, "members");
             }
+            let Coercer { dialect, notes } = &mut self.coercer;
+            self.members = Some(members::read_noting(value, *dialect, notes)?);
             return Ok(());
         }
         if path.attribute.is_read_only() {
+            self.coercer.allow(Quirk::ReadOnlyInBody, path.attribute.name)?;
             self.coercer.notes.add(NoteKind::ReadOnly, path.attribute.name);
             return Ok(());
         }
@@ -193,38 +264,26 @@ fn object_or_null<'a>(key: &str, value: &'a Value) -> Result<Option<&'a Map<Stri
     }
 }
 
-/// `schemas` may be missing, empty or name extensions that are not known, but when it names anything it
-/// must name this resource type's core schema.
-fn check_schemas(kind: ResourceKind, dialect: Dialect, value: &Value) -> Result<(), ScimError> {
+/// In what a key of a body deviates from the plain name of a core attribute.
+fn key_deviation(path: &AttrRef, key: &str) -> Option<Quirk> {
+    match (path.extension, has_prefix(key.trim(), "urn:")) {
+        (Some(_), true) => Some(Quirk::UrnKey),
+        (Some(_), false) => Some(Quirk::ExtensionWithoutUrn),
+        (None, true) => Some(Quirk::CoreUrnKey),
+        (None, false) => None,
+    }
+}
+
+/// The URNs in `schemas`; a single string is one of them.
+fn read_schemas(value: &Value) -> Result<Vec<String>, ScimError> {
     let list = match value {
-        Value::Null if dialect == Dialect::Tolerant => return Ok(()),
+        Value::Null => return Ok(Vec::new()),
         Value::Array(list) => list.as_slice(),
-        Value::String(_) if dialect == Dialect::Tolerant => std::slice::from_ref(value),
-        _ => return Err(wrong("schemas", "must be a list of strings")),
+        single => std::slice::from_ref(single),
     };
-    if !list.iter().all(Value::is_string) {
-        return Err(wrong("schemas", "must be a list of strings"));
-    }
-    if list.is_empty() && dialect == Dialect::Tolerant {
-        return Ok(());
-    }
-    let core = kind.schema().id;
-    if list
-        .iter()
-        .filter_map(Value::as_str)
-        .any(|urn| urn.trim().eq_ignore_ascii_case(core))
-    {
-        return Ok(());
-    }
-    let old = list
-        .iter()
-        .filter_map(Value::as_str)
-        .any(|urn| has_prefix(urn, "urn:scim:schemas:core:1."));
-    Err(if old {
-        ScimError::invalid_vers("the body is of SCIM 1.1; this server speaks SCIM 2.0")
-    } else {
-        ScimError::invalid_syntax(format!("schemas does not name {core}"))
-    })
+    let urns = list.iter().map(|urn| urn.as_str().map(str::to_owned));
+    let urns: Option<Vec<String>> = urns.collect();
+    urns.ok_or_else(|| wrong("schemas", "must be a list of strings"))
 }
 
 /// Whether a null at `path` means “not sent” rather than “no value”: a missing `active` would be true.

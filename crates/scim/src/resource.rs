@@ -157,10 +157,13 @@ impl Resource {
     /// `active`; true when absent.
     #[must_use]
     pub fn active(&self) -> bool {
-        self.attributes
-            .get("active")
-            .and_then(Value::as_bool)
-            .unwrap_or(true)
+        self.assigned_active().unwrap_or(true)
+    }
+
+    /// `active`; none when it has no value.
+    #[must_use]
+    pub fn assigned_active(&self) -> Option<bool> {
+        self.attributes.get("active").and_then(Value::as_bool)
     }
 
     /// App roles: a user's own, or those a group gives (from its extension).

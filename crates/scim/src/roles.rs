@@ -5,6 +5,7 @@
 //! when it is an object that has a `value` member. An empty `value` falls back to `id`.
 
 use crate::json::{parse_json, truth};
+use crate::tolerance::{Quirk, Tolerated};
 use serde_json::{Map, Value};
 
 /// Key under which a normalised role element keeps the identity provider's own id. No schema has it, and no
@@ -50,6 +51,44 @@ pub(crate) fn read_element(raw: &Value) -> Option<Map<String, Value>> {
         Value::Null | Value::Bool(_) | Value::Array(_) => return None,
     };
     (!element.is_empty()).then_some(element)
+}
+
+/// In what an element deviates from a plain role object.
+pub(crate) fn deviations(raw: &Value) -> Tolerated {
+    let mut seen = Tolerated::NONE;
+    let text = match raw {
+        Value::Object(map) => {
+            object_deviations(map, &mut seen);
+            let value = map.iter().find(|(key, _)| key.eq_ignore_ascii_case("value"));
+            value.and_then(|(_, value)| value.as_str())
+        }
+        Value::String(text) => {
+            seen.add(Quirk::RoleText);
+            Some(text.as_str())
+        }
+        Value::Number(_) => {
+            seen.add(Quirk::RoleText);
+            None
+        }
+        Value::Null | Value::Bool(_) | Value::Array(_) => None,
+    };
+    if text.is_some_and(|text| as_role_document(text).is_some()) {
+        seen.add(Quirk::RoleJson);
+    }
+    seen
+}
+
+fn object_deviations(map: &Map<String, Value>, seen: &mut Tolerated) {
+    for (key, value) in map {
+        let quirk = match (key.to_ascii_lowercase().as_str(), value) {
+            ("displayname", _) => Quirk::RoleDisplayName,
+            ("id", _) => Quirk::RoleId,
+            ("primary", Value::String(_)) => Quirk::StringBoolean,
+            ("value" | "display" | "type", Value::Number(_)) => Quirk::ScalarForText,
+            _ => continue,
+        };
+        seen.add(quirk);
+    }
 }
 
 fn from_text(text: &str) -> Map<String, Value> {

@@ -6,12 +6,14 @@ use crate::stage::{Verdict, passed, run as stage, summary};
 use crate::tools::{cargo, root, succeeds};
 
 /// Name of the benchmark, folder of its crate, package.
-const BENCHMARKS: [(&str, &str, &str); 7] = [
+const BENCHMARKS: [(&str, &str, &str); 9] = [
     ("log_bench", "crates/eventlog", "rollcall-eventlog"),
+    ("kafka_bench", "crates/eventlog", "rollcall-eventlog"),
     ("fold_bench", "crates/projector", "rollcall-projector"),
     ("memory_bench", "crates/projector", "rollcall-projector"),
     ("restart_bench", "crates/projector", "rollcall-projector"),
     ("ingest_bench", "crates/ingest", "rollcall-ingest"),
+    ("scim_bench", "crates/ingest", "rollcall-ingest"),
     ("plan_bench", "crates/reconciler", "rollcall-reconciler"),
     ("engine_bench", "crates/rollcall", "rollcall"),
 ];

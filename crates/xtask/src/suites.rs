@@ -13,16 +13,19 @@ use crate::stage::{Verdict, passed, run as stage, summary};
 use crate::tools::{cargo, root, succeeds};
 use crate::venv;
 
-/// The suites, each with a connection of its own: what one leaves behind does not bother the next.
-const SUITES: [(&str, &str); 2] = [
-    ("tester", "tests/scim/tester_gate.py"),
-    ("sanity", "tests/scim/sanity_gate.py"),
+/// A suite: the name of its connection, the script that judges it, and how strictly the connection reads.
+/// Each has a connection of its own: what one leaves behind does not bother the next.
+const SUITES: [(&str, &str, &str); 3] = [
+    ("tester", "tests/scim/tester_gate.py", "tolerant"),
+    ("strict", "tests/scim/tester_gate.py", "strict"),
+    ("sanity", "tests/scim/sanity_gate.py", "tolerant"),
 ];
 /// How long a program may take until it serves.
 const START_MAX: Duration = Duration::from_secs(60);
 /// What the simulator lets in, and the tokens of the connections: known to everybody, on loopback only.
-const ENVIRONMENT: [(&str, &str); 4] = [
+const ENVIRONMENT: [(&str, &str); 5] = [
     ("TESTER_TOKEN", "suite-tester-token-0001"),
+    ("STRICT_TOKEN", "suite-strict-token-0001"),
     ("SANITY_TOKEN", "suite-sanity-token-0001"),
     ("FLUENT_PASSWORD", "sim-password"),
     ("FLUENT_CLIENT_SECRET", "sim-client-secret"),
@@ -52,7 +55,8 @@ pub(crate) fn run() -> Result<Verdict> {
     let mut server = Served::run(&binary, &folder)?;
     let base = format!("http://{}/scim/v2", server.address);
     let mut good = true;
-    for (name, gate) in SUITES {
+    for (name, gate, dialect) in SUITES {
+        println!("-- {gate}, {dialect} connection");
         let mut suite = Command::new(&python);
         suite.current_dir(root()).arg(gate).arg(&base);
         suite.env("SCIM_TOKEN", token(name));
@@ -73,9 +77,11 @@ fn token(suite: &str) -> &'static str {
 fn config(fluent: &str) -> String {
     let connections: String = SUITES
         .iter()
-        .map(|(name, _)| {
+        .map(|(name, _, dialect)| {
             let token = name.to_ascii_uppercase();
-            format!("[[tenant.connection]]\nname = \"{name}\"\ntoken_env = \"{token}_TOKEN\"\n")
+            format!(
+                "[[tenant.connection]]\nname = \"{name}\"\ndialect = \"{dialect}\"\ntoken_env = \"{token}_TOKEN\"\n"
+            )
         })
         .collect();
     format!(

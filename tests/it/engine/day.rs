@@ -102,6 +102,8 @@ async fn health_metrics_and_status_tell_how_it_is() {
             &["Agent_CHIC-01_Associate"],
         )
         .await;
+    // Else the leaver may overtake its own hire, which then never was usable.
+    world.converged().await;
     world
         .set_active(
             Entra,
@@ -357,7 +359,13 @@ async fn check_tells_good_from_bad() {
     .await;
     let told = world.command_with_secrets(&["check"]).await;
     assert_eq!(told.code, 0, "{told:?}");
-    for words in ["7 roles, 1 retailers, 2 locations", "rules: 1, groups: 1"] {
+    for words in [
+        "7 roles, 1 retailers, 2 locations",
+        "rules: 1, groups: 1",
+        "connection acme/entra",
+        "/scim/v2, tolerant",
+        "all roles and places are there",
+    ] {
         assert!(told.out.contains(words), "{words}: {}", told.out);
     }
     let json = world.command_with_secrets(&["--json", "check"]).await.json();
@@ -371,6 +379,19 @@ async fn check_tells_good_from_bad() {
         "without its secrets it is no configuration"
     );
 
+    let unknown = RULES
+        .replace("\"Viewer\"", "\"Voyeur\"")
+        .replace("MILW-01", "MILW-02");
+    world.write("rules.json", &unknown);
+    let told = world.command_with_secrets(&["check"]).await;
+    assert_eq!(told.code, 0, "what Fluent has not may come: {told:?}");
+    for words in [
+        "warning",
+        "role Voyeur (rules[0])",
+        "app role Agent_MILW-02_Associate (groups[0])",
+    ] {
+        assert!(told.out.contains(words), "{words}: {}", told.out);
+    }
     world.write("rules.json", "{\"rules\": [{}]}");
     let told = world.command_with_secrets(&["check"]).await;
     assert!(told.code == 1 && told.out.contains("rules[0]"), "{told:?}");

@@ -2,12 +2,14 @@
 //! that run commands. Every test waits for conditions; what it expects of Fluent it works out by itself.
 
 mod acts;
+#[path = "../../../crates/ingest/tests/it/certificate.rs"]
+mod certificate;
 mod fleet;
-mod harness;
-mod idp;
+pub(crate) mod harness;
+pub(crate) mod idp;
 mod journal;
 mod model;
-mod process;
+pub(crate) mod process;
 
 mod corners;
 mod damaged;
@@ -18,3 +20,5 @@ mod killed;
 mod rules;
 mod secrecy;
 mod stopped;
+mod tls;
+mod tokens;

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::{files, is_rust};
 
 /// Modules that decide: no async, clock, I/O or randomness. Each is a file `<name>.rs` or a folder `<name>/`.
-const DECIDING: [&str; 4] = [
+const DECIDING: [&str; 5] = [
     "crates/ingest/src/decide",
+    "crates/ingest/src/traps",
     "crates/projector/src/fold",
     "crates/projector/src/access",
     "crates/reconciler/src/plan",

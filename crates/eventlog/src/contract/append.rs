@@ -210,6 +210,15 @@ pub enum AppendError {
         /// What the engine said.
         reason: String,
     },
+    /// What the log is kept in was deleted or replaced by something else behind its back. Nothing more is
+    /// written; the records of this append may stand where nobody reads them.
+    #[error("append to {stream}: the log is no longer what it was: {reason}")]
+    Replaced {
+        /// The stream.
+        stream: Stream,
+        /// What was found instead.
+        reason: String,
+    },
 }
 
 impl AppendError {
@@ -220,7 +229,9 @@ impl AppendError {
             Self::EmptyBatch { .. } | Self::BatchTooLarge { .. } | Self::RecordTooLarge { .. } => {
                 Retry::Never
             }
-            Self::NotDurable { .. } | Self::Poisoned { .. } | Self::Closed { .. } => Retry::AfterRestart,
+            Self::NotDurable { .. } | Self::Poisoned { .. } | Self::Closed { .. } | Self::Replaced { .. } => {
+                Retry::AfterRestart
+            }
             Self::Unavailable { .. } => Retry::Later,
         }
     }
@@ -228,7 +239,10 @@ impl AppendError {
     /// Whether the records may be in the log although the append was not acknowledged.
     #[must_use]
     pub const fn may_have_been_written(&self) -> bool {
-        matches!(self, Self::NotDurable { .. } | Self::Unavailable { .. })
+        matches!(
+            self,
+            Self::NotDurable { .. } | Self::Unavailable { .. } | Self::Replaced { .. }
+        )
     }
 }
 

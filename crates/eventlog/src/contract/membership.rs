@@ -17,8 +17,8 @@ pub struct Assignment {
     pub partitions: BTreeSet<Partition>,
 }
 
-/// The share of a stream's partitions that this process has among several: nobody else acts on them for as long
-/// as [`Membership::remaining`] says.
+/// The share of a stream's partitions that this process has among several: nobody else acts on them for as
+/// long as [`Membership::remaining`] says.
 pub trait Membership: fmt::Debug + Send + Sync + 'static {
     /// The stream whose partitions are shared out.
     fn stream(&self) -> Stream;
@@ -31,7 +31,7 @@ pub trait Membership: fmt::Debug + Send + Sync + 'static {
     /// this process is not known to belong to the group.
     fn remaining(&self) -> Option<Duration>;
 
-    /// Says that nothing is in flight any more for partitions that were taken away, so that they may be handed
-    /// on. Those that are never released are handed on when the lease has run out.
+    /// Says that nothing is in flight any more for partitions that were taken away, so that they may be
+    /// handed on. Those that are never released are handed on when the lease has run out.
     fn released(&self, partitions: &[Partition]);
 }

@@ -267,6 +267,15 @@ pub enum ReadError {
         /// What the engine said.
         reason: String,
     },
+    /// What the log is kept in was deleted or replaced by something else behind its back. Never a fresh
+    /// start.
+    #[error("read of {stream}: the log is no longer what it was: {reason}")]
+    Replaced {
+        /// The stream.
+        stream: Stream,
+        /// What was found instead.
+        reason: String,
+    },
 }
 
 impl ReadError {
@@ -275,7 +284,7 @@ impl ReadError {
     pub const fn retry(&self) -> Retry {
         match self {
             Self::UnknownPartition { .. } => Retry::Never,
-            Self::AfterEnd { .. } | Self::Damaged(_) => Retry::AfterRestart,
+            Self::AfterEnd { .. } | Self::Damaged(_) | Self::Replaced { .. } => Retry::AfterRestart,
             Self::Storage { .. } | Self::Unavailable { .. } => Retry::Later,
         }
     }

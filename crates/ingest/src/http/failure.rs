@@ -33,6 +33,8 @@ pub(crate) struct Failure {
     pub(crate) challenge: Option<&'static str>,
     /// The connection is to be closed: the body was not read to its end.
     pub(crate) close: bool,
+    /// A member is named that is nobody here.
+    pub(crate) nobody: bool,
 }
 
 impl Failure {
@@ -45,6 +47,7 @@ impl Failure {
             allow: None,
             challenge: None,
             close: false,
+            nobody: false,
         }
     }
 
@@ -76,7 +79,7 @@ impl Failure {
     pub(crate) fn precondition() -> Self {
         Self::new(
             StatusCode::PRECONDITION_FAILED,
-            "the resource does not have the version that If-Match names",
+            "the resource does not have the version that the condition asks for",
         )
     }
 
@@ -85,6 +88,17 @@ impl Failure {
         Self {
             retry_after: Some(seconds),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
+    }
+
+    /// 429: the tenant asks for more than its rate; it may come again after these seconds.
+    pub(crate) fn too_fast(seconds: u32) -> Self {
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "more requests than this tenant may send in a second",
+            )
         }
     }
 

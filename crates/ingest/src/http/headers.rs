@@ -1,7 +1,7 @@
 //! What the headers of a request say: credential, media types, preconditions, request id. Pure.
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderName, Version};
 use rollcall_domain::REQUEST_ID_MAX;
 use rollcall_scim::Precondition;
 
@@ -83,6 +83,18 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
         _ => true,
     });
     json && utf8
+}
+
+/// Whether the body is as it is written: no coding is undone here (RFC 9110 section 8.4).
+pub(crate) fn is_plain(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Whether one host is named, as HTTP/1.1 wants it (RFC 9112 section 3.2): with none or two, servers on the
+/// way may disagree on whom the request is for.
+pub(crate) fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
+    version != Version::HTTP_11 || headers.get_all(HOST).iter().count() == 1
 }
 
 /// A request id that the client gave and that is safe to show in traces and headers.

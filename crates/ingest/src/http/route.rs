@@ -6,6 +6,10 @@ use percent::decode;
 /// Everything that the SCIM door answers, by path below `/scim/v2`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Endpoint {
+    /// The root itself: resources of all types.
+    Root,
+    /// `/.search`
+    RootSearch,
     /// `/Users`
     Users,
     /// `/Users/{id}`
@@ -30,12 +34,14 @@ pub(crate) enum Endpoint {
     Schema(String),
     /// `/Me` and below: not implemented, as RFC 7644 section 3.11 allows.
     Me,
-    /// `/Bulk`: not implemented yet.
+    /// `/Bulk`
     Bulk,
 }
 
 /// Labels of all endpoints, for traces and metrics: few, and without ids.
-pub(crate) const TEMPLATES: [&str; 14] = [
+pub(crate) const TEMPLATES: [&str; 18] = [
+    "/",
+    "/.search",
     "/Users",
     "/Users/{id}",
     "/Users/.search",
@@ -49,6 +55,8 @@ pub(crate) const TEMPLATES: [&str; 14] = [
     "/Schemas/{urn}",
     "/Me",
     "/Bulk",
+    "/oauth/token",
+    "/.well-known/oauth-authorization-server",
     UNKNOWN,
 ];
 
@@ -59,6 +67,8 @@ impl Endpoint {
     /// The endpoint's label: one of [`TEMPLATES`].
     pub(crate) const fn template(&self) -> &'static str {
         match self {
+            Self::Root => "/",
+            Self::RootSearch => "/.search",
             Self::Users => "/Users",
             Self::User(_) => "/Users/{id}",
             Self::UsersSearch => "/Users/.search",
@@ -80,14 +90,20 @@ impl Endpoint {
         match self {
             Self::Users | Self::Groups => "GET, POST",
             Self::User(_) | Self::Group(_) => "GET, PUT, PATCH, DELETE",
-            Self::UsersSearch | Self::GroupsSearch | Self::Bulk => "POST",
-            Self::ServiceProviderConfig
+            Self::UsersSearch | Self::GroupsSearch | Self::RootSearch | Self::Bulk => "POST",
+            Self::Root
+            | Self::ServiceProviderConfig
             | Self::ResourceTypes
             | Self::ResourceType(_)
             | Self::Schemas
             | Self::Schema(_) => "GET",
             Self::Me => "GET, POST, PUT, PATCH, DELETE",
         }
+    }
+
+    /// Whether it is one user or one group.
+    pub(crate) const fn is_one_resource(&self) -> bool {
+        matches!(self, Self::User(_) | Self::Group(_))
     }
 
     /// Whether it takes `method`.
@@ -99,7 +115,10 @@ impl Endpoint {
 /// The endpoint of a path below `/scim/v2`, such as `/Users/2819c223`. A slash at the end is tolerated.
 pub(crate) fn endpoint(path: &str) -> Option<Endpoint> {
     let path = path.strip_prefix('/').unwrap_or(path);
-    let path = path.strip_suffix('/').unwrap_or(path);
+    let path = path
+        .strip_suffix('/')
+        .filter(|path| !path.is_empty())
+        .unwrap_or(path);
     let (first, second) = match path.split_once('/') {
         None => (path, None),
         Some((first, second)) => (first, Some(second)),
@@ -109,6 +128,8 @@ pub(crate) fn endpoint(path: &str) -> Option<Endpoint> {
     }
     let Some(second) = second else {
         return match first {
+            "" => Some(Endpoint::Root),
+            ".search" => Some(Endpoint::RootSearch),
             "Users" => Some(Endpoint::Users),
             "Groups" => Some(Endpoint::Groups),
             "ServiceProviderConfig" => Some(Endpoint::ServiceProviderConfig),
@@ -174,6 +195,9 @@ mod tests {
     #[test]
     fn every_endpoint_is_found_by_its_path_and_has_a_label() {
         let all = [
+            ("", Endpoint::Root),
+            ("/", Endpoint::Root),
+            ("/.search", Endpoint::RootSearch),
             ("/Users", Endpoint::Users),
             ("/Users/", Endpoint::Users),
             ("/Users/a%2Fb", Endpoint::User("a/b".to_owned())),
@@ -203,9 +227,8 @@ mod tests {
     #[test]
     fn other_paths_lead_nowhere() {
         for path in [
-            "",
-            "/",
             "//",
+            "///",
             "/users",
             "/Users//",
             "/Users//x",

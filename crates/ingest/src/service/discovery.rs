@@ -1,5 +1,6 @@
 //! What this server can do, told from the same definitions that do it.
 
+use rollcall_scim::limits::{BULK_BYTES_MAX, BULK_OPERATIONS_MAX};
 use rollcall_scim::list_response;
 use rollcall_scim::schema::{self, Features};
 use serde_json::Value;
@@ -10,13 +11,17 @@ use crate::http::failure::Failure;
 
 /// Offered beyond filters and PATCH.
 const FEATURES: Features = Features {
-    sort: false,
+    sort: true,
+    cursor: true,
     etag: true,
-    bulk: None,
+    bulk: Some((BULK_OPERATIONS_MAX, BULK_BYTES_MAX)),
+    oauth: false,
 };
 
-pub(super) fn service_provider_config(base: &str) -> Answer {
-    answer(&schema::service_provider_config(base, FEATURES))
+/// `oauth`: the connection has OAuth clients.
+pub(super) fn service_provider_config(base: &str, oauth: bool) -> Answer {
+    let features = Features { oauth, ..FEATURES };
+    answer(&schema::service_provider_config(base, features))
 }
 
 pub(super) fn resource_types(base: &str, query: &str) -> Result<Answer, Failure> {

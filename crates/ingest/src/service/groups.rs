@@ -29,7 +29,7 @@ impl Service {
     pub(super) async fn create_group(&self, call: Call<'_>) -> Result<Answer, Failure> {
         let selection = call.selection(ResourceKind::Group)?;
         let parsed = parse_resource(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
-        self.note(&parsed.notes);
+        self.note(&parsed.notes, parsed.tolerated);
         let wanted = group_wanted(&parsed.resource);
         group_within_bounds(None, &wanted)?;
         let listed = parsed.members.unwrap_or_default();
@@ -52,6 +52,7 @@ impl Service {
             ))))
         };
         self.writer.carry_out(seat, id.0, false, decide).await?;
+        self.watch(seat, |traps, now| traps.group_made(id, !listed.is_empty(), now));
         let answer = self.show_group(StatusCode::CREATED, seat, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.group(id)),
@@ -63,6 +64,7 @@ impl Service {
         let selection = call.selection(ResourceKind::Group)?;
         call.fresh().await?;
         let group = live(call.seat, id, selection.wants("members"))?;
+        must_match(call.if_match().as_ref(), &group)?;
         let version = group_version(&group);
         if call.has_version(version) {
             return Ok(not_modified(version));
@@ -81,7 +83,7 @@ impl Service {
     pub(super) async fn replace_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
         let dialect = call.seat.connection.dialect;
         let parsed = parse_resource(ResourceKind::Group, dialect, call.body)?;
-        self.note(&parsed.notes);
+        self.note(&parsed.notes, parsed.tolerated);
         let wanted = group_wanted(&parsed.resource);
         let members = match parsed.members {
             Some(list) => Some(NetMembers::Replace(list)),
@@ -93,7 +95,7 @@ impl Service {
 
     pub(super) async fn patch_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
         let patch = parse_patch(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
-        self.note(&patch.notes);
+        self.note(&patch.notes, patch.tolerated);
         let members = (!patch.members.is_empty()).then(|| patch.members.net());
         let operations = patch.operations;
         let want = |group: &GroupResource| Ok(group_wanted(&apply(&writable_group(group), &operations)?));
@@ -101,16 +103,18 @@ impl Service {
     }
 
     pub(super) async fn delete_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
-        let if_match = call.if_match();
+        let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let decide = || {
             let group = live(call.seat, id, false)?;
             must_match(if_match.as_ref(), &group)?;
+            must_not_match(if_none_match.as_ref(), &group)?;
             let base = if_match.is_some().then_some(group.revision);
             Ok(Some(EventData::GroupDeleted(GroupDeleted { group: id, base })))
         };
         self.writer
             .carry_out(call.seat, id.0, if_match.is_some(), decide)
             .await?;
+        self.watch(call.seat, |traps, _| traps.group_settled(id));
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     }
 
@@ -123,12 +127,13 @@ impl Service {
         want: impl Fn(&GroupResource) -> Result<GroupWanted, Failure> + Sync,
     ) -> Result<Answer, Failure> {
         let selection = call.selection(ResourceKind::Group)?;
-        let if_match = call.if_match();
+        let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let seat = call.seat;
         let decide = || {
             let with_members = matches!(members, Some(NetMembers::Replace(_)));
             let mut group = live(seat, id, with_members)?;
             must_match(if_match.as_ref(), &group)?;
+            must_not_match(if_none_match.as_ref(), &group)?;
             let wanted = want(&group)?;
             group_within_bounds(Some(&group), &wanted)?;
             let members = member_change(seat, &mut group, members.as_ref())?;
@@ -151,6 +156,14 @@ impl Service {
         self.writer
             .carry_out(seat, id.0, if_match.is_some(), decide)
             .await?;
+        let filled = match &members {
+            Some(NetMembers::Replace(list)) => !list.is_empty(),
+            Some(NetMembers::Difference { add, .. }) => !add.is_empty(),
+            None => false,
+        };
+        if filled {
+            self.watch(seat, |traps, _| traps.group_settled(id));
+        }
         self.show_group(StatusCode::OK, seat, id, &selection)
     }
 
@@ -183,6 +196,14 @@ fn live(seat: &Seat, id: GroupId, with_members: bool) -> Result<GroupResource, F
 fn must_match(if_match: Option<&Precondition>, group: &GroupResource) -> Result<(), Failure> {
     match if_match {
         Some(precondition) if !precondition.matches(group_version(group)) => Err(Failure::precondition()),
+        _ => Ok(()),
+    }
+}
+
+/// `If-None-Match` of a write (RFC 9110 section 13.1.2): `*` is anything that is there.
+fn must_not_match(if_none_match: Option<&Precondition>, group: &GroupResource) -> Result<(), Failure> {
+    match if_none_match {
+        Some(precondition) if precondition.matches(group_version(group)) => Err(Failure::precondition()),
         _ => Ok(()),
     }
 }
@@ -234,7 +255,10 @@ fn resolve_all(seat: &Seat, listed: &[rollcall_scim::MemberRef]) -> Result<Vec<M
     for (index, member) in listed.iter().enumerate() {
         members.push(resolve(seat, member).ok_or_else(|| {
             let detail = format!("members[{index}].value names no user or group of this connection");
-            Failure::bad("invalidValue", detail)
+            Failure {
+                nobody: true,
+                ..Failure::bad("invalidValue", detail)
+            }
         })?);
     }
     Ok(members)

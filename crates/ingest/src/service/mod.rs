@@ -1,11 +1,13 @@
 //! The SCIM service: what each endpoint does with an admitted request.
 
+mod bulk;
 mod discovery;
 mod groups;
 mod list;
 mod query;
 mod represent;
 mod users;
+mod watch;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method, StatusCode};
+use rollcall_scim::tolerance::Tolerated;
 use rollcall_scim::{EntityTag, ListQuery, Note, Precondition, Resource, ResourceKind, Selection};
 use uuid::Uuid;
 
@@ -25,6 +28,10 @@ use crate::writer::{Writer, unsettled};
 use query::list_query;
 use represent::Links;
 
+/// What the endpoints of one kind list.
+const USERS: &[ResourceKind] = &[ResourceKind::User];
+const GROUPS: &[ResourceKind] = &[ResourceKind::Group];
+
 /// An admitted request within its bounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
@@ -33,6 +40,8 @@ pub(crate) struct Call<'a> {
     pub(crate) query: &'a str,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
+    /// When it came, on the clock of the tenant's rate, in milliseconds.
+    pub(crate) ticks: u64,
 }
 
 /// The service of all tenants.
@@ -53,19 +62,26 @@ impl Service {
 
     /// Carries out a request whose endpoint takes its method.
     pub(crate) async fn answer(&self, endpoint: &Endpoint, call: Call<'_>) -> Result<Answer, Failure> {
+        let outcome = self.carry_out(endpoint, call).await;
+        if let Err(failure) = &outcome {
+            self.watch_failure(endpoint, call, failure);
+        }
+        outcome
+    }
+
+    async fn carry_out(&self, endpoint: &Endpoint, call: Call<'_>) -> Result<Answer, Failure> {
         match endpoint {
             Endpoint::Users if *call.method == Method::POST => self.create_user(call).await,
             Endpoint::Groups if *call.method == Method::POST => self.create_group(call).await,
-            Endpoint::Users => {
-                self.list(call.seat, ResourceKind::User, list_query(call.query)?)
+            Endpoint::Users => self.list(call.seat, USERS, list_query(call.query)?).await,
+            Endpoint::Groups => self.list(call.seat, GROUPS, list_query(call.query)?).await,
+            Endpoint::Root => {
+                self.list(call.seat, &ResourceKind::ALL, list_query(call.query)?)
                     .await
             }
-            Endpoint::Groups => {
-                self.list(call.seat, ResourceKind::Group, list_query(call.query)?)
-                    .await
-            }
-            Endpoint::UsersSearch => self.search(call, ResourceKind::User).await,
-            Endpoint::GroupsSearch => self.search(call, ResourceKind::Group).await,
+            Endpoint::UsersSearch => self.search(call, USERS).await,
+            Endpoint::GroupsSearch => self.search(call, GROUPS).await,
+            Endpoint::RootSearch => self.search(call, &ResourceKind::ALL).await,
             Endpoint::User(id) => {
                 let id = rollcall_domain::UserId(resource_id(id)?);
                 match call.method.as_str() {
@@ -84,7 +100,10 @@ impl Service {
                     _ => self.read_group(call, id).await,
                 }
             }
-            Endpoint::ServiceProviderConfig => Ok(discovery::service_provider_config(&self.links.base)),
+            Endpoint::ServiceProviderConfig => Ok(discovery::service_provider_config(
+                &self.links.base,
+                call.seat.oauth,
+            )),
             Endpoint::ResourceTypes => discovery::resource_types(&self.links.base, call.query),
             Endpoint::ResourceType(name) => discovery::resource_type(&self.links.base, name),
             Endpoint::Schemas => discovery::schemas(&self.links.base, call.query),
@@ -92,12 +111,13 @@ impl Service {
             Endpoint::Me => Err(not_implemented(
                 "a token here belongs to a connection, not to a person",
             )),
-            Endpoint::Bulk => Err(not_implemented("bulk requests are not offered")),
+            Endpoint::Bulk => self.bulk(call).await,
         }
     }
 
-    /// Counts what tolerance left out of a request.
-    fn note(&self, notes: &[Note]) {
+    /// Counts what was tolerated in a request, and what was left out of it.
+    fn note(&self, notes: &[Note], tolerated: Tolerated) {
+        self.writer.metrics.tolerated(tolerated);
         if !notes.is_empty() {
             let count = u64::try_from(notes.len()).unwrap_or(u64::MAX);
             self.writer.metrics.left_out.fetch_add(count, Relaxed);
@@ -105,8 +125,8 @@ impl Service {
         }
     }
 
-    async fn search(&self, call: Call<'_>, kind: ResourceKind) -> Result<Answer, Failure> {
-        self.list(call.seat, kind, ListQuery::parse_search(call.body)?)
+    async fn search(&self, call: Call<'_>, kinds: &[ResourceKind]) -> Result<Answer, Failure> {
+        self.list(call.seat, kinds, ListQuery::parse_search(call.body)?)
             .await
     }
 }
@@ -144,9 +164,13 @@ impl Call<'_> {
         precondition(self.headers, IF_MATCH)
     }
 
+    fn if_none_match(&self) -> Option<Precondition> {
+        precondition(self.headers, IF_NONE_MATCH)
+    }
+
     /// Whether the client has this version already (`If-None-Match`).
     fn has_version(&self, version: EntityTag) -> bool {
-        precondition(self.headers, IF_NONE_MATCH).is_some_and(|known| known.matches(version))
+        self.if_none_match().is_some_and(|known| known.matches(version))
     }
 
     /// Waits until reads see all that is durable now.

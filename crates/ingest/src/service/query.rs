@@ -8,16 +8,7 @@ use crate::http::route::percent::decode_query;
 /// Most parameters of a query string that are looked at; SCIM knows nine.
 const PARAMETERS_MAX: usize = 64;
 
-/// The parameters that are read. Others (`aadOptscim062020` and the like) are ignored.
-const KNOWN: [&str; 5] = [
-    "filter",
-    "startIndex",
-    "count",
-    "attributes",
-    "excludedAttributes",
-];
-
-/// Reads a query string.
+/// Reads a query string. Parameters that SCIM does not know (`aadOptscim062020` and the like) are ignored.
 ///
 /// # Errors
 /// 400 naming the parameter that stands twice or cannot be read.
@@ -30,7 +21,10 @@ pub(crate) fn list_query(query: &str) -> Result<ListQuery, Failure> {
     {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let name = decode_query(name).unwrap_or_default();
-        let Some(name) = KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(&name)) else {
+        let Some(name) = ListQuery::PARAMETERS
+            .into_iter()
+            .find(|known| known.eq_ignore_ascii_case(&name))
+        else {
             continue;
         };
         let scim_type = if name == "filter" {

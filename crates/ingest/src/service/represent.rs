@@ -1,10 +1,10 @@
 //! Between the directory's users and groups and SCIM resources, both ways.
 
 use rollcall_domain::{AppRole, AssignedRole, GroupId, MemberSet, Timestamp, UserId};
-use rollcall_projector::{GroupRef, GroupResource, UserResource};
+use rollcall_projector::{GroupRef, GroupResource, UserFacts, UserResource};
 use rollcall_scim::roles::IDP_ID_KEY;
 use rollcall_scim::schema::GROUP_ROLES_URN;
-use rollcall_scim::{EntityTag, Resource, ResourceKind, RoleValue, location};
+use rollcall_scim::{AttrRef, EntityTag, Resource, ResourceKind, RoleValue, location};
 use serde_json::{Map, Value};
 
 use crate::decide::{GroupWanted, UserWanted};
@@ -91,6 +91,27 @@ pub(crate) fn user_resource(links: &Links, user: &UserResource) -> Resource {
         .with("meta", meta)
 }
 
+/// Whether [`user_facts`] holds the attribute.
+pub(crate) fn is_fact(path: &AttrRef) -> bool {
+    let facts = ["created", "lastModified", "resourceType"];
+    path.is_core("id", None)
+        || path.is_core("active", None)
+        || facts.iter().any(|fact| path.is_core("meta", Some(fact)))
+}
+
+/// A user as far as it is known without its document.
+pub(crate) fn user_facts(id: UserId, facts: UserFacts) -> Resource {
+    let meta = object([
+        ("resourceType", Value::from(ResourceKind::User.name())),
+        ("created", Value::from(facts.created.to_string())),
+        ("lastModified", Value::from(facts.changed.to_string())),
+    ]);
+    Resource::from_stored(ResourceKind::User, Map::new())
+        .with("id", Value::from(id.to_string()))
+        .with("active", Value::from(facts.active))
+        .with("meta", meta)
+}
+
 /// What a client can write of a group, its members apart.
 pub(crate) fn writable_group(group: &GroupResource) -> Resource {
     let mut attributes = Map::new();
@@ -147,9 +168,9 @@ pub(crate) fn members_value(links: &Links, members: &MemberSet) -> Value {
     users.chain(groups).collect()
 }
 
-/// What a validated user resource wants.
-pub(crate) fn user_wanted(resource: Resource) -> UserWanted {
-    let active = resource.active();
+/// What a validated user resource wants. Where it says nothing of `active`, the status is to be `otherwise`.
+pub(crate) fn user_wanted(resource: Resource, otherwise: bool) -> UserWanted {
+    let active = resource.assigned_active().unwrap_or(otherwise);
     let roles = resource.roles().into_iter().map(assigned).collect();
     let user_name = resource.user_name().unwrap_or_default().to_owned();
     let external_id = resource.external_id().map(str::to_owned);
@@ -262,12 +283,10 @@ mod tests {
     #[test]
     fn what_is_represented_reads_back_as_the_same_user() {
         let there = user();
-        let wanted = user_wanted(user_resource(
-            &Links {
-                base: "https://x".to_owned(),
-            },
-            &there,
-        ));
+        let links = Links {
+            base: "https://x".to_owned(),
+        };
+        let wanted = user_wanted(user_resource(&links, &there), false);
         assert_eq!((wanted.user_name.as_str(), wanted.active), ("ida", true));
         assert_eq!(
             (&wanted.roles, &wanted.attributes),

@@ -1,29 +1,42 @@
 //! `/Users`: create, read, replace, patch, delete.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use http::StatusCode;
 use rollcall_domain::{EventData, UserDeleted, UserId};
 use rollcall_projector::UserResource;
 use rollcall_scim::patch::apply;
-use rollcall_scim::{EntityTag, Precondition, ResourceKind, Selection, parse_patch, parse_resource};
+use rollcall_scim::tolerance::{Quirk, Tolerated};
+use rollcall_scim::{
+    Dialect, EntityTag, Precondition, ResourceKind, Selection, parse_patch, parse_resource,
+    patch_deactivates, resource_deactivates,
+};
 
 use super::represent::{user_resource, user_version, user_wanted, writable_user};
+use super::watch::any_app_role;
 use super::{Call, Service, not_modified, shown};
 use crate::decide::{UserWanted, change_user, create_user, is_rehire, user_within_bounds};
 use crate::http::answer::Answer;
 use crate::http::failure::Failure;
 use crate::seat::Seat;
+use crate::traps::SentUser;
 use crate::writer::{unsettled, user_name_taken};
 
 impl Service {
     pub(super) async fn create_user(&self, call: Call<'_>) -> Result<Answer, Failure> {
         let selection = call.selection(ResourceKind::User)?;
         let parsed = parse_resource(ResourceKind::User, call.seat.connection.dialect, call.body)?;
-        self.note(&parsed.notes);
-        let wanted = user_wanted(parsed.resource);
+        self.note(&parsed.notes, parsed.tolerated);
+        let wanted = user_wanted(parsed.resource, true);
         user_within_bounds(None, &wanted)?;
+        let sent = SentUser {
+            active_named: parsed.says_active,
+            any_app_role: any_app_role(&wanted.roles),
+        };
         let (seat, key) = (call.seat, call.seat.directory.key());
         let new = self.writer.ids.user();
         let mut id = new;
+        let mut tolerated = Tolerated::NONE;
         let decide = || {
             let Some(there) = seat.directory.user_by_name(seat.name(), &wanted.user_name) else {
                 id = new;
@@ -32,6 +45,7 @@ impl Service {
             // The same person hired again comes back as who they were (idempotent for a repeated request).
             match find(seat, there)?.filter(|user| is_rehire(key, user, &wanted)) {
                 Some(user) => {
+                    tolerated = Quirk::Rehire.tolerate(seat.connection.dialect)?;
                     id = user.id;
                     Ok(change_user(key, &user, &wanted).map(EventData::UserChanged))
                 }
@@ -39,6 +53,8 @@ impl Service {
             }
         };
         self.writer.carry_out(call.seat, new.0, false, decide).await?;
+        self.writer.metrics.tolerated(tolerated);
+        self.watch(seat, |traps, now| traps.user(sent, now));
         let answer = self.show_user(StatusCode::CREATED, call.seat, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.user(id)),
@@ -50,6 +66,7 @@ impl Service {
         let selection = call.selection(ResourceKind::User)?;
         call.fresh().await?;
         let user = live(call.seat, id)?;
+        must_match(call.if_match().as_ref(), &user)?;
         let version = user_version(&user);
         if call.has_version(version) {
             return Ok(not_modified(version));
@@ -62,23 +79,75 @@ impl Service {
         ))
     }
 
+    /// A PUT that says nothing of `active` leaves the status as it is: nobody comes back to work because a field
+    /// was left out.
     pub(super) async fn replace_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
-        let parsed = parse_resource(ResourceKind::User, call.seat.connection.dialect, call.body)?;
-        self.note(&parsed.notes);
-        let wanted = user_wanted(parsed.resource);
-        self.change_user(call, id, |_| Ok(wanted.clone())).await
+        let dialect = call.seat.connection.dialect;
+        let parsed = match parse_resource(ResourceKind::User, dialect, call.body) {
+            Ok(parsed) => parsed,
+            Err(_) if dialect == Dialect::Tolerant && resource_deactivates(call.body) => {
+                return self.only_deactivate(call, id).await;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.note(&parsed.notes, parsed.tolerated);
+        let wanted = user_wanted(parsed.resource, true);
+        let want = |user: &UserResource| {
+            let active = if parsed.says_active {
+                wanted.active
+            } else {
+                user.active
+            };
+            Ok(UserWanted {
+                active,
+                ..wanted.clone()
+            })
+        };
+        let sent = SentUser {
+            active_named: parsed.says_active,
+            any_app_role: any_app_role(&wanted.roles),
+        };
+        let answer = self.change_user(call, id, want).await?;
+        self.watch(call.seat, |traps, now| traps.user(sent, now));
+        Ok(answer)
     }
 
     pub(super) async fn patch_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
-        let patch = parse_patch(ResourceKind::User, call.seat.connection.dialect, call.body)?;
-        self.note(&patch.notes);
-        let want = |user: &UserResource| Ok(user_wanted(apply(&writable_user(user), &patch.operations)?));
-        self.change_user(call, id, want).await
+        let dialect = call.seat.connection.dialect;
+        let leaves = || dialect == Dialect::Tolerant && patch_deactivates(call.body);
+        let patch = match parse_patch(ResourceKind::User, dialect, call.body) {
+            Ok(patch) => patch,
+            Err(_) if leaves() => return self.only_deactivate(call, id).await,
+            Err(error) => return Err(error.into()),
+        };
+        self.note(&patch.notes, patch.tolerated);
+        let want = |user: &UserResource| match apply(&writable_user(user), &patch.operations) {
+            Ok(changed) => Ok(user_wanted(changed, user.active)),
+            Err(_) if leaves() => Ok(inactive(user)),
+            Err(error) => Err(error.into()),
+        };
+        let answer = self.change_user(call, id, want).await?;
+        self.watch_user_patch(call.seat, &patch.operations);
+        Ok(answer)
+    }
+
+    /// The one thing that a request at fault says clearly: this user leaves. The rest of it is dropped, since a
+    /// leaver waits for nothing.
+    async fn only_deactivate(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
+        self.writer.metrics.left_out.fetch_add(1, Relaxed);
+        self.writer
+            .metrics
+            .tolerated(Quirk::LeaverAtFault.tolerate(Dialect::Tolerant)?);
+        tracing::warn!(user = %id, "a request at fault deactivates a user; the rest of it was left out");
+        self.change_user(call, id, |user| Ok(inactive(user))).await
     }
 
     pub(super) async fn delete_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
-        let if_match = call.if_match();
+        let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let decide = || {
+            if if_none_match.is_some() {
+                must_not_match(if_none_match.as_ref(), &live(call.seat, id)?)?;
+            }
             let base = match &if_match {
                 Some(_) => {
                     let user = live(call.seat, id)?;
@@ -104,11 +173,12 @@ impl Service {
         want: impl Fn(&UserResource) -> Result<UserWanted, Failure> + Sync,
     ) -> Result<Answer, Failure> {
         let selection = call.selection(ResourceKind::User)?;
-        let if_match = call.if_match();
+        let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let (seat, key) = (call.seat, call.seat.directory.key());
         let decide = || {
             let user = live(seat, id)?;
             must_match(if_match.as_ref(), &user)?;
+            must_not_match(if_none_match.as_ref(), &user)?;
             let wanted = want(&user)?;
             user_within_bounds(Some(&user), &wanted)?;
             let Some(change) = change_user(key, &user, &wanted) else {
@@ -147,6 +217,14 @@ impl Service {
     }
 }
 
+/// The same user, deactivated.
+fn inactive(user: &UserResource) -> UserWanted {
+    UserWanted {
+        active: false,
+        ..user_wanted(writable_user(user), false)
+    }
+}
+
 /// A live user of the seat's connection.
 fn find(seat: &Seat, id: UserId) -> Result<Option<UserResource>, Failure> {
     seat.directory
@@ -163,6 +241,14 @@ fn must_match(if_match: Option<&Precondition>, user: &UserResource) -> Result<()
     let revision = |tag: &EntityTag| tag.0 & u64::from(u32::MAX) == u64::from(user.revision.0);
     match if_match {
         Some(Precondition::Tags(tags)) if !tags.iter().any(revision) => Err(Failure::precondition()),
+        _ => Ok(()),
+    }
+}
+
+/// `If-None-Match` of a write (RFC 9110 section 13.1.2): `*` is anything that is there.
+fn must_not_match(if_none_match: Option<&Precondition>, user: &UserResource) -> Result<(), Failure> {
+    match if_none_match {
+        Some(precondition) if must_match(Some(precondition), user).is_ok() => Err(Failure::precondition()),
         _ => Ok(()),
     }
 }

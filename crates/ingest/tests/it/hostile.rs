@@ -1,5 +1,11 @@
 //! Requests that nobody means well with: each gets the right status and a SCIM error, and nothing is written.
 
+mod framing;
+mod payload;
+mod row;
+mod search;
+mod table;
+
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -237,7 +243,7 @@ fn patches(user: &str, group: &str) -> Vec<Case> {
         on_user(
             "a good operation before a bad one",
             json!([
-                {"op": "replace", "path": "active", "value": false},
+                {"op": "replace", "path": "title", "value": "Lead"},
                 {"op": "replace", "path": "userName", "value": ""},
             ]),
             VALUE,

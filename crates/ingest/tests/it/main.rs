@@ -9,16 +9,27 @@
 )]
 
 mod bounds;
+mod bulk;
+mod certificate;
+mod conditions;
 mod contention;
 mod credentials;
 mod entra;
 mod groups;
 mod hostile;
+mod leavers;
+mod limits;
 mod lists;
 mod naive;
+mod oauth;
 mod okta;
 mod protocol;
 mod records;
+mod schemas;
+mod search;
 mod serving;
+mod tls;
+mod tokens;
+mod tolerance;
 mod users;
 mod world;

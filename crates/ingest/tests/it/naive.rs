@@ -16,7 +16,7 @@ use rollcall_domain::{
 use rollcall_eventlog::{BatchLimits, MemoryLog, Partition, Position, ReadLog as _, Stream};
 use rollcall_ingest::Directory;
 use rollcall_projector::{
-    GroupRef, GroupResource, Page, ProjectorError, Rejection, Settled, UserResource, Verdict,
+    GroupRef, GroupResource, Page, ProjectorError, Rejection, Settled, UserFacts, UserResource, Verdict,
 };
 use serde_json::Map;
 
@@ -38,6 +38,8 @@ struct State {
     verdicts: Vec<(EventId, Verdict)>,
     users: Vec<UserResource>,
     groups: Vec<(GroupResource, MemberSet)>,
+    users_ever: Vec<UserId>,
+    groups_ever: Vec<GroupId>,
     parts: Vec<Event>,
 }
 
@@ -143,6 +145,7 @@ impl State {
         open::<PersonalChange>(&data.personal)
             .unwrap()
             .apply(&mut attributes);
+        self.users_ever.push(data.user);
         self.users.push(UserResource {
             id: data.user,
             connection: of,
@@ -244,6 +247,7 @@ impl State {
             created: time,
             changed: time,
         };
+        self.groups_ever.push(data.group);
         self.groups.push((group, data.members));
         Ok(Revision::FIRST)
     }
@@ -342,6 +346,34 @@ fn page<T: Copy>(all: &[T], start: u64, count: usize) -> Page<T> {
     }
 }
 
+/// Who came after (or before) `anchor`, of all that were ever there.
+fn beside<T: Copy + PartialEq>(
+    ever: &[T],
+    live: &[T],
+    anchor: Option<T>,
+    back: bool,
+    count: usize,
+) -> Option<Page<T>> {
+    let at = match anchor {
+        Some(id) => Some(ever.iter().position(|other| *other == id)?),
+        None => None,
+    };
+    let mut ids: Vec<T> = match (at, back) {
+        (Some(at), false) => ever[at + 1..].to_vec(),
+        (Some(at), true) => ever[..at].to_vec(),
+        (None, _) => ever.to_vec(),
+    };
+    if back {
+        ids.reverse();
+    }
+    ids.retain(|id| live.contains(id));
+    ids.truncate(count);
+    Some(Page {
+        total: live.len() as u64,
+        ids,
+    })
+}
+
 impl Directory for NaiveDirectory {
     fn key(&self) -> &TenantKey {
         &self.key
@@ -386,6 +418,15 @@ impl Directory for NaiveDirectory {
         }))
     }
 
+    fn user_facts(&self, of: &ConnectionName, user: UserId) -> Option<UserFacts> {
+        let found = self.user(of, user).unwrap()?;
+        Some(UserFacts {
+            active: found.active,
+            created: found.created,
+            changed: found.changed,
+        })
+    }
+
     fn has_user(&self, of: &ConnectionName, user: UserId) -> bool {
         self.state
             .lock()
@@ -417,6 +458,10 @@ impl Directory for NaiveDirectory {
         let state = self.state.lock();
         let same = |u: &&UserResource| u.connection == *of && u.external_key == Some(external);
         state.users.iter().filter(same).map(|u| u.id).collect()
+    }
+
+    fn users_by_mail(&self, _: &ConnectionName, _: &str) -> Result<Option<Vec<UserId>>, ProjectorError> {
+        Ok(None)
     }
 
     fn users_page(&self, of: &ConnectionName, start: u64, count: usize) -> Page<UserId> {
@@ -471,6 +516,30 @@ impl Directory for NaiveDirectory {
             .map(|(g, _)| g.id)
             .collect();
         page(&all, start, count)
+    }
+
+    fn users_beside(
+        &self,
+        of: &ConnectionName,
+        anchor: Option<UserId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<UserId>> {
+        let all = self.users_page(of, 1, usize::MAX).ids;
+        let state = self.state.lock();
+        beside(&state.users_ever, &all, anchor, back, count)
+    }
+
+    fn groups_beside(
+        &self,
+        of: &ConnectionName,
+        anchor: Option<GroupId>,
+        back: bool,
+        count: usize,
+    ) -> Option<Page<GroupId>> {
+        let all = self.groups_page(of, 1, usize::MAX).ids;
+        let state = self.state.lock();
+        beside(&state.groups_ever, &all, anchor, back, count)
     }
 
     fn group_has_user(&self, group: GroupId, user: UserId) -> bool {

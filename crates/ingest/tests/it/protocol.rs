@@ -12,8 +12,9 @@ async fn the_server_tells_what_it_can_do() {
         ("patch", true),
         ("filter", true),
         ("etag", true),
-        ("bulk", false),
-        ("sort", false),
+        ("bulk", true),
+        ("sort", true),
+        ("changePassword", false),
     ] {
         assert_eq!(config[feature]["supported"], supported, "{feature}");
     }
@@ -58,13 +59,14 @@ async fn the_server_tells_what_it_can_do() {
 #[tokio::test]
 async fn what_is_not_there_is_404_and_what_is_not_offered_501() {
     let world = World::new().await;
-    for path in ["", "/", "/Nothing", "/Users/x/y", "/users", "/Users/%ff"] {
+    for path in ["//", "/Nothing", "/Users/x/y", "/users", "/Users/%ff"] {
         world.get(ENTRA, path).await.expect_error(404, "");
     }
+    // RFC 7644 section 3.11: 501 where `/Me` stands for nobody. A token here belongs to a connection.
     for (method, path) in [
         (Method::GET, "/Me"),
         (Method::PATCH, "/Me"),
-        (Method::POST, "/Bulk"),
+        (Method::GET, "/Me/.search"),
     ] {
         let body = if method == Method::GET { "" } else { "{}" };
         world
@@ -87,6 +89,9 @@ async fn a_method_that_an_endpoint_does_not_take_is_405_and_names_those_it_takes
         (Method::GET, "/Users/.search", "POST"),
         (Method::POST, "/ServiceProviderConfig", "GET"),
         (Method::DELETE, "/Schemas", "GET"),
+        (Method::GET, "/Bulk", "POST"),
+        (Method::GET, "/.search", "POST"),
+        (Method::POST, "", "GET"),
         (Method::OPTIONS, "/Users", "GET, POST"),
     ] {
         let reply = world

@@ -51,6 +51,7 @@ pub struct World {
     pub naive: Option<Arc<NaiveDirectory>>,
     _projector: Option<(Projector, TempDir)>,
     pub metrics: Arc<Metrics>,
+    pub door: Door,
     shutdown: Option<oneshot::Sender<()>>,
     pub server: JoinHandle<std::io::Result<()>>,
 }
@@ -106,7 +107,7 @@ impl Reply {
 }
 
 pub fn connection(tenant: &str, name: &str, tokens: &[&str], dialect: Dialect) -> Connection {
-    let hash = |token: &&str| TokenHash::of(&(*token).to_owned().into()).unwrap();
+    let hash = |token: &&str| TokenHash::of(&(*token).to_owned().into()).unwrap().into();
     Connection {
         tenant: TenantId::new(tenant).unwrap(),
         name: ConnectionName::new(name).unwrap(),
@@ -180,6 +181,7 @@ impl World {
             naive: None,
             _projector: None,
             metrics: door.metrics(),
+            door,
             shutdown: Some(shutdown),
             server,
         }

@@ -15,7 +15,7 @@ pub use publishing::Publishing;
 pub(crate) use publishing::Turn;
 pub(crate) use quarantine::Quarantine;
 pub use quarantine::{QUARANTINED_MAX, Quarantined};
-pub use resource::{GroupRef, GroupResource, Page, UserResource};
+pub use resource::{GroupRef, GroupResource, Page, UserFacts, UserResource};
 pub use setup::{Progress, RULES_FILE, TenantSetup, Until};
 pub use verdict::{Rejection, Settled, Verdict};
 pub(crate) use wake::WakeQueue;

@@ -44,6 +44,17 @@ impl fmt::Debug for UserResource {
     }
 }
 
+/// What is known of a live user without reading its document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserFacts {
+    /// SCIM `active`.
+    pub active: bool,
+    /// Event time of its creation.
+    pub created: Timestamp,
+    /// Event time of its last change.
+    pub changed: Timestamp,
+}
+
 /// A group's id and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GroupRef {
@@ -87,4 +98,15 @@ pub struct Page<T> {
     pub total: u64,
     /// The ids of this page.
     pub ids: Vec<T>,
+}
+
+impl<T> Page<T> {
+    /// Nothing at all.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self {
+            total: 0,
+            ids: Vec::new(),
+        }
+    }
 }

@@ -16,12 +16,13 @@ use std::time::{Duration, Instant};
 
 use rollcall_domain::TenantId;
 use rollcall_eventlog::{BatchLimits, LogReader, Position, ReadBatch, ReadError, RecordRef, Retry};
+use serde_json::{Map, Value};
 
 use crate::api::Quarantine;
 use crate::decode::decode;
 use crate::fold::{DocumentWrite, Input};
 use crate::limits::{SLICE, STEP_RECORDS, TURN_RECORDS};
-use crate::store::{Commit, Store, decode_document, encode_document};
+use crate::store::{Commit, EMAILS, Store, decode_document, encode_document};
 use crate::{ProjectorError, Verdict};
 pub(crate) use publish::Publisher;
 pub(crate) use shared::{Core, Live, Tenant};
@@ -172,13 +173,19 @@ impl Driver {
         let tenants: Vec<Arc<Tenant>> = self.core.tenants.read().values().cloned().collect();
         for tenant in &tenants {
             let mut live = tenant.live.write();
-            let Live { state, overlay } = &mut *live;
-            self.store.stage(&mut commit, &tenant.id, state, overlay);
+            let Live {
+                state,
+                overlay,
+                mails,
+            } = &mut *live;
+            self.store.stage(&mut commit, &tenant.id, state, overlay, mails);
         }
         match self.store.commit(commit, self.position) {
             Ok(()) => {
                 for tenant in &tenants {
-                    tenant.live.write().overlay.clear();
+                    let mut live = tenant.live.write();
+                    live.overlay.clear();
+                    live.mails.clear();
                 }
                 self.unsaved = false;
             }
@@ -226,28 +233,28 @@ fn apply(tenant: &Tenant, live: &mut Live, input: &Input<'_>) {
         None => {}
         Some(DocumentWrite::Delete(user)) => {
             live.overlay.insert(user, None);
+            live.mails
+                .note(user, old.as_ref().and_then(|old| old.get(EMAILS)), None);
         }
         Some(DocumentWrite::Change(user)) => {
             let Verdict::Accepted { revision } = applied.settled.verdict else {
                 return;
             };
             let mut attributes = old.unwrap_or_default();
+            let mails = attributes.get(EMAILS).cloned();
             match input.data.personal().open() {
                 Ok(change) => change.apply(&mut attributes),
                 Err(error) => tracing::warn!(%error, "the personal part of an event was passed over"),
             }
+            live.mails.note(user, mails.as_ref(), attributes.get(EMAILS));
             live.overlay
                 .insert(user, Some(encode_document(revision, &attributes)));
         }
     }
 }
 
-fn old_document(
-    tenant: &Tenant,
-    live: &Live,
-    input: &Input<'_>,
-) -> Option<serde_json::Map<String, serde_json::Value>> {
-    let user = live.state.user_ix(input.data.changed_user()?)?;
+fn old_document(tenant: &Tenant, live: &Live, input: &Input<'_>) -> Option<Map<String, Value>> {
+    let user = live.state.user_ix(input.data.user_with_document()?)?;
     match live.overlay.get(&user) {
         Some(changed) => changed
             .as_deref()

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::api::{Quarantine, WakeQueue};
 use crate::fold::{AccountIx, TenantState, UserIx};
-use crate::store::{Documents, decode_document};
+use crate::store::{Documents, MAILS_MAX, MailChanges, decode_document, mail_hash};
 use crate::{ProjectorError, Wake};
 
 /// A tenant's state, and the documents of the turn that is not committed yet.
@@ -23,6 +23,8 @@ pub(crate) struct Live {
     pub(crate) state: TenantState,
     /// The newest bytes of documents that changed since the last commit; none for a deleted user.
     pub(crate) overlay: FxHashMap<UserIx, Option<Vec<u8>>>,
+    /// Whose e-mail addresses changed since then.
+    pub(crate) mails: MailChanges,
 }
 
 /// Documents are personal.
@@ -53,6 +55,7 @@ impl Tenant {
         let live = RwLock::new(Live {
             state,
             overlay: FxHashMap::default(),
+            mails: MailChanges::default(),
         });
         Self {
             id,
@@ -82,6 +85,19 @@ impl Tenant {
         let read = self.documents.read(self.number, user, entry.revision);
         read.map(Some)
             .map_err(|error| self.unreadable(&error.to_string()))
+    }
+
+    /// Users, of any connection, who may have this e-mail address; none when more share it than are looked up.
+    pub(crate) fn with_mail(
+        &self,
+        live: &Live,
+        address: &str,
+    ) -> Result<Option<Vec<UserIx>>, ProjectorError> {
+        let hash = mail_hash(address);
+        let read = self.documents.with_mail(self.number, hash, MAILS_MAX + 1);
+        let mut users = read.map_err(|error| self.unreadable(&error.to_string()))?;
+        live.mails.apply(hash, &mut users);
+        Ok((users.len() <= MAILS_MAX).then_some(users))
     }
 
     pub(crate) fn unreadable(&self, reason: &str) -> ProjectorError {

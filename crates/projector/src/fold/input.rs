@@ -98,10 +98,10 @@ impl<'a> Data<'a> {
     }
 
     /// The user whose document may be changed by it.
-    pub(crate) const fn changed_user(&self) -> Option<UserId> {
+    pub(crate) const fn user_with_document(&self) -> Option<UserId> {
         match self {
-            Self::UserChanged { user, .. } => Some(*user),
-            Self::UserCreated { .. } | Self::UserDeleted { .. } | Self::Other(_) => None,
+            Self::UserChanged { user, .. } | Self::UserDeleted { user, .. } => Some(*user),
+            Self::UserCreated { .. } | Self::Other(_) => None,
         }
     }
 }

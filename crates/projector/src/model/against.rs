@@ -11,7 +11,7 @@ use super::generate::{Op, events, name_key, ops};
 use super::meaning::Why;
 use super::{Fact, World};
 use crate::fold::DocumentWrite;
-use crate::store::{self, Commit, DocumentChanges, encode_document};
+use crate::store::{self, Commit, DocumentChanges, MailChanges, encode_document};
 use crate::{Act, Evidence, TenantState};
 
 fn way(source: &RoleSource) -> Option<(Vec<GroupId>, GroupRoleOrigin)> {
@@ -208,8 +208,13 @@ impl Rig {
     fn restart(&mut self) -> Result<(), TestCaseError> {
         let tenant = TenantId::new("acme").unwrap();
         let mut commit = Commit::default();
-        self.store
-            .stage(&mut commit, &tenant, &mut self.state, &self.changes);
+        self.store.stage(
+            &mut commit,
+            &tenant,
+            &mut self.state,
+            &self.changes,
+            &MailChanges::default(),
+        );
         self.changes.clear();
         self.store.commit(commit, self.state.sequence().0).unwrap();
         let before = self.digest();

@@ -9,6 +9,7 @@
 mod codec;
 mod key;
 mod load;
+mod mails;
 mod pages;
 #[cfg(test)]
 mod tests;
@@ -30,9 +31,10 @@ use crate::ProjectorError;
 use crate::fold::{Index as _, StableHash, TenantState, UserIx, mix};
 use key::{Key, Kind};
 use load::Loader;
+pub(crate) use mails::{EMAILS, MAILS_MAX, MailChanges, mail_hash};
 
 /// The version of the stored form; another one is rebuilt from the log.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 /// sled's page cache: enough for the documents in use, far below what the state itself takes.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// How often sled writes out what was committed; what is lost by a power cut is folded again.
@@ -289,8 +291,16 @@ impl Store {
         tenant: &TenantId,
         state: &mut TenantState,
         documents: &DocumentChanges,
+        mails: &MailChanges,
     ) {
         let number = self.number(tenant);
+        for (key, has) in mails.keys(number) {
+            if has {
+                commit.0.insert(&key, &[]);
+            } else {
+                commit.0.remove(&key);
+            }
+        }
         for (kind, page, bytes) in pages::changed_pages(state, tenant) {
             let key = Key {
                 tenant: number,
@@ -373,6 +383,23 @@ impl Documents {
         } else {
             Err(self.found_damaged("a document is of another revision than its user"))
         }
+    }
+
+    /// The users that have an address of that hash, as of the last commit; at most `max`.
+    pub(crate) fn with_mail(&self, tenant: u16, hash: u64, max: usize) -> Result<Vec<UserIx>, StoreError> {
+        let guard = self.tree.read();
+        let tree = guard
+            .as_ref()
+            .ok_or_else(|| StoreError::Unusable("it is closed".to_owned()))?;
+        let keys = mails::key(tenant, hash, 0)..=mails::key(tenant, hash, u32::MAX);
+        contain(|| {
+            let found = tree.range(keys).keys().take(max);
+            let found = found.map(|key| {
+                let key = key.map_err(|e| failed("read", &e))?;
+                mails::user_of(&key).ok_or_else(|| damaged("it has an unknown key"))
+            });
+            found.collect()
+        })
     }
 
     /// Has the state rebuilt at the next start.

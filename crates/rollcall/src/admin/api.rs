@@ -3,8 +3,8 @@
 use std::fmt;
 
 use rollcall_domain::{
-    AccountKey, Claimant, Decision, Derivation, DesiredStatus, DesiredUser, EventId, FluentUserId, Gains,
-    Grant, Hold, HoldId, Note, Sequence, TenantId, Timestamp,
+    AccountKey, Claimant, ConnectionName, Decision, Derivation, DesiredStatus, DesiredUser, EventId,
+    FluentUserId, Gains, Grant, Hold, HoldId, Note, Sequence, TenantId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -70,8 +70,103 @@ pub struct InstanceStatus {
     /// Why not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_ready: Vec<String>,
-    /// Every tenant.
+    /// What an operator should look at; it stops nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// When the server's certificate ends, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_ends: Option<Timestamp>,
+    /// What this process does of the whole: `run`, `ingest`, `project` or `reconcile`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub role: String,
+    /// What it shares with other processes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<ShareStatus>,
+    /// Every tenant that is with this process.
     pub tenants: Vec<TenantStatus>,
+    /// What opens the connections.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<CredentialStatus>,
+}
+
+impl InstanceStatus {
+    /// Whether accounts are compared with Fluent here.
+    #[must_use]
+    pub fn reconciles(&self) -> bool {
+        matches!(self.role.as_str(), "" | "run" | "reconcile")
+    }
+}
+
+/// What a process has of a stream that several processes share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShareStatus {
+    /// The group that shares it, without the prefix.
+    pub group: String,
+    /// The stream.
+    pub stream: String,
+    /// The partitions that are this process's now.
+    pub partitions: Vec<u32>,
+    /// Partitions in all.
+    pub of: u32,
+    /// Milliseconds for which they are certain to stay so; absent when there is nobody to share with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_ms: Option<u64>,
+}
+
+/// A record that no event could be read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PutAside {
+    /// Where it stands in its partition of `events`.
+    pub position: u64,
+    /// What is wrong with it. Nothing of its content.
+    pub reason: String,
+}
+
+/// How a credential of a connection is. Nothing in it is secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialStatus {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which connection it opens.
+    pub connection: ConnectionName,
+    /// Its name, as in the `actor` of its events; empty for a connection's own configured token.
+    pub name: String,
+    /// The id by which `rollcall token revoke` knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `configured`, `stored` or `client`.
+    pub kind: String,
+    /// `valid`, `expires-soon`, `expired` or `revoked`.
+    pub state: String,
+    /// When it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// When it was last taken, since the start of the instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<Timestamp>,
+}
+
+impl From<rollcall_ingest::CredentialReport> for CredentialStatus {
+    fn from(report: rollcall_ingest::CredentialReport) -> Self {
+        Self {
+            tenant: report.tenant,
+            connection: report.connection,
+            name: report.name,
+            id: report.id.map(|id| id.to_string()),
+            kind: report.kind.as_str().to_owned(),
+            state: report.state.as_str().to_owned(),
+            expires: report.expires,
+            last_used: report.last_used,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How a tenant is.
@@ -103,8 +198,35 @@ pub struct TenantStatus {
     /// The version of the rule set in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<String>,
+    /// Records that no event could be read from: they stay in the log and change nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable: u64,
+    /// The newest of them since the start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub put_aside: Vec<PutAside>,
     /// The tenant's Fluent.
     pub fluent: FluentStatusReport,
+    /// Known traps that the traffic of its connections shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<TrapReport>,
+}
+
+/// A known trap in how a connection's identity provider is set up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrapReport {
+    /// Whose traffic shows it.
+    pub connection: ConnectionName,
+    /// Its name, as in `docs/scim.md`.
+    pub trap: String,
+    /// Requests that showed it, or groups that are empty.
+    pub count: u64,
+    /// When it was seen first.
+    pub since: Timestamp,
+    /// When it was seen last.
+    pub last: Timestamp,
+    /// What it means and what to do.
+    pub advice: String,
 }
 
 /// How a tenant's Fluent was last seen.
@@ -518,6 +640,26 @@ pub(crate) fn sample_status() -> InstanceStatus {
         started: Timestamp::from_millis(1_772_357_400_000),
         ready: true,
         not_ready: Vec::new(),
+        warnings: vec!["token 2026-11 of acme/entra expires at 2026-03-08T09:30:00.000Z".to_owned()],
+        certificate_ends: Some(Timestamp::from_millis(1_772_962_200_000)),
+        credentials: vec![CredentialStatus {
+            tenant: TenantId::new("acme").unwrap(),
+            connection: ConnectionName::new("entra").unwrap(),
+            name: "2026-11".to_owned(),
+            id: Some("01ababababababab".to_owned()),
+            kind: "stored".to_owned(),
+            state: "expires-soon".to_owned(),
+            expires: Some(Timestamp::from_millis(1_772_962_200_000)),
+            last_used: None,
+        }],
+        role: "run".to_owned(),
+        shares: vec![ShareStatus {
+            group: "reconcile".to_owned(),
+            stream: "outcomes".to_owned(),
+            partitions: vec![1, 5],
+            of: 24,
+            lease_ms: Some(12_400),
+        }],
         tenants: vec![TenantStatus {
             tenant: TenantId::new("acme").unwrap(),
             sequence: Sequence(1204),
@@ -531,10 +673,20 @@ pub(crate) fn sample_status() -> InstanceStatus {
             queued: 2,
             waiting: 0,
             rules: Some("9f86d081884c7d65".to_owned()),
+            unreadable: 0,
+            put_aside: Vec::new(),
             fluent: FluentStatusReport {
                 reachable: true,
                 ..FluentStatusReport::default()
             },
+            warnings: vec![TrapReport {
+                connection: ConnectionName::new("entra").unwrap(),
+                trap: "unknown-members".to_owned(),
+                count: 4,
+                since: Timestamp::from_millis(1_772_357_400_000),
+                last: Timestamp::from_millis(1_772_357_460_000),
+                advice: "provision the users first".to_owned(),
+            }],
         }],
     }
 }

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use rollcall_domain::TenantId;
+use rollcall_domain::{ConnectionName, TenantId};
+use rollcall_ingest::{TokenId, TokenName};
 
+use super::token::Expiry;
 use crate::admin::api::{HoldName, Until};
 
 /// Keeps Fluent's users and roles in step with the identity provider.
@@ -37,16 +39,31 @@ pub struct Arguments {
 /// What can be asked.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run everything in one process, on the embedded log, until SIGTERM.
+    /// Run everything in one process until SIGTERM.
     Run,
+    /// Run one of several processes over Kafka: take what identity providers send.
+    Ingest,
+    /// Run one of several processes over Kafka: publish what accounts should hold, and bring the policy into force.
+    Project,
+    /// Run one of several processes over Kafka: make Fluent so.
+    Reconcile,
     /// Tell the whole story against a simulated Fluent and compare the result; needs no configuration.
     Demo {
         /// Leave everything running at the end, with the addresses printed.
         #[arg(long)]
         keep: bool,
+        /// Keep the log in topics of its own at these brokers (one copy of each), as `host:port` separated by commas.
+        #[arg(long, value_name = "BROKERS")]
+        kafka: Option<String>,
         /// Tell it to processes that run already: where Entra sends to (http://…/scim/v2), then Okta; their tokens
         /// are in ROLLCALL_ENTRA_TOKEN and ROLLCALL_OKTA_TOKEN.
-        #[arg(long, value_name = "URL", requires = "fluent", requires = "admin")]
+        #[arg(
+            long,
+            value_name = "URL",
+            requires = "fluent",
+            requires = "admin",
+            conflicts_with = "kafka"
+        )]
         scim: Vec<String>,
         /// Where the simulated Fluent of those processes is, started with the seed of the story.
         #[arg(long, value_name = "URL", requires = "scim")]
@@ -64,7 +81,7 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         seed: Option<PathBuf>,
     },
-    /// Check the configuration, the rule files, and that every Fluent can be reached.
+    /// Check the configuration, the rule files, that every Fluent can be reached, and that it has what the rules name.
     Check {
         /// Leave Fluent alone.
         #[arg(long)]
@@ -112,11 +129,87 @@ pub enum Command {
         #[arg(long)]
         tenant: Option<TenantId>,
     },
+    /// Work with the tokens by which identity providers come in.
+    Token {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Make the topics of a log in Kafka that are missing, and the keys of new tenants; check everything.
+    Topics {
+        /// Only one of the two.
+        #[command(subcommand)]
+        command: Option<TopicsCommand>,
+    },
+    /// Work with whole logs.
+    Log {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: LogCommand,
+    },
     /// Work with rule sets.
     Rules {
         /// What to do with them.
         #[command(subcommand)]
         command: RulesCommand,
+    },
+}
+
+/// What can be done with tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token and print it, this once; only its hash is kept. A running instance takes it within two seconds.
+    New {
+        /// The connection that it opens.
+        #[arg(long, value_name = "NAME")]
+        connection: ConnectionName,
+        /// Its name, as part of the actor of its events; today's date without.
+        #[arg(long, value_name = "NAME")]
+        name: Option<TokenName>,
+        /// When it ends: after a time (90d), at a date (2027-01-31), or never.
+        #[arg(long, default_value = "365d", value_name = "TIME|DATE|never")]
+        expires: Expiry,
+        /// Whose; needed only when several tenants have such a connection.
+        #[arg(long)]
+        tenant: Option<TenantId>,
+    },
+    /// List the tokens that were made, with their ids and ends; not the tokens themselves, which nobody knows.
+    List {
+        /// Only those of this connection.
+        #[arg(long, value_name = "NAME")]
+        connection: Option<ConnectionName>,
+        /// Only those of this tenant.
+        #[arg(long)]
+        tenant: Option<TenantId>,
+    },
+    /// Revoke a token for good. A running instance refuses it within two seconds.
+    Revoke {
+        /// Its id, as `rollcall token list` shows it: 16 digits.
+        id: TokenId,
+    },
+}
+
+/// What can be done with topics.
+#[derive(Debug, Subcommand)]
+pub enum TopicsCommand {
+    /// Look at the topics and change nothing.
+    Check,
+    /// Make what is missing and check everything; `rollcall topics` alone does the same.
+    Create,
+}
+
+/// What can be done with logs.
+#[derive(Debug, Subcommand)]
+pub enum LogCommand {
+    /// Copy a log from one engine to the other, record by record; a copy that was cut short goes on where it stood.
+    /// Nothing may run on either log meanwhile.
+    Copy {
+        /// A data folder, or `kafka` for the topics of the configuration.
+        #[arg(long, value_name = "FOLDER|kafka")]
+        from: PathBuf,
+        /// The same: where to.
+        #[arg(long, value_name = "FOLDER|kafka")]
+        to: PathBuf,
     },
 }
 

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rollcall_domain::{Decision, TenantId};
+use rollcall_ingest::{Clock as _, SCIM_ROOT, SystemClock};
 
 use super::{print_json_line, print_recorded};
 use crate::admin::AdminClient;
 use crate::admin::api::{DecideAsk, ExplainAsk, HoldName, HoldsAsk, ReplayAsk, ReplayLine, Until};
-use crate::config::{Config, read_rules};
+use crate::config::{Config, Dialect, read_rules};
 use crate::engine;
 use crate::exit::Failure;
 use crate::output::{self, Checked, Format, line};
@@ -29,6 +30,18 @@ pub(super) fn check(
         ),
     )];
     for tenant in &config.tenants {
+        for connection in &tenant.connections {
+            let dialect = match connection.dialect {
+                Dialect::Tolerant => "tolerant",
+                Dialect::Strict => "strict",
+            };
+            // What an admin types into the identity provider.
+            let found = format!("{}{SCIM_ROOT}, {dialect}", config.server.public_url);
+            checks.push(Checked::good(
+                format!("connection {}/{}", tenant.id, connection.name),
+                found,
+            ));
+        }
         let Some(rules) = &tenant.rules else { continue };
         let what = format!("rules of {}", tenant.id);
         checks.push(match read_rules(&rules.file) {
@@ -43,6 +56,10 @@ pub(super) fn check(
             Err(error) => Checked::failed(what, format!("{:#}", anyhow::Error::new(error))),
         });
     }
+    let now = SystemClock.now();
+    let warnings = config.warnings(now).into_iter();
+    checks.extend(warnings.map(|warning| Checked::warning(warning.what, warning.found)));
+    checks.extend(super::token::check(config, now));
     if !offline {
         checks.extend(runtime.block_on(engine::check_connectivity(config)));
     }

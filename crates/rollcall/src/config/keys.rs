@@ -26,12 +26,20 @@ pub enum Form {
     Size(u64, u64),
     /// A whole number from … to ….
     Integer(u64, u64),
+    /// `true` or `false`.
+    Switch,
     /// A number from 0 to 100.
     Percent,
     /// A list of texts.
     Texts,
-    /// Known, but this version cannot do it; the text says what to do meanwhile.
-    NotYet(&'static str),
+    /// A list of IP addresses and networks.
+    Networks,
+    /// A day (its beginning in UTC) or a time.
+    Date,
+    /// The id of an OAuth client: `A-Z a-z 0-9 - _ .`, at most 48 characters.
+    ClientId,
+    /// The name of a token: `a-z 0-9 - _ .`, at most 32 characters.
+    TokenName,
 }
 
 /// One key.
@@ -85,9 +93,6 @@ const HOUR: u64 = 60 * MINUTE;
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-const BEHIND_PROXY: &str = "put a proxy that ends TLS in front of `server.listen`";
-const EMBEDDED_ONLY: &str = "this version has the embedded log only";
-
 /// Every key there is, in the order of the documentation.
 pub const KEYS: &[Key] = &[
     key(
@@ -100,7 +105,7 @@ pub const KEYS: &[Key] = &[
         "server.public_url",
         Form::Url,
         "How identity providers reach it: the beginning of every `Location` and `$ref`. By default \
-         `http://` and `server.listen`.",
+         `http://` (`https://` with `tls_cert`) and `server.listen`.",
     ),
     // Most parts of an event (128 MB) is the outer bound of what a body may become in the log.
     key(
@@ -130,32 +135,165 @@ pub const KEYS: &[Key] = &[
     ),
     optional(
         "server.tls_cert",
-        Form::NotYet(BEHIND_PROXY),
-        "Certificate chain, PEM.",
+        Form::Path,
+        "Certificate chain, PEM, leaf first: with it and `tls_key` the server speaks HTTPS. Read again within five \
+         seconds when it changes.",
     ),
-    optional("server.tls_key", Form::NotYet(BEHIND_PROXY), "Private key, PEM."),
     optional(
+        "server.tls_key",
+        Form::Path,
+        "Its private key, PEM, without a passphrase.",
+    ),
+    key(
         "server.trusted_proxies",
-        Form::NotYet("client addresses are not used by this version"),
-        "Proxies whose word on the client's address is taken.",
+        Form::Networks,
+        "[]",
+        "Proxies whose word on the client's address (`X-Forwarded-For`) is taken. Without them failed logins are \
+         counted by the address that the connection comes from.",
+    ),
+    key(
+        "server.auth_failures_max",
+        Form::Integer(1, 1_000_000),
+        "20",
+        "Failed logins of one address within a minute that are answered as such; further failing requests get \
+         429. A valid credential is taken at any time.",
+    ),
+    key(
+        "server.access_token_lifetime",
+        Form::Duration(MINUTE, 24 * HOUR),
+        "\"1h\"",
+        "How long an access token of `/oauth/token` is valid.",
+    ),
+    optional(
+        "server.token_file",
+        Form::Path,
+        "Hashes of the tokens that `rollcall token new` made, read again within two seconds when it changes. By \
+         default `tokens.json` in `log.path`; several processes need copies of one file.",
     ),
     key(
         "log.engine",
         Form::Choice(&["embedded", "kafka"]),
         "\"embedded\"",
-        "Where events are kept. `kafka` is not available in this version.",
+        "Where events are kept: in `log.path`, or in topics that several processes share.",
     ),
     key(
         "log.path",
         Form::Path,
         "\"data\"",
-        "The data folder: the log, the tenants' keys, state that can be rebuilt, the admin socket.",
+        "The data folder: the log (of `embedded`), the tenants' keys, state that can be rebuilt, the admin socket. \
+         Every process has its own; over Kafka `keys.json` must be the same in all of them.",
     ),
-    optional("kafka.brokers", Form::NotYet(EMBEDDED_ONLY), "Bootstrap servers."),
     optional(
+        "kafka.brokers",
+        Form::Text,
+        "Bootstrap servers, `host:port`, separated by commas. Must be given with `engine = \"kafka\"`.",
+    ),
+    key(
         "kafka.topic_prefix",
-        Form::NotYet(EMBEDDED_ONLY),
-        "What the names of the topics begin with.",
+        Form::Text,
+        "\"rollcall.\"",
+        "What the names of topics and consumer groups begin with.",
+    ),
+    key(
+        "kafka.partitions",
+        Form::Integer(1, 512),
+        "8",
+        "Partitions of `events`: so many processes can share the tenants. They can never be changed.",
+    ),
+    key(
+        "kafka.account_partitions",
+        Form::Integer(1, 512),
+        "24",
+        "Partitions of `desired` and `outcomes`: so many processes can share the accounts. They can never be changed.",
+    ),
+    key(
+        "kafka.replication",
+        Form::Integer(1, 9),
+        "3",
+        "Copies of every partition. Topics that have fewer are refused; a single broker can hold 1.",
+    ),
+    key(
+        "kafka.min_insync",
+        Form::Integer(1, 9),
+        "2",
+        "Copies that must have a record before it is acknowledged.",
+    ),
+    key(
+        "kafka.create_topics",
+        Form::Switch,
+        "true",
+        "Missing topics are made at the start, and with the first of them the tenants' keys. Otherwise only \
+         `rollcall topics` makes them.",
+    ),
+    key(
+        "kafka.session_timeout",
+        Form::Duration(6 * SECOND, 5 * MINUTE),
+        "\"20s\"",
+        "After so much silence the partitions of a process are handed to others. A request to Fluent and an append \
+         must fit into four fifths of it, less 2 s.",
+    ),
+    key(
+        "kafka.delivery_timeout",
+        Form::Duration(SECOND, 4 * MINUTE),
+        "\"10s\"",
+        "How long an append waits for its acknowledgement before it is refused. A change of leader should fit into it.",
+    ),
+    key(
+        "kafka.security",
+        Form::Choice(&["plaintext", "tls", "sasl_plaintext", "sasl_tls"]),
+        "\"plaintext\"",
+        "Whether connections are encrypted, and whether we log in.",
+    ),
+    optional(
+        "kafka.ca_file",
+        Form::Path,
+        "Whom to trust, PEM. By default the system's certificates.",
+    ),
+    optional(
+        "kafka.cert_file",
+        Form::Path,
+        "Our certificate, PEM, for brokers that ask for one.",
+    ),
+    optional("kafka.key_file", Form::Path, "Its private key, PEM."),
+    optional(
+        "kafka.key_password_env",
+        Form::SecretEnv,
+        "Variable that holds the key's password, if it has one.",
+    ),
+    optional(
+        "kafka.key_password_file",
+        Form::SecretFile,
+        "File that holds the key's password.",
+    ),
+    optional(
+        "kafka.sasl_mechanism",
+        Form::Choice(&["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]),
+        "How we log in. Must be given with `sasl_plaintext` and `sasl_tls`.",
+    ),
+    optional(
+        "kafka.username",
+        Form::Text,
+        "Whom we log in as, with a password.",
+    ),
+    optional(
+        "kafka.password_env",
+        Form::SecretEnv,
+        "Variable that holds its password. Either this or `password_file`.",
+    ),
+    optional(
+        "kafka.password_file",
+        Form::SecretFile,
+        "File that holds its password.",
+    ),
+    optional(
+        "kafka.token_env",
+        Form::SecretEnv,
+        "Variable that holds the token of `OAUTHBEARER`, for the life of the process. Either this or `token_file`.",
+    ),
+    optional(
+        "kafka.token_file",
+        Form::SecretFile,
+        "File that holds the token; it is read again about once a minute.",
     ),
     optional(
         "admin.socket",
@@ -197,18 +335,85 @@ pub const KEYS: &[Key] = &[
     optional(
         "tenant.connection.token_env",
         Form::SecretEnv,
-        "Variable that holds the bearer token, at least 16 characters. Either this or `token_file`.",
+        "Variable that holds a bearer token, at least 16 characters. Either this or `token_file`; neither when \
+         tokens have names of their own below, or come from `rollcall token new`.",
     ),
     optional(
         "tenant.connection.token_file",
         Form::SecretFile,
         "File that holds the bearer token.",
     ),
+    optional(
+        "tenant.connection.token_expires",
+        Form::Date,
+        "When that token ends; warned of 14 days before. By default it does not.",
+    ),
     key(
         "tenant.connection.dialect",
         Form::Choice(&["tolerant", "strict"]),
         "\"tolerant\"",
         "`tolerant` understands what Entra ID and Okta send in deviation from the RFCs; `strict` refuses it.",
+    ),
+    required(
+        "tenant.connection.token.name",
+        Form::TokenName,
+        "A further token's name, such as `2026-11`: part of the `actor` of its events. Several may be valid at \
+         once, so that one follows the other without a gap.",
+    ),
+    optional(
+        "tenant.connection.token.token_env",
+        Form::SecretEnv,
+        "Variable that holds it, at least 16 characters. Either this or `token_file`.",
+    ),
+    optional(
+        "tenant.connection.token.token_file",
+        Form::SecretFile,
+        "File that holds it.",
+    ),
+    optional(
+        "tenant.connection.token.expires",
+        Form::Date,
+        "When it ends; warned of 14 days before. By default it does not.",
+    ),
+    required(
+        "tenant.connection.client.id",
+        Form::ClientId,
+        "An OAuth client of the connection, which gets access tokens at `/oauth/token`. No two clients have the same \
+         id; it is part of the `actor` of its events.",
+    ),
+    optional(
+        "tenant.connection.client.secret_env",
+        Form::SecretEnv,
+        "Variable that holds the client's secret, at least 16 characters. Either this, `secret_file` or `key_file`.",
+    ),
+    optional(
+        "tenant.connection.client.secret_file",
+        Form::SecretFile,
+        "File that holds the client's secret.",
+    ),
+    optional(
+        "tenant.connection.client.key_file",
+        Form::Path,
+        "File with the public keys of a client that signs assertions (`private_key_jwt`): PEM, a JWK or a JWK set; \
+         RSA (RS256) or P-256 (ES256), at most four.",
+    ),
+    optional(
+        "tenant.connection.client.expires",
+        Form::Date,
+        "When the client ends; warned of 14 days before. By default it does not.",
+    ),
+    key(
+        "tenant.limits.requests_per_second",
+        Form::Integer(0, 1_000_000),
+        "0",
+        "Requests per second that the tenant can keep up, over all its connections; beyond them they get 429 with \
+         `Retry-After`. At least 25, which Entra ID asks for; 0: no limit, places are shared fairly all the same. \
+         A quarter of the burst is kept for requests that take access away.",
+    ),
+    optional(
+        "tenant.limits.burst",
+        Form::Integer(25, 10_000_000),
+        "Requests that may come at once after a pause. By default four times `requests_per_second`.",
     ),
     required(
         "tenant.fluent.url",
@@ -369,9 +574,13 @@ impl Key {
                 )
             }
             Form::Integer(from, to) => format!("whole number, {from} to {to}"),
+            Form::Switch => "`true`, `false`".to_owned(),
             Form::Percent => "number, 0 to 100".to_owned(),
             Form::Texts => "list of texts".to_owned(),
-            Form::NotYet(_) => "not available in this version".to_owned(),
+            Form::Networks => "list of IP addresses and networks".to_owned(),
+            Form::Date => "day or time".to_owned(),
+            Form::ClientId => "id: `A-Z`, `a-z`, `0-9`, `-`, `_`, `.`".to_owned(),
+            Form::TokenName => "name: `a-z`, `0-9`, `-`, `_`, `.`".to_owned(),
         }
     }
 }

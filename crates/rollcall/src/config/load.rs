@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use rollcall_domain::{ForeignGrants, GuardPolicy, NamePattern, Policy, SharedAccounts, UnknownRoles};
+use rollcall_domain::{
+    ConnectionName, ForeignGrants, GuardPolicy, NamePattern, Policy, SharedAccounts, TenantId, UnknownRoles,
+};
 use secrecy::ExposeSecret as _;
 use toml::de::DeTable;
 
@@ -11,13 +13,15 @@ use super::problem::{ConfigErrors, Problem};
 use super::section::{Section, Source};
 use super::{
     Admin, Config, Connection, ConnectionKind, Dialect, Environment, Fluent, Log, LogEngine, LogFormat,
-    Logging, RuleFile, Server, Tenant, secret, values,
+    Logging, RuleFile, Server, Tenant, door, kafka, secret, tls, values,
 };
 
 /// A configuration file above this is refused unread.
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 /// The admin socket's name in the data folder.
 const SOCKET: &str = "admin.sock";
+/// The token file's name in the data folder.
+pub(super) const TOKENS: &str = "tokens.json";
 
 /// Reads and checks a configuration file.
 ///
@@ -34,6 +38,8 @@ pub struct Places {
     pub socket: PathBuf,
     /// The data folder.
     pub data: PathBuf,
+    /// The token file.
+    pub tokens: PathBuf,
 }
 
 /// Reads only where the admin socket and the data folder are. What else stands in the file is not looked at.
@@ -49,10 +55,41 @@ pub fn load_places(file: &Path) -> Result<Places, ConfigErrors> {
     let data = root.section("log").path("path", folder);
     let socket = root.section("admin").path("socket", folder);
     let socket = socket.or_else(|| Some(data.as_ref()?.join(SOCKET)));
+    let tokens = root.section("server").path("token_file", folder);
+    let tokens = tokens.or_else(|| Some(data.as_ref()?.join(TOKENS)));
     let problems = source.into_problems();
-    match (socket, data) {
-        (Some(socket), Some(data)) if problems.is_empty() => Ok(Places { socket, data }),
+    match (socket, data, tokens) {
+        (Some(socket), Some(data), Some(tokens)) if problems.is_empty() => {
+            Ok(Places { socket, data, tokens })
+        }
         _ => Err(ConfigErrors::new(file.to_owned(), problems)),
+    }
+}
+
+/// Reads only which connections there are. What else stands in the file is not looked at, so that tokens can be made
+/// where no secret is at hand.
+///
+/// # Errors
+/// [`ConfigErrors`] when the file cannot be read, is no TOML, or names are wrong.
+pub fn load_connections(file: &Path) -> Result<Vec<(TenantId, ConnectionName)>, ConfigErrors> {
+    let text = text(file)?;
+    let source = Source::new(&text);
+    let document = document(&source, &text, file)?;
+    let root = Section::root(&source, document.get_ref());
+    let mut all = Vec::new();
+    for tenant in root.sections("tenant") {
+        let id: Option<TenantId> = tenant.parsed("id");
+        for connection in tenant.sections("tenant.connection") {
+            if let (Some(id), Some(name)) = (&id, connection.parsed("name")) {
+                all.push((id.clone(), name));
+            }
+        }
+    }
+    let problems = source.into_problems();
+    if problems.is_empty() {
+        Ok(all)
+    } else {
+        Err(ConfigErrors::new(file.to_owned(), problems))
     }
 }
 
@@ -125,11 +162,10 @@ pub fn parse(text: &str, file: &Path, env: Environment<'_>) -> Result<Config, Co
 
 fn whole(root: &Section<'_>, file: &Path, folder: &Path, env: Environment<'_>) -> Option<Config> {
     root.refuse_unknown();
-    let server = server(&root.section("server"));
+    let server = server(&root.section("server"), folder);
     let log = log(&root.section("log"), folder);
-    let kafka = root.section("kafka");
-    kafka.refuse_unknown();
-    kafka.refuse_not_yet(&["brokers", "topic_prefix"]);
+    let kafka_section = root.section("kafka");
+    let kafka = kafka::read(&kafka_section, log.as_ref().map(|log| log.engine), folder, env);
     let admin = root.section("admin");
     admin.refuse_unknown();
     let socket = admin.path("socket", folder);
@@ -141,6 +177,8 @@ fn whole(root: &Section<'_>, file: &Path, folder: &Path, env: Environment<'_>) -
         .collect();
     refuse_repeated(&sections, &read);
     let log = log?;
+    let (kafka, tenants) = (kafka?, read.into_iter().collect::<Option<Vec<_>>>()?);
+    kafka::refuse_long_requests(&kafka_section, kafka.as_ref(), &tenants);
     Some(Config {
         file: file.to_owned(),
         server: server?,
@@ -148,14 +186,15 @@ fn whole(root: &Section<'_>, file: &Path, folder: &Path, env: Environment<'_>) -
             socket: socket.unwrap_or_else(|| log.path.join(SOCKET)),
         },
         log,
+        kafka,
         logging: logging?,
-        tenants: read.into_iter().collect::<Option<_>>()?,
+        tenants,
     })
 }
 
 /// The tenant follows from the token, and its log from its id: neither may stand twice.
 fn refuse_repeated(sections: &[Section<'_>], tenants: &[Option<Tenant>]) {
-    let (mut ids, mut tokens) = (BTreeSet::new(), BTreeSet::new());
+    let (mut ids, mut tokens, mut clients) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (section, tenant) in sections.iter().zip(tenants) {
         let Some(tenant) = tenant else { continue };
         if !ids.insert(tenant.id.as_str()) {
@@ -165,8 +204,20 @@ fn refuse_repeated(sections: &[Section<'_>], tenants: &[Option<Tenant>]) {
                 Some("an id of its own".to_owned()),
             );
         }
-        for connection in &tenant.connections {
-            if !tokens.insert(connection.token.expose_secret()) {
+        let all = tenant
+            .connections
+            .iter()
+            .flat_map(|connection| &connection.clients);
+        for client in all {
+            if !clients.insert(client.id.clone()) {
+                let what = format!("the OAuth client \"{}\" stands twice", client.id);
+                section.wrong("connection", what, Some("an id of its own".to_owned()));
+            }
+        }
+        let all = tenant.connections.iter();
+        let all = all.flat_map(|connection| connection.tokens.iter().map(move |token| (connection, token)));
+        for (connection, token) in all {
+            if !tokens.insert(token.secret.expose_secret()) {
                 let what = format!("connection \"{}\" has the token of another one", connection.name);
                 section.wrong(
                     "connection",
@@ -178,42 +229,49 @@ fn refuse_repeated(sections: &[Section<'_>], tenants: &[Option<Tenant>]) {
     }
 }
 
-fn server(section: &Section<'_>) -> Option<Server> {
+fn server(section: &Section<'_>, folder: &Path) -> Option<Server> {
     section.refuse_unknown();
-    section.refuse_not_yet(&["tls_cert", "tls_key", "trusted_proxies"]);
     let listen = section.address("listen");
     let public_url = section.url("public_url");
     let body_max = section.size("body_max");
     let request_timeout = section.duration("request_timeout");
     let connections_max = section.integer("connections_max");
     let stop_grace = section.duration("stop_grace");
+    let tls = tls::files(section, folder);
+    let trusted_proxies = door::trusted_proxies(section);
+    let auth_failures_max = section.integer("auth_failures_max");
+    let access_token_lifetime = section.duration("access_token_lifetime");
+    let token_file = section.path("token_file", folder);
     let listen = listen?;
     Some(Server {
         listen,
-        public_url: public_url.unwrap_or_else(|| format!("http://{listen}")),
+        public_url: public_url.unwrap_or_else(|| {
+            let scheme = if matches!(tls, Some(Some(_))) {
+                "https"
+            } else {
+                "http"
+            };
+            format!("{scheme}://{listen}")
+        }),
+        tls: tls?,
         body_max: body_max?,
         request_timeout: request_timeout?,
         connections_max: usize::try_from(connections_max?).ok()?,
         stop_grace: stop_grace?,
+        trusted_proxies: trusted_proxies?,
+        auth_failures_max: u32::try_from(auth_failures_max?).ok()?,
+        access_token_lifetime: access_token_lifetime?,
+        token_file,
     })
 }
 
 fn log(section: &Section<'_>, folder: &Path) -> Option<Log> {
     section.refuse_unknown();
-    let engine = section.choice(
-        "engine",
-        &[("embedded", Some(LogEngine::Embedded)), ("kafka", None)],
-    );
-    if engine == Some(None) {
-        section.wrong(
-            "engine",
-            "\"kafka\" is not available in this version",
-            Some("\"embedded\"".to_owned()),
-        );
-    }
+    let engines = [("embedded", LogEngine::Embedded), ("kafka", LogEngine::Kafka)];
+    let engine = section.choice("engine", &engines);
     let path = section.path("path", folder);
     Some(Log {
-        engine: engine??,
+        engine: engine?,
         path: path?,
     })
 }
@@ -241,6 +299,7 @@ fn tenant(section: &Section<'_>, folder: &Path, env: Environment<'_>) -> Option<
         &section.section("tenant.policy"),
         &section.section("tenant.guard"),
     );
+    let limit = door::limits(&section.section("tenant.limits"));
     let rules = section.section("tenant.rules");
     rules.refuse_unknown();
     let rules = rules.path("file", folder).map(|file| RuleFile { file });
@@ -255,6 +314,7 @@ fn tenant(section: &Section<'_>, folder: &Path, env: Environment<'_>) -> Option<
         connections: connections.into_iter().collect::<Option<_>>()?,
         fluent,
         policy,
+        limit: limit?,
         rules,
     })
 }
@@ -279,23 +339,8 @@ fn connection(section: &Section<'_>, folder: &Path, env: Environment<'_>) -> Opt
     section.refuse_unknown();
     let name = section.parsed("name");
     let kind = section.choice("kind", &[("scim", ConnectionKind::Scim)]);
-    let token = secret::read(section, "token", env, folder);
-    if token.as_ref().is_some_and(|token| !secret::is_token(token)) {
-        let from = if section.has("token_env") {
-            "token_env"
-        } else {
-            "token_file"
-        };
-        let expected = format!(
-            "at least {} characters of ASCII without spaces, best made at random",
-            secret::TOKEN_CHARS_MIN
-        );
-        section.wrong(
-            from,
-            "the token that it leads to is too short, or cannot stand in a header",
-            Some(expected),
-        );
-    }
+    let tokens = door::tokens(section, folder, env);
+    let clients = door::clients(section, folder, env);
     let dialect = section.choice(
         "dialect",
         &[("tolerant", Dialect::Tolerant), ("strict", Dialect::Strict)],
@@ -303,7 +348,8 @@ fn connection(section: &Section<'_>, folder: &Path, env: Environment<'_>) -> Opt
     Some(Connection {
         name: name?,
         kind: kind?,
-        token: token?,
+        tokens: tokens?,
+        clients: clients?,
         dialect: dialect?,
     })
 }

@@ -11,7 +11,7 @@ use super::values::read_bounded;
 /// A secret above this is not one.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 /// A bearer token that others choose for us is guessable below this many characters.
-pub(super) const TOKEN_CHARS_MIN: usize = 16;
+const TOKEN_CHARS_MIN: usize = 16;
 
 /// Reads `<name>_env` or `<name>_file` of a section. `None` after a problem was noted.
 pub(super) fn read(
@@ -65,6 +65,45 @@ pub(super) fn read(
     }
 }
 
+/// The same where it need not be there: `Some(None)` when it is not. Unless `wanted` the keys are looked at, but not
+/// where they lead.
+pub(super) fn read_if_any(
+    section: &Section<'_>,
+    name: &str,
+    wanted: bool,
+    env: Environment<'_>,
+    folder: &Path,
+) -> Option<Option<SecretString>> {
+    let (env_key, file_key) = (format!("{name}_env"), format!("{name}_file"));
+    let given = [&env_key, &file_key].into_iter().any(|key| section.has(key));
+    if wanted && given {
+        return read(section, name, env, folder).map(Some);
+    }
+    // Both are read, so that both are checked.
+    let (variable, file) = (section.text(&env_key), section.text(&file_key));
+    (!given || variable.is_some() || file.is_some()).then_some(None)
+}
+
+/// A bearer token by `token_env` or `token_file` of a section, checked. `None` after a problem was noted.
+pub(super) fn read_token(section: &Section<'_>, env: Environment<'_>, folder: &Path) -> Option<SecretString> {
+    let token = read(section, "token", env, folder)?;
+    if !is_token(&token) {
+        let from = if section.has("token_env") {
+            "token_env"
+        } else {
+            "token_file"
+        };
+        let expected =
+            format!("at least {TOKEN_CHARS_MIN} characters of ASCII without spaces, best made at random");
+        section.wrong(
+            from,
+            "the token that it leads to is too short, or cannot stand in a header",
+            Some(expected),
+        );
+    }
+    Some(token)
+}
+
 fn is_variable(name: &str) -> bool {
     let first = name.bytes().next().unwrap_or_default();
     let all = name
@@ -85,7 +124,7 @@ fn from_file(path: &Path) -> Result<SecretString, String> {
 }
 
 /// True when a bearer token is long enough and can stand in a header.
-pub(super) fn is_token(secret: &SecretString) -> bool {
+fn is_token(secret: &SecretString) -> bool {
     let text = secret.expose_secret();
     text.chars().count() >= TOKEN_CHARS_MIN && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

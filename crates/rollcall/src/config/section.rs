@@ -85,6 +85,11 @@ impl<'a> Section<'a> {
         self.value(name).is_some()
     }
 
+    /// True when the key is there and holds a text.
+    pub(super) fn is_text(&self, name: &str) -> bool {
+        matches!(self.value(name), Some((DeValue::String(_), _)))
+    }
+
     /// Notes that the key holds something wrong.
     pub(super) fn wrong(&self, name: &str, what: impl Into<String>, expected: Option<String>) {
         let line = self.value(name).map(|(_, line)| line).or(self.line);
@@ -120,6 +125,15 @@ impl<'a> Section<'a> {
             path,
             table,
             line,
+        }
+    }
+
+    /// The tables of a list below this one that need not be there.
+    pub(super) fn sections_if_any(&self, path: &'static str) -> Vec<Self> {
+        if self.has(last(path)) {
+            self.sections(path)
+        } else {
+            Vec::new()
         }
     }
 
@@ -223,6 +237,10 @@ impl<'a> Section<'a> {
         })
     }
 
+    pub(super) fn switch(&self, name: &str) -> Option<bool> {
+        self.read(name, |value, _| value.as_bool())
+    }
+
     /// A text that some type checks itself.
     pub(super) fn parsed<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
         self.read(name, |value, _| value.as_str()?.parse().ok())
@@ -298,24 +316,21 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// Refuses keys that are known but not yet of use.
-    pub(super) fn refuse_not_yet(&self, names: &[&str]) {
-        for name in names {
-            let Some(Key {
-                form: Form::NotYet(instead),
-                ..
-            }) = find(&self.join(name))
-            else {
-                continue;
-            };
-            if self.has(name) {
-                self.wrong(
-                    name,
-                    "is not available in this version",
-                    Some((*instead).to_owned()),
-                );
-            }
-        }
+    /// A list in which every text is read by some type.
+    pub(super) fn all_parsed<T: std::str::FromStr>(&self, name: &str) -> Option<Vec<T>> {
+        self.read(name, |value, _| {
+            let texts = value.as_array()?.iter().map(|text| text.get_ref().as_str());
+            texts.map(|text| text?.parse().ok()).collect()
+        })
+    }
+
+    /// A day or a time, as a text or as TOML writes it.
+    pub(super) fn date(&self, name: &str) -> Option<rollcall_domain::Timestamp> {
+        self.read(name, |value, _| match value {
+            DeValue::String(text) => values::date(text),
+            DeValue::Datetime(time) => values::date(&time.to_string()),
+            _ => None,
+        })
     }
 }
 
@@ -353,9 +368,15 @@ fn expected(key: &Key) -> String {
             format!("a size from \"{from}\" to \"{to}\", in B, KiB, MiB or GiB")
         }
         Form::Integer(from, to) => format!("a whole number from {from} to {to}, without quotes"),
+        Form::Switch => "true or false, without quotes".to_owned(),
         Form::Percent => "a number from 0 to 100, without quotes".to_owned(),
         Form::Texts => "a list of texts, such as [\"*_admin\"]".to_owned(),
-        Form::NotYet(instead) => instead.to_owned(),
+        Form::Networks => "a list of IP addresses and networks, such as [\"10.0.0.0/8\"]".to_owned(),
+        Form::Date => "a day such as \"2027-01-31\", or a time such as \"2027-01-31T09:30:00Z\"".to_owned(),
+        Form::ClientId => "1 to 48 characters of A-Z, a-z, 0-9, -, _ and .".to_owned(),
+        Form::TokenName => {
+            "1 to 32 characters of a-z, 0-9, -, _ and ., beginning with a letter or a digit".to_owned()
+        }
     }
 }
 

@@ -33,13 +33,24 @@ fn in_largest_unit(value: u64, units: &[(&str, u64)], gap: &str) -> String {
 }
 
 /// `500ms`, `30s`, `2m`, `6h`, `7d` in milliseconds.
-pub(super) fn duration(text: &str) -> Option<u64> {
+pub(crate) fn duration(text: &str) -> Option<u64> {
     number_and_unit(text, &DURATION_UNITS)
 }
 
 /// Milliseconds as [`duration`] reads them.
 pub(super) fn duration_text(millis: u64) -> String {
     in_largest_unit(millis, &DURATION_UNITS, "")
+}
+
+/// `2027-01-31` (its beginning in UTC) or `2027-01-31T09:30:00Z`.
+pub(crate) fn date(text: &str) -> Option<rollcall_domain::Timestamp> {
+    let text = text.trim();
+    let whole = if text.len() == "2027-01-31".len() {
+        format!("{text}T00:00:00Z")
+    } else {
+        text.to_owned()
+    };
+    whole.parse().ok()
 }
 
 /// `512 B`, `64 KiB`, `8 MiB`, `1 GiB` in bytes.
@@ -75,7 +86,7 @@ pub(super) fn is_safe_for_secrets(url: &str) -> bool {
 }
 
 /// Reads a file of at most `max` bytes; `None` when it is larger.
-pub(super) fn read_bounded(path: &Path, max: u64) -> std::io::Result<Option<Vec<u8>>> {
+pub(crate) fn read_bounded(path: &Path, max: u64) -> std::io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)?
         .take(max.saturating_add(1))
@@ -105,6 +116,19 @@ mod tests {
         ] {
             assert_eq!(duration(bad), None, "{bad:?}");
             assert_eq!(size(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_a_day_or_a_time() {
+        let time = |text: &str| date(text).map(|time| time.to_string());
+        assert_eq!(time("2027-01-31").as_deref(), Some("2027-01-31T00:00:00.000Z"));
+        assert_eq!(
+            time("2027-01-31T09:30:00Z").as_deref(),
+            Some("2027-01-31T09:30:00.000Z")
+        );
+        for bad in ["", "2027-02-30", "31.01.2027", "2027-1-31", "tomorrow"] {
+            assert_eq!(date(bad), None, "{bad:?}");
         }
     }
 

@@ -34,6 +34,8 @@ const SEED: &str = include_str!("seed.json");
 const FLUENT_LATENCY_MS: (u64, u64) = (8, 8);
 /// Bytes of randomness in a token.
 const TOKEN_BYTES: usize = 24;
+/// Digits that tell the topics of one demonstration from those of others.
+const DEMO_DIGITS: usize = 8;
 
 /// Runs the story. Everything lies in a temporary folder that is removed at the end.
 ///
@@ -44,7 +46,7 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<bool> {
     let teller = Teller::new(options.json);
     teller.say("Rollcall demo: the season at Chicago.");
     let mut world = match &options.running {
-        None => build(folder.path(), teller).await?,
+        None => build(folder.path(), options.kafka.as_deref(), teller).await?,
         Some(running) => join(running, teller).await?,
     };
     let began = Instant::now();
@@ -72,7 +74,7 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<bool> {
     outcome
 }
 
-async fn build(folder: &Path, teller: Teller) -> anyhow::Result<World> {
+async fn build(folder: &Path, kafka: Option<&str>, teller: Teller) -> anyhow::Result<World> {
     let seed: Seed = serde_json::from_str(SEED).context("reading the seed")?;
     let sim = Sim::start(SimConfig {
         seed: Some(seed),
@@ -81,7 +83,7 @@ async fn build(folder: &Path, teller: Teller) -> anyhow::Result<World> {
     .await?;
     let tenant = TenantId::new("midwest")?;
     let tokens = [token()?, token()?];
-    let config = write_config(folder, &sim, &tokens)?;
+    let config = write_config(folder, &sim, &tokens, kafka)?;
     let engine = Engine::start(config).await?;
     let here = Here { engine, sim, tenant };
     open(Stage::Here(Box::new(here)), tokens, teller).await
@@ -122,7 +124,12 @@ async fn open(stage: Stage, tokens: [String; 2], teller: Teller) -> anyhow::Resu
 }
 
 /// A configuration as an admin would write it, read by the ordinary loader.
-fn write_config(folder: &Path, sim: &Sim, tokens: &[String; 2]) -> anyhow::Result<crate::config::Config> {
+fn write_config(
+    folder: &Path,
+    sim: &Sim,
+    tokens: &[String; 2],
+    kafka: Option<&str>,
+) -> anyhow::Result<crate::config::Config> {
     let credentials = SimConfig::default().credentials;
     let secrets = [
         ("entra.token", tokens[0].as_str()),
@@ -133,11 +140,12 @@ fn write_config(folder: &Path, sim: &Sim, tokens: &[String; 2]) -> anyhow::Resul
     for (name, secret) in secrets {
         std::fs::write(folder.join(name), secret)?;
     }
+    let log = kafka.map(log_in_kafka).transpose()?.unwrap_or_default();
     let text = format!(
         r#"[server]
 listen = "127.0.0.1:0"
 
-[[tenant]]
+{log}[[tenant]]
 id = "midwest"
 
 [[tenant.connection]]
@@ -164,6 +172,16 @@ concurrency = 16
     let file = folder.join("rollcall.toml");
     std::fs::write(&file, text)?;
     Ok(crate::config::load(&file, &|_name| None)?)
+}
+
+/// Topics that nobody else uses, each with one copy: a demonstration outlives no broker.
+fn log_in_kafka(brokers: &str) -> anyhow::Result<String> {
+    let name = token()?;
+    let name: String = name.chars().take(DEMO_DIGITS).collect();
+    Ok(format!(
+        "[log]\nengine = \"kafka\"\n\n[kafka]\nbrokers = {brokers:?}\ntopic_prefix = \"rollcall-demo-{name}.\"\n\
+         partitions = 2\naccount_partitions = 4\nreplication = 1\nmin_insync = 1\n\n"
+    ))
 }
 
 /// A random bearer token, hexadecimal.

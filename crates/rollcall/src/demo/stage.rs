@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 
 use crate::admin::api::{ActivateAsk, ExplainAsk, Explanation};
 use crate::admin::{AdminClient, ClientError};
-use crate::engine::{Engine, rules_version};
+use crate::digest::sha256_hex;
+use crate::engine::Engine;
 use crate::output;
 
 /// Largest answer of the simulator's control API that is read: its journal of the story.
@@ -185,7 +186,7 @@ impl There {
     async fn activate_rules(&self, text: &str) -> anyhow::Result<()> {
         let ask = ActivateAsk {
             tenant: None,
-            version: rules_version(text),
+            version: sha256_hex(text.as_bytes()),
             rules: RuleSet::parse(text)?,
         };
         let mut refusals = Vec::new();

@@ -8,8 +8,9 @@ use rollcall_projector::{OpenDecision, Progress, ProjectorError, Rejection, Tena
 use rollcall_reconciler::Reconciler;
 use rollcall_reconciler::ledger::print_of_holds;
 
+use super::explain::Known;
 use super::operator::{self, OperatorError, Placed};
-use super::{Core, Tenant, rules};
+use super::{Core, rules};
 use crate::admin::api::{
     ActivateAsk, DecideAsk, ExplainAsk, Explanation, HOLDS_PAGE_MAX, HeldAccount, HoldsAsk, HoldsPage,
     InstanceStatus, Recorded, ReplayAsk, ReplayLine, ReplayedUser, RulesAsk, RulesInForce, Until,
@@ -41,32 +42,45 @@ impl From<OperatorError> for AdminError {
 }
 
 impl Service {
-    fn tenant(&self, asked: Option<&TenantId>) -> Result<&Tenant, AdminError> {
-        match (asked, self.0.tenants.as_slice()) {
-            (None, [only]) => Ok(only),
-            (None, _) => Err(AdminError::new(
-                ErrorCode::Invalid,
-                "there are several tenants: name one with --tenant",
-            )),
+    /// The tenant that is asked for, when its directory is here.
+    fn tenant(&self, asked: Option<&TenantId>) -> Result<Known<'_>, AdminError> {
+        let tenant = match (asked, self.0.tenants.as_slice()) {
+            (None, [only]) => only,
+            (None, _) => {
+                return Err(AdminError::new(
+                    ErrorCode::Invalid,
+                    "there are several tenants: name one with --tenant",
+                ));
+            }
             (Some(id), tenants) => {
                 let found = tenants.iter().find(|tenant| tenant.id == *id);
-                found.ok_or_else(|| AdminError::new(ErrorCode::NotFound, format!("there is no tenant {id}")))
+                let missing = || AdminError::new(ErrorCode::NotFound, format!("there is no tenant {id}"));
+                found.ok_or_else(missing)?
             }
-        }
+        };
+        let projectors = &self.0.projectors;
+        let directory = projectors.tenant(&tenant.id).ok_or_else(|| {
+            let (id, partition) = (&tenant.id, projectors.partition_of(&tenant.id));
+            AdminError::new(
+                ErrorCode::Unavailable,
+                format!(
+                    "tenant {id} is not with this process: ask a `rollcall ingest` process, or the `rollcall project` \
+                     process that owns partition {partition} of events"
+                ),
+            )
+        })?;
+        Ok(Known { tenant, directory })
     }
 }
 
-impl Tenant {
+impl Known<'_> {
     /// Accounts whose plan has a hold that the directory knows nothing of: a reused name, a protected one. The
     /// ledger has only the fingerprint of all holds of an account, so each such hold is tried. At most
-    /// [`HOLDS_PAGE_MAX`].
+    /// [`HOLDS_PAGE_MAX`], of the accounts that are this process's.
     fn held_by_plan(&self) -> Vec<(AccountKey, Vec<Hold>)> {
-        let held = self
-            .reconciler
-            .read()
-            .as_ref()
-            .map(Reconciler::held_accounts)
-            .unwrap_or_default();
+        let reconcilers = self.tenant.reconcilers.read();
+        let held: Vec<_> = reconcilers.values().flat_map(Reconciler::held_accounts).collect();
+        drop(reconcilers);
         let with = held.into_iter().filter_map(|(account, print)| {
             let holds = self.directory.desired(account).ok()??.holds;
             [Hold::NameReused, Hold::Protected].into_iter().find_map(|hold| {
@@ -105,7 +119,7 @@ impl AdminService for Service {
             Vec::new()
         };
         Ok(HoldsPage {
-            tenant: tenant.id.clone(),
+            tenant: tenant.tenant.id.clone(),
             sequence: status.sequence,
             decisions: decisions.into_iter().map(waiting).collect(),
             accounts: page
@@ -139,7 +153,7 @@ impl AdminService for Service {
     async fn rules(&self, ask: RulesAsk) -> Result<RulesInForce, AdminError> {
         let tenant = self.tenant(ask.tenant.as_ref())?;
         Ok(RulesInForce {
-            tenant: tenant.id.clone(),
+            tenant: tenant.tenant.id.clone(),
             version: tenant.directory.rules_version(),
             rules: tenant.directory.rules(),
         })
@@ -163,7 +177,7 @@ impl AdminService for Service {
     async fn replay(&self, ask: ReplayAsk, lines: ReplaySink) -> Result<(), AdminError> {
         let tenant = self.tenant(ask.tenant.as_ref())?;
         let setup = TenantSetup {
-            id: tenant.id.clone(),
+            id: tenant.tenant.id.clone(),
             key: tenant.directory.key().clone(),
         };
         let log: Arc<dyn ReadLog> = Arc::<dyn EventLog>::clone(&self.0.log);

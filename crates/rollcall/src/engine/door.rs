@@ -5,47 +5,76 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use rollcall_ingest::{
-    Connection, Dialect, Directory, Door, DoorConfig, RandomIds, SystemClock, TokenHash, page,
+    Connection, Dialect, Directory, Door, DoorConfig, RandomIds, ServeOptions, SystemClock, Token, TokenHash,
+    TrustedProxies, page,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{Core, stopped};
+use super::{Core, oauth, stopped, tls, tokens};
 use crate::config::{self, Config};
 use crate::health::HealthAnswer;
+use crate::keys::KeyStore;
 use crate::metrics::CONTENT_TYPE;
+use crate::tokens::TokenStore;
 
-/// Binds the listener and serves until told to stop.
+/// Binds the listener, serves until told to stop, and watches the token file and the certificate.
 pub(super) async fn open(
     config: &Config,
     core: &Arc<Core>,
+    keys: &KeyStore,
     stop: watch::Receiver<bool>,
-) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
+) -> anyhow::Result<(SocketAddr, JoinHandle<()>, Vec<JoinHandle<()>>)> {
     let listener = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("listening on {} (server.listen)", config.server.listen))?;
     let address = listener.local_addr().context("asking for our own address")?;
+    let mut watchers = Vec::new();
+    let router = if core.role.ingests() {
+        let door = scim(config, core, keys, address)?;
+        let store = TokenStore::at(config.token_file());
+        watchers.push(tokens::watch(store, door.credentials(), core, &stop)?);
+        door.router(beside(core))
+    } else {
+        beside(core)
+    };
+    let mut options = ServeOptions {
+        tls: None,
+        connections_max: config.server.connections_max,
+    };
+    if let Some(files) = &config.server.tls {
+        let (tls, watcher) = tls::watch(files, core, &stop)?;
+        options.tls = Some(tls);
+        watchers.push(watcher);
+    }
+    let serving = tokio::spawn(async move {
+        if let Err(error) = rollcall_ingest::serve_with(listener, options, router, stopped(stop)).await {
+            tracing::error!(%error, "the HTTP server ended");
+        }
+    });
+    Ok((address, serving, watchers))
+}
+
+/// The SCIM server, for processes that take what identity providers send.
+fn scim(config: &Config, core: &Arc<Core>, keys: &KeyStore, address: SocketAddr) -> anyhow::Result<Door> {
     let door = Door::new(
-        door_config(config, address),
+        DoorConfig {
+            oauth: oauth::config(config, keys)?,
+            ..door_config(config, address)
+        },
         connections(config)?,
         Arc::<dyn rollcall_eventlog::EventLog>::clone(&core.log),
         |tenant| {
-            let tenant = core.tenants.iter().find(|t| t.id == *tenant)?;
-            Some(Arc::new(tenant.directory.clone()) as Arc<dyn Directory>)
+            let directory = core.projectors.tenant(tenant)?;
+            Some(Arc::new(directory) as Arc<dyn Directory>)
         },
         Arc::new(SystemClock),
         Arc::new(RandomIds),
     )
     .context("opening the SCIM server")?;
-    core.watch_door(door.metrics());
-    let router = door.router(beside(core));
-    let serving = tokio::spawn(async move {
-        if let Err(error) = rollcall_ingest::serve(listener, router, stopped(stop)).await {
-            tracing::error!(%error, "the HTTP server ended");
-        }
-    });
-    Ok((address, serving))
+    core.watch_door(door.clone());
+    Ok(door)
 }
 
 /// With port 0 the system chose one: the URL follows it.
@@ -58,9 +87,14 @@ fn door_config(config: &Config, address: SocketAddr) -> DoorConfig {
     } else {
         server.public_url.clone()
     };
+    let tenants = config.tenants.iter();
+    let rate_limits = tenants.filter_map(|tenant| Some((tenant.id.clone(), tenant.limit?)));
     DoorConfig {
         body_bytes_max: server.body_max,
         request_timeout: server.request_timeout,
+        auth_failures_max: server.auth_failures_max,
+        trusted_proxies: TrustedProxies::new(server.trusted_proxies.clone()),
+        rate_limits: rate_limits.collect(),
         ..DoorConfig::new(public_url)
     }
 }
@@ -71,10 +105,17 @@ fn connections(config: &Config) -> anyhow::Result<Vec<Connection>> {
         .iter()
         .flat_map(|tenant| tenant.connections.iter().map(move |c| (tenant, c)));
     all.map(|(tenant, connection)| {
+        let tokens = connection.tokens.iter().map(|token| {
+            anyhow::Ok(Token {
+                name: token.name.clone(),
+                hash: TokenHash::of(&token.secret)?,
+                expires: token.expires,
+            })
+        });
         Ok(Connection {
             tenant: tenant.id.clone(),
             name: connection.name.clone(),
-            tokens: vec![TokenHash::of(&connection.token)?],
+            tokens: tokens.collect::<anyhow::Result<_>>()?,
             dialect: match connection.dialect {
                 config::Dialect::Tolerant => Dialect::Tolerant,
                 config::Dialect::Strict => Dialect::Strict,

@@ -7,14 +7,21 @@ use rollcall_domain::{
     AccountKey, Catalog, Context, ContextType, Derivation, GroupId, RoleSource, Sequence, TenantId, UserId,
 };
 use rollcall_eventlog::{EventLog, ReadLog};
-use rollcall_projector::{Act, Evidence, Subject};
+use rollcall_projector::{Act, Evidence, Subject, TenantHandle};
+use rollcall_reconciler::partition_of_account;
 
 use super::Tenant;
 use super::evidence::{self, Deeds};
 use crate::admin::api::{Did, EventRef, ExplainedGrant, Explanation, LedgerEntry, Reason};
 use crate::admin::{AdminError, ErrorCode};
 
-impl Tenant {
+/// A tenant whose directory is here.
+pub(super) struct Known<'a> {
+    pub(super) tenant: &'a Tenant,
+    pub(super) directory: TenantHandle,
+}
+
+impl Known<'_> {
     /// The account that a userName, a SCIM id or an account key means.
     pub(super) fn account_of(&self, user: &str) -> Option<AccountKey> {
         if let Ok(id) = user.parse::<UserId>()
@@ -37,10 +44,11 @@ impl Tenant {
         log: &Arc<dyn EventLog>,
         user: &str,
     ) -> Result<Explanation, AdminError> {
+        let id = &self.tenant.id;
         let unknown = || {
             AdminError::new(
                 ErrorCode::NotFound,
-                format!("nobody in {} is known by that name", self.id),
+                format!("nobody in {id} is known by that name"),
             )
         };
         let account = self.account_of(user).ok_or_else(unknown)?;
@@ -50,19 +58,36 @@ impl Tenant {
             .map_err(super::admin::unavailable)?;
         let explained = explained.ok_or_else(unknown)?;
         let explained = Explained {
-            tenant: self.id.clone(),
+            tenant: id.clone(),
             username: self.directory.user_name(account),
             catalog: self.directory.catalog(),
-            fluent: self.ledger(account),
+            fluent: self.ledger(log.as_ref(), account).await?,
             explained,
         };
         explained.for_people(Arc::<dyn EventLog>::clone(log)).await
     }
 
     /// What our outcomes say of an account; none when we never wrote it.
-    fn ledger(&self, account: AccountKey) -> Option<LedgerEntry> {
-        let reconciler = self.reconciler.read();
-        ledger_entry(reconciler.as_ref()?.ledger(account))
+    /// From the ledger where it is kept here, else from the log, as it is now.
+    async fn ledger(
+        &self,
+        log: &dyn EventLog,
+        account: AccountKey,
+    ) -> Result<Option<LedgerEntry>, AdminError> {
+        let id = &self.tenant.id;
+        let partition = partition_of_account(log, id, account);
+        let kept = {
+            let reconcilers = self.tenant.reconcilers.read();
+            reconcilers
+                .get(&partition)
+                .map(|reconciler| reconciler.ledger(account))
+        };
+        if let Some(entry) = kept {
+            return Ok(ledger_entry(entry));
+        }
+        let read = rollcall_reconciler::read_entry(log, id, account).await;
+        read.map(ledger_entry)
+            .map_err(|error| AdminError::new(ErrorCode::Unavailable, error.to_string()))
     }
 }
 

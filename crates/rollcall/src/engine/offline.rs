@@ -131,7 +131,12 @@ impl AdminService for Files {
             started: rollcall_domain::Timestamp::default(),
             ready: false,
             not_ready: vec!["no instance runs".to_owned()],
+            warnings: Vec::new(),
+            certificate_ends: None,
+            role: String::new(),
+            shares: Vec::new(),
             tenants: Vec::new(),
+            credentials: Vec::new(),
         }
     }
 

@@ -7,24 +7,15 @@ use std::time::Duration;
 use rollcall_domain::{EventData, RuleSet, RulesActivated};
 use rollcall_eventlog::EventLog;
 use rollcall_projector::{RULES_FILE, Rejection, TenantHandle};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Core;
 use super::operator::{self, OperatorError, Placed};
-use crate::config::{Config, read_rules};
+use crate::config::{Config, read_rules, rules_content};
 
 /// How often a rule file is looked at: a change is noticed within five seconds (DESIGN 7).
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// The version of a rule file: SHA-256 of its text, hex.
-pub(crate) fn version_of(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
 
 /// Activates a rule set unless that version is in force; `None` when it is.
 pub(super) async fn activate(
@@ -85,7 +76,7 @@ pub(super) async fn activate_file(log: &Arc<dyn EventLog>, directory: &TenantHan
 pub(super) fn watch(config: &Config, core: &Arc<Core>, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
     let watched = config.tenants.iter().filter_map(|tenant| {
         let file = tenant.rules.as_ref()?.file.clone();
-        let directory = core.tenants.iter().find(|t| t.id == tenant.id)?.directory.clone();
+        let directory = core.projectors.tenant(&tenant.id)?;
         Some(tokio::spawn(look(
             Arc::clone(&core.log),
             directory,
@@ -117,12 +108,9 @@ async fn look(
     }
 }
 
+/// A fingerprint of what stands in the file. A file too large to be one is not read whole.
 async fn content(file: &Path) -> Option<String> {
-    let bytes = tokio::fs::read(file).await.ok()?;
-    Some(
-        Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-    )
+    let file = file.to_owned();
+    let read = tokio::task::spawn_blocking(move || rules_content(&file));
+    read.await.ok()?
 }

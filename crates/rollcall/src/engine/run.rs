@@ -8,8 +8,10 @@ use rollcall_domain::TenantId;
 use rollcall_fluent_sim::{Seed, Sim, SimConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Engine, operator::OperatorError, rules};
+use super::explain::Known;
+use super::{Engine, Role, operator::OperatorError, rules};
 use crate::config::Config;
+use crate::digest::sha256_hex;
 use crate::output::{self, line};
 
 /// What `rollcall demo` is asked for.
@@ -19,6 +21,8 @@ pub struct DemoOptions {
     pub keep: bool,
     /// Print the account as JSON.
     pub json: bool,
+    /// Keep the log in topics of these brokers, instead of in a temporary folder.
+    pub kafka: Option<String>,
     /// Processes that run already, to which the story is told instead.
     pub running: Option<Running>,
 }
@@ -56,14 +60,20 @@ pub struct SimOptions {
     pub seed: Option<PathBuf>,
 }
 
-/// Runs the instance until SIGTERM or SIGINT.
+/// Runs an instance, or one role of it, until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// Anything that keeps it from starting, with what to do.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+pub async fn run(config: Config, role: Role) -> anyhow::Result<()> {
     let grace = config.server.stop_grace;
-    let ended = terminated()?;
-    let engine = Engine::start(config).await?;
+    let mut ended = std::pin::pin!(terminated()?);
+    let engine = tokio::select! {
+        engine = Engine::start_as(config, role) => engine?,
+        () = &mut ended => {
+            tracing::info!("told to stop before the start was over");
+            return Ok(());
+        }
+    };
     tracing::info!(address = %engine.address(), "ready");
     ended.await;
     tracing::info!("stopping: requests and writes in flight may end");
@@ -144,7 +154,7 @@ impl Engine {
             &tenant.directory,
             "demo",
             actor,
-            rules::version_of(text),
+            sha256_hex(text.as_bytes()),
             rules,
         )
         .await;
@@ -179,11 +189,8 @@ impl Engine {
         self.core.is_quiet()
     }
 
-    fn tenant(&self, id: &TenantId) -> anyhow::Result<&super::Tenant> {
-        self.core
-            .tenants
-            .iter()
-            .find(|tenant| tenant.id == *id)
-            .with_context(|| format!("there is no tenant {id}"))
+    fn tenant(&self, id: &TenantId) -> anyhow::Result<Known<'_>> {
+        let (tenant, directory) = self.core.of(id)?;
+        Ok(Known { tenant, directory })
     }
 }

@@ -1,25 +1,44 @@
 //! How the instance is: one picture of all its parts, for operators, health and metrics.
 
-use std::sync::Arc;
-
-use rollcall_reconciler::Status as ReconcilerStatus;
+use rollcall_ingest::{Clock as _, ConnectionWarning, Door, SystemClock};
 use rollcall_reconciler::pace::PauseReason;
+use rollcall_reconciler::{Reconciler, Status as ReconcilerStatus};
 
 use super::{Core, Tenant};
-use crate::admin::api::{FluentStatusReport, InstanceStatus, TenantStatus};
+use crate::admin::api::{FluentStatusReport, InstanceStatus, PutAside, TenantStatus, TrapReport};
 use crate::metrics::{ReconcilerFigures, Scrape};
 
 impl Core {
     /// The picture as it is now. Cheap: it is taken at every scrape.
     pub(super) fn status(&self) -> InstanceStatus {
-        let tenants: Vec<TenantStatus> = self.tenants.iter().map(Tenant::status).collect();
+        let here = self
+            .tenants
+            .iter()
+            .filter_map(|tenant| self.tenant_status(tenant));
+        let mut tenants: Vec<TenantStatus> = here.collect();
+        for warning in self
+            .door
+            .get()
+            .map(|door| door.warnings(SystemClock.now()))
+            .unwrap_or_default()
+        {
+            if let Some(tenant) = tenants.iter_mut().find(|tenant| tenant.tenant == warning.tenant) {
+                tenant.warnings.push(report(&warning));
+            }
+        }
         let not_ready = self.health.reasons();
+        let now = SystemClock.now();
         InstanceStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started,
             ready: not_ready.is_empty(),
             not_ready,
+            warnings: self.credential_warnings(now),
+            certificate_ends: self.certificate.read().ends,
+            role: self.role.to_string(),
+            shares: self.share_status(),
             tenants,
+            credentials: self.credential_status(now),
         }
     }
 
@@ -27,42 +46,51 @@ impl Core {
     /// down, so an instance that cannot reach it is ready all the same.
     pub(super) fn look_at_health(&self) {
         for tenant in &self.tenants {
-            if let Some(reason) = tenant.directory.stopped() {
+            let stopped = self
+                .projectors
+                .tenant(&tenant.id)
+                .and_then(|directory| directory.stopped());
+            if let Some(reason) = stopped {
                 self.health.ended("projector", reason);
             }
-            let halted = tenant
-                .reconciler
-                .read()
-                .as_ref()
-                .and_then(|reconciler| reconciler.status().halted);
+            let reconcilers = tenant.reconcilers.read();
+            let halted = reconcilers
+                .values()
+                .find_map(|reconciler| reconciler.status().halted);
             if let Some(reason) = halted {
                 self.health.ended("log", reason);
             }
         }
+        self.look_at_shares();
     }
 
-    /// The door opened: from now on its counters are in the metrics.
-    pub(super) fn watch_door(&self, metrics: Arc<rollcall_ingest::Metrics>) {
-        let _opened_once = self.door.set(metrics);
+    /// The door opened: from now on its counters are in the metrics, its credentials and what it saw in the status.
+    pub(super) fn watch_door(&self, door: Door) {
+        let _opened_once = self.door.set(door);
     }
 
     /// `/metrics`.
     pub(super) fn render_metrics(&self) -> String {
-        let reconcilers = self.tenants.iter().filter_map(|tenant| {
-            let reconciler = tenant.reconciler.read();
-            let metrics = reconciler.as_ref()?.metrics();
-            Some(ReconcilerFigures {
-                tenant: tenant.id.clone(),
-                counters: metrics.counters(),
-                call: metrics.request.snapshot(),
-                leaver: metrics.leaver.snapshot(),
-                usable: metrics.usable.snapshot(),
-            })
-        });
+        let reconcilers = self
+            .tenants
+            .iter()
+            .filter(|_| self.role.reconciles())
+            .map(|tenant| {
+                let metrics = tenant.crew.metrics();
+                ReconcilerFigures {
+                    tenant: tenant.id.clone(),
+                    counters: metrics.counters(),
+                    call: metrics.request.snapshot(),
+                    leaver: metrics.leaver.snapshot(),
+                    usable: metrics.usable.snapshot(),
+                }
+            });
         let scrape = Scrape {
             status: self.status(),
-            door: self.door.get().map(|door| door.snapshot()),
+            door: self.door.get().map(|door| door.metrics().snapshot()),
+            limits: self.door.get().map(Door::tenants).unwrap_or_default(),
             reconcilers: reconcilers.collect(),
+            kafka: self.opened.kafka().map(rollcall_eventlog::kafka::KafkaLog::stats),
         };
         scrape.render()
     }
@@ -71,45 +99,63 @@ impl Core {
     /// compared.
     pub(super) fn is_quiet(&self) -> bool {
         self.tenants.iter().all(|tenant| {
-            let status = tenant.directory.status();
-            let idle = tenant
-                .reconciler
-                .read()
-                .as_ref()
-                .is_none_or(|r| r.status().accounts.is_idle());
-            tenant.directory.lag() == 0 && status.dirty == 0 && idle
+            let Some(directory) = self.projectors.tenant(&tenant.id) else {
+                return true;
+            };
+            let reconcilers = tenant.reconcilers.read();
+            let idle = reconcilers
+                .values()
+                .all(|reconciler| reconciler.status().accounts.is_idle());
+            directory.lag() == 0 && directory.status().dirty == 0 && idle
         })
     }
-}
 
-impl Tenant {
-    fn status(&self) -> TenantStatus {
-        let directory = self.directory.status();
-        let reconciler = self
-            .reconciler
-            .read()
-            .as_ref()
-            .map(rollcall_reconciler::Reconciler::status);
-        let accounts = reconciler
-            .as_ref()
-            .map(|status| status.accounts)
-            .unwrap_or_default();
-        let queued = accounts.ready.iter().sum::<usize>() + accounts.waiting + accounts.processing;
-        TenantStatus {
-            tenant: self.id.clone(),
+    /// How a tenant is; none when it is not with this process.
+    fn tenant_status(&self, tenant: &Tenant) -> Option<TenantStatus> {
+        let handle = self.projectors.tenant(&tenant.id)?;
+        let directory = handle.status();
+        let reconcilers: Vec<ReconcilerStatus> = {
+            let reconcilers = tenant.reconcilers.read();
+            reconcilers.values().map(Reconciler::status).collect()
+        };
+        let sum = |of: fn(&ReconcilerStatus) -> usize| reconcilers.iter().map(of).sum::<usize>() as u64;
+        let put_aside = handle.quarantined().into_iter().map(|put| PutAside {
+            position: put.position.get(),
+            reason: put.reason,
+        });
+        Some(TenantStatus {
+            tenant: tenant.id.clone(),
             sequence: directory.sequence,
-            lag_events: self.directory.lag(),
+            lag_events: handle.lag().max(self.behind.of(&tenant.id)),
             users: directory.users,
             active_users: directory.active_users,
             groups: directory.groups,
             accounts: directory.accounts,
-            held: reconciler.as_ref().map_or(0, |status| status.held as u64),
+            held: sum(|status| status.held),
             dirty: directory.dirty,
-            queued: queued as u64,
-            waiting: accounts.waiting as u64,
-            rules: self.directory.rules_version(),
-            fluent: reconciler.map(|status| fluent(&status)).unwrap_or_default(),
-        }
+            queued: sum(|status| {
+                let accounts = status.accounts;
+                accounts.ready.iter().sum::<usize>() + accounts.waiting + accounts.processing
+            }),
+            waiting: sum(|status| status.accounts.waiting),
+            rules: handle.rules_version(),
+            unreadable: directory.unreadable,
+            put_aside: put_aside.collect(),
+            fluent: reconcilers.first().map(fluent).unwrap_or_default(),
+            warnings: Vec::new(),
+        })
+    }
+}
+
+fn report(seen: &ConnectionWarning) -> TrapReport {
+    let warning = seen.warning;
+    TrapReport {
+        connection: seen.connection.clone(),
+        trap: warning.trap.name().to_owned(),
+        count: warning.count,
+        since: warning.since,
+        last: warning.last,
+        advice: warning.trap.advice().to_owned(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::table;
-use crate::admin::api::{FluentStatusReport, InstanceStatus};
+use crate::admin::api::{CredentialStatus, FluentStatusReport, InstanceStatus};
 
 /// Versions of rule sets are hashes; this many digits tell them apart for people.
 const VERSION_SHOWN: usize = 12;
@@ -21,6 +21,39 @@ pub fn status(status: &InstanceStatus) -> String {
     );
     for reason in &status.not_ready {
         let _ = writeln!(text, "  {reason}");
+    }
+    for warning in &status.warnings {
+        let _ = writeln!(text, "  warning: {}", super::table::clean(warning));
+    }
+    for share in &status.shares {
+        let lease = share.lease_ms.map(|ms| format!(", certain for {} s", ms / 1000));
+        let _ = writeln!(
+            text,
+            "  {}: {} of {} partitions of {}{}",
+            share.group,
+            share.partitions.len(),
+            share.of,
+            share.stream,
+            lease.unwrap_or_default()
+        );
+    }
+    for tenant in status.tenants.iter().filter(|tenant| tenant.unreadable > 0) {
+        let newest: Vec<String> = tenant
+            .put_aside
+            .iter()
+            .map(|put| put.position.to_string())
+            .collect();
+        let _ = writeln!(
+            text,
+            "  {}: {} records are no events and were put aside; the newest at {}",
+            tenant.tenant,
+            tenant.unreadable,
+            if newest.is_empty() {
+                "an earlier start".to_owned()
+            } else {
+                newest.join(", ")
+            }
+        );
     }
     text.push('\n');
     let header = [
@@ -46,7 +79,69 @@ pub fn status(status: &InstanceStatus) -> String {
         ]
     });
     text.push_str(&table(&header, rows));
+    if !status.credentials.is_empty() {
+        text.push_str("\n\n");
+        text.push_str(&credentials(&status.credentials));
+    }
+    for tenant in &status.tenants {
+        for warning in &tenant.warnings {
+            let _ = write!(
+                text,
+                "\n\nwarning: connection {} of {}: {} ({} times since {}, last {})\n  {}",
+                warning.connection,
+                tenant.tenant,
+                warning.trap,
+                warning.count,
+                warning.since,
+                warning.last,
+                warning.advice
+            );
+        }
+    }
     text
+}
+
+/// What every table of credentials shows.
+const CREDENTIAL: [&str; 7] = [
+    "tenant",
+    "connection",
+    "credential",
+    "id",
+    "kind",
+    "state",
+    "expires",
+];
+
+fn cells(credential: &CredentialStatus) -> Vec<String> {
+    let named = Some(credential.name.as_str()).filter(|name| !name.is_empty());
+    let expires = credential.expires.map(|end| end.to_string());
+    vec![
+        credential.tenant.to_string(),
+        credential.connection.to_string(),
+        named.unwrap_or("(its own)").to_owned(),
+        credential.id.clone().unwrap_or_else(|| "–".to_owned()),
+        credential.kind.clone(),
+        credential.state.clone(),
+        expires.unwrap_or_else(|| "never".to_owned()),
+    ]
+}
+
+/// The tokens of the token file, for people.
+#[must_use]
+pub fn tokens(tokens: &[CredentialStatus]) -> String {
+    table(&CREDENTIAL, tokens.iter().map(cells))
+}
+
+/// The credentials of a running instance, for people.
+fn credentials(credentials: &[CredentialStatus]) -> String {
+    let header: Vec<&str> = CREDENTIAL.into_iter().chain(["last used"]).collect();
+    let rows = credentials.iter().map(|credential| {
+        let used = credential.last_used.map(|time| time.to_string());
+        let mut row = cells(credential);
+        row.push(used.unwrap_or_else(|| "not since the start".to_owned()));
+        row
+    });
+    table(&header, rows)
 }
 
 fn fluent(fluent: &FluentStatusReport) -> String {

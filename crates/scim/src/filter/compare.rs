@@ -152,8 +152,9 @@ fn scalar_text(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// A point in time: RFC 3339, or (tolerated) a date and time without zone, taken as UTC, or a date alone.
-fn instant(text: &str) -> Option<Timestamp> {
+/// A point in time: RFC 3339 with up to nine digits of a second, or (tolerated) a date and time without zone,
+/// taken as UTC, or a date alone.
+pub(crate) fn instant(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     text.parse::<Timestamp>().ok().or_else(|| {
         let local: DateTime = text.parse().ok()?;

@@ -37,6 +37,33 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// What can be said when only some attributes are at hand: those that `knows` says yes to. None when the
+    /// others are needed.
+    #[must_use]
+    pub fn decide(&self, attributes: &Map<String, Value>, knows: &dyn Fn(&AttrRef) -> bool) -> Option<bool> {
+        let of_parts = |parts: &[Self], decisive: bool| {
+            let mut all = true;
+            for part in parts {
+                match part.decide(attributes, knows) {
+                    Some(said) if said == decisive => return Some(decisive),
+                    Some(_) => {}
+                    None => all = false,
+                }
+            }
+            all.then_some(!decisive)
+        };
+        match self {
+            Self::Compare(path, ..) | Self::Present(path) | Self::Element(path, _) => {
+                knows(path).then(|| self.matches(attributes))
+            }
+            Self::And(parts) => of_parts(parts, false),
+            Self::Or(parts) => of_parts(parts, true),
+            Self::Not(inner) => inner.decide(attributes, knows).map(|said| !said),
+        }
+    }
+}
+
 fn compares(path: &AttrRef, op: CompareOp, literal: &Literal, attributes: &Map<String, Value>) -> bool {
     let mut assigned = false;
     let mut satisfied = false;

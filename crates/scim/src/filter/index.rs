@@ -16,6 +16,10 @@ pub enum IndexKey {
     DisplayName(String),
     /// Groups that hold that member directly; exact.
     Member(String),
+    /// Users that are in that group directly; exact.
+    Group(String),
+    /// Users that have that e-mail address, whatever its case.
+    Email(String),
 }
 
 /// How to answer a filter from an index: every match is among what `key` finds.
@@ -48,12 +52,27 @@ impl Filter {
                 key: key_of(path, literal)?,
                 exact: true,
             }),
-            Self::Element(path, inner) if path.is_core("members", None) => match inner.as_ref() {
-                Self::Compare(sub, CompareOp::Equal, literal) if sub.attribute.name == "value" => {
+            Self::Element(path, inner) => match inner.as_ref() {
+                // One element has all that is asked, so its value too.
+                Self::And(parts) => parts.iter().find_map(|part| {
+                    let alone = Self::Element(*path, Box::new(part.clone()));
+                    let lookup = alone.lookup().filter(|_| matches!(part, Self::Compare(..)))?;
                     Some(Lookup {
-                        key: IndexKey::Member(text_of(literal).into_owned()),
-                        exact: true,
+                        exact: false,
+                        ..lookup
                     })
+                }),
+                Self::Compare(sub, CompareOp::Equal, literal)
+                    if sub.attribute.name == "value" && *literal != Literal::Null =>
+                {
+                    let key = key_of(
+                        &AttrRef {
+                            sub: Some(sub.attribute),
+                            ..*path
+                        },
+                        literal,
+                    )?;
+                    Some(Lookup { key, exact: true })
                 }
                 _ => None,
             },
@@ -126,6 +145,8 @@ fn key_of(path: &AttrRef, literal: &Literal) -> Option<IndexKey> {
         ("externalId", None) => Some(IndexKey::ExternalId(text())),
         ("displayName", None) => Some(IndexKey::DisplayName(text())),
         ("members", Some("value")) => Some(IndexKey::Member(text())),
+        ("groups", Some("value")) => Some(IndexKey::Group(text())),
+        ("emails", Some("value")) => Some(IndexKey::Email(text())),
         _ => None,
     }
 }
@@ -136,6 +157,8 @@ const fn rank(key: &IndexKey) -> u8 {
         IndexKey::UserName(_) => 1,
         IndexKey::ExternalId(_) => 2,
         IndexKey::DisplayName(_) => 3,
-        IndexKey::Member(_) => 4,
+        IndexKey::Email(_) => 4,
+        IndexKey::Member(_) => 5,
+        IndexKey::Group(_) => 6,
     }
 }

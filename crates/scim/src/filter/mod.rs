@@ -4,6 +4,7 @@
 //! attribute. Beyond the RFC it accepts `emails[type eq "work"].value eq "…"` and unquoted literals.
 
 mod compare;
+mod deviations;
 mod evaluate;
 mod index;
 mod lexer;
@@ -12,13 +13,16 @@ mod print;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use compare::bool_of_text;
+pub(crate) use compare::{bool_of_text, instant};
+pub(crate) use deviations::deviations;
 pub use index::{IndexKey, Lookup, MembersUse};
 pub(crate) use parser::{Scope, parse as parse_scoped};
 
 use crate::error::ScimError;
+use crate::json::weight;
 use crate::path::AttrRef;
 use crate::schema::ResourceKind;
+use serde_json::{Map, Value};
 use std::fmt;
 
 /// A comparison operator.
@@ -118,6 +122,32 @@ impl Filter {
     /// does not allow. The detail gives the character's position and no value.
     pub fn parse(kind: ResourceKind, text: &str) -> Result<Self, ScimError> {
         parser::parse(Scope::Resource(kind), text)
+    }
+
+    /// Reads a filter over resources of several kinds, as it applies to those of `kind`: an attribute that only
+    /// another kind has is without value (RFC 7644 section 3.4.2.1).
+    ///
+    /// # Errors
+    /// As [`Filter::parse`].
+    pub fn parse_across(kind: ResourceKind, text: &str) -> Result<Self, ScimError> {
+        parser::parse(Scope::Across(kind), text)
+    }
+
+    /// What it costs to ask a resource: bytes of text looked at, every comparison looking at all of it.
+    #[must_use]
+    pub fn cost(&self, attributes: &Map<String, Value>) -> usize {
+        let bytes: usize = attributes.values().map(weight).sum();
+        bytes.saturating_mul(self.terms())
+    }
+
+    /// Whether it asks for an attribute of which `is_meant` is true.
+    #[must_use]
+    pub fn asks_for(&self, is_meant: &dyn Fn(&AttrRef) -> bool) -> bool {
+        match self {
+            Self::Compare(path, ..) | Self::Present(path) | Self::Element(path, _) => is_meant(path),
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.asks_for(is_meant)),
+            Self::Not(inner) => inner.asks_for(is_meant),
+        }
     }
 
     /// Number of comparisons.

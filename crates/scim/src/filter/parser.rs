@@ -12,6 +12,8 @@ use crate::schema::{Attribute, AttributeType, ResourceKind};
 pub(crate) enum Scope {
     /// A whole resource.
     Resource(ResourceKind),
+    /// Resources of all kinds, of which one of this kind is looked at.
+    Across(ResourceKind),
     /// One element of a complex attribute, between brackets.
     Element(&'static Attribute),
 }
@@ -20,6 +22,12 @@ impl Scope {
     fn resolve(self, name: &str) -> Option<AttrRef> {
         match self {
             Self::Resource(kind) => resolve_attribute(kind, name),
+            Self::Across(kind) => resolve_attribute(kind, name).or_else(|| {
+                let others = ResourceKind::ALL.into_iter().filter(|other| *other != kind);
+                others
+                    .into_iter()
+                    .find_map(|other| resolve_attribute(other, name))
+            }),
             Self::Element(attribute) => sub_attribute(attribute, name.trim()).map(AttrRef::core),
         }
     }

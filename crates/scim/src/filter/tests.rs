@@ -240,6 +240,23 @@ fn filters_that_an_index_answers_are_recognised() {
         (group, r#"members[value eq "u"]"#, IndexKey::Member(s("u")), true),
         (group, r#"members.value eq "u""#, IndexKey::Member(s("u")), true),
         (group, r#"members eq "u""#, IndexKey::Member(s("u")), true),
+        (user, r#"emails eq "a@x""#, IndexKey::Email(s("a@x")), true),
+        (user, r#"emails.value eq "a@x""#, IndexKey::Email(s("a@x")), true),
+        (user, r#"emails[value eq "a@x"]"#, IndexKey::Email(s("a@x")), true),
+        (
+            user,
+            r#"emails[type eq "work"].value eq "a@x""#,
+            IndexKey::Email(s("a@x")),
+            false,
+        ),
+        (
+            user,
+            r#"emails[type eq "work" and value eq "a@x"]"#,
+            IndexKey::Email(s("a@x")),
+            false,
+        ),
+        (user, r#"groups[value eq "g"]"#, IndexKey::Group(s("g")), true),
+        (user, r#"groups.value eq "g""#, IndexKey::Group(s("g")), true),
         (
             user,
             r#"manager eq "Y" and id eq "X""#,
@@ -260,10 +277,44 @@ fn filters_that_an_index_answers_are_recognised() {
         r#"userName eq "a" or userName eq "b""#,
         r#"not (userName eq "a")"#,
         "userName eq null",
+        "groups[value eq null]",
+        r#"groups[display eq "g"]"#,
+        r#"emails[value eq "x" or type eq "work"]"#,
+        r#"emails[not (value eq "x") and type eq "work"]"#,
+        r#"phoneNumbers[value eq "x"]"#,
         r#"title eq "x""#,
     ] {
         assert_eq!(lookup(user, text), None, "{text}");
     }
+}
+
+/// RFC 7644 section 3.4.2.1: over several types, an attribute that one lacks is without value there.
+#[test]
+fn a_filter_across_types_takes_an_attribute_of_another_type_for_one_without_value() {
+    let staff = json!({"displayName": "Staff"});
+    for (text, expected) in [
+        (r#"userName eq "Staff""#, false),
+        ("userName pr", false),
+        ("not (userName pr)", true),
+        (r#"displayName eq "staff" and not (emails[type eq "work"])"#, true),
+        (r#"emails.value co "x" or displayName sw "st""#, true),
+        ("members pr", false),
+    ] {
+        let filter = Filter::parse_across(ResourceKind::Group, text).unwrap();
+        assert_eq!(filter.matches(staff.as_object().unwrap()), expected, "{text}");
+    }
+    for text in ["nothing pr", "active gt true", "emails[nothing pr]"] {
+        let error = Filter::parse_across(ResourceKind::Group, text).unwrap_err();
+        assert_eq!(error.scim_type, Some(ScimType::InvalidFilter), "{text}");
+    }
+}
+
+#[test]
+fn the_cost_of_a_filter_is_that_of_every_comparison_over_the_whole() {
+    let one = Filter::parse(ResourceKind::User, "title pr").unwrap();
+    let three = Filter::parse(ResourceKind::User, "title pr or emails[type pr and value pr]").unwrap();
+    assert!(one.cost(&ida()) > 100);
+    assert_eq!(three.cost(&ida()), 3 * one.cost(&ida()));
 }
 
 #[test]
@@ -384,6 +435,51 @@ proptest! {
                 prop_assert_eq!(Filter::parse(kind, &filter.to_string()), Ok(filter));
             }
         }
+    }
+
+    /// Whatever a filter finds is among what its index key finds: a resource that matches has the key.
+    #[test]
+    fn what_matches_has_the_key_that_the_index_is_asked_for(filter in filter(), name in "[a-c]{0,2}|[A-C]{1,2}") {
+        let mut user = ida();
+        for (attribute, value) in [
+            ("userName", json!(name)),
+            ("externalId", json!(name)),
+            ("emails", json!([{"value": "x", "type": "a"}, {"value": name, "type": name}])),
+        ] {
+            user.insert(attribute.to_owned(), value);
+        }
+        let same = |text: &str| text.to_lowercase() == name.to_lowercase();
+        if filter.matches(&user) {
+            match filter.lookup().map(|lookup| lookup.key) {
+                Some(IndexKey::UserName(text)) => prop_assert!(same(&text)),
+                Some(IndexKey::ExternalId(text)) => prop_assert_eq!(text, name),
+                Some(IndexKey::Email(text)) => prop_assert!(same(&text) || text.to_lowercase() == "x"),
+                Some(other) => prop_assert!(false, "{other:?} was not asked for"),
+                None => {}
+            }
+        }
+    }
+
+    /// Whatever part of a resource is at hand: what is said of it is what the whole would say.
+    #[test]
+    fn what_is_decided_from_a_part_is_what_the_whole_decides(
+        filter in filter(),
+        known in prop::collection::vec(any::<bool>(), 8),
+    ) {
+        let whole = ida();
+        let names = ["userName", "externalId", "active", "name", "emails", "meta", crate::schema::ENTERPRISE_URN];
+        let top = |path: &AttrRef| path.extension.map_or(path.attribute.name, |extension| extension.id);
+        let has = |name: &str| names.iter().zip(&known).any(|(known, yes)| *known == name && *yes);
+        let part: Map<String, Value> = whole
+            .iter()
+            .filter(|(name, _)| has(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let said = filter.decide(&part, &|path: &AttrRef| has(top(path)));
+        if let Some(said) = said {
+            prop_assert_eq!(said, filter.matches(&whole));
+        }
+        prop_assert_eq!(filter.decide(&whole, &|_: &AttrRef| true), Some(filter.matches(&whole)));
     }
 
     #[test]

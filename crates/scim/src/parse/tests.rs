@@ -291,7 +291,7 @@ fn a_selection_shows_what_was_asked_for_and_always_the_id() {
             .unwrap()
             .wants("members")
     };
-    assert!(!members("members") && members("members.display") && members("displayName"));
+    assert!(!members("members") && members("members.type") && members("displayName"));
     assert!(
         !Selection::parse(ResourceKind::Group, Some("id"), None)
             .unwrap()

@@ -4,8 +4,8 @@ use super::{OnMissing, PatchKind, PatchOperation};
 use crate::coerce::one_primary;
 use crate::error::ScimError;
 use crate::filter::{CompareOp, Filter, Literal};
-use crate::json::truth;
-use crate::limits::ELEMENTS_MAX;
+use crate::json::{truth, weight};
+use crate::limits::{ELEMENTS_MAX, PATCH_BYTES_LOOKED_AT_MAX};
 use crate::parse::check_required;
 use crate::resource::Resource;
 use crate::schema::{Attribute, AttributeType};
@@ -17,32 +17,65 @@ use std::collections::{HashMap, HashSet};
 /// # Errors
 /// `noTarget` when a value filter selects nothing and the operation asks for that to be refused, or nothing
 /// can be created from it; `invalidValue` when a list grows above [`ELEMENTS_MAX`] or a required
-/// attribute ends without value.
+/// attribute ends without value; 413 when the operations look at more than [`PATCH_BYTES_LOOKED_AT_MAX`].
 pub fn apply(resource: &Resource, operations: &[PatchOperation]) -> Result<Resource, ScimError> {
     let mut changed = resource.clone();
+    let mut budget = Budget(PATCH_BYTES_LOOKED_AT_MAX);
     for operation in operations {
-        one(changed.attributes_mut(), operation)?;
+        one(changed.attributes_mut(), operation, &mut budget)?;
     }
     check_required(&changed)?;
     Ok(changed)
 }
 
-fn one(attributes: &mut Map<String, Value>, operation: &PatchOperation) -> Result<(), ScimError> {
+/// What the operations of one request may still look at.
+struct Budget(usize);
+
+impl Budget {
+    /// Takes what an operation looks at in a list: all of it, once for every comparison.
+    fn take(&mut self, list: &[Value], operation: &PatchOperation) -> Result<(), ScimError> {
+        let all_are_replaced = operation.op == PatchKind::Replace && operation.path.filter.is_none();
+        if all_are_replaced && operation.path.attr.sub.is_none() {
+            return Ok(());
+        }
+        let looks = operation.path.filter.as_ref().map_or(1, Filter::terms);
+        let bytes: usize = list.iter().map(weight).sum();
+        match self.0.checked_sub(bytes.saturating_mul(looks)) {
+            Some(rest) => {
+                self.0 = rest;
+                Ok(())
+            }
+            None => Err(ScimError::too_large(
+                "the operations look at too many values; send fewer of them at once",
+            )),
+        }
+    }
+}
+
+fn one(
+    attributes: &mut Map<String, Value>,
+    operation: &PatchOperation,
+    budget: &mut Budget,
+) -> Result<(), ScimError> {
     let Some(extension) = operation.path.attr.extension else {
-        return change(attributes, operation);
+        return change(attributes, operation, budget);
     };
     let mut inner = match attributes.remove(extension.id) {
         Some(Value::Object(inner)) => inner,
         _ => Map::new(),
     };
-    change(&mut inner, operation)?;
+    change(&mut inner, operation, budget)?;
     if !inner.is_empty() {
         attributes.insert(extension.id.to_owned(), Value::Object(inner));
     }
     Ok(())
 }
 
-fn change(container: &mut Map<String, Value>, operation: &PatchOperation) -> Result<(), ScimError> {
+fn change(
+    container: &mut Map<String, Value>,
+    operation: &PatchOperation,
+    budget: &mut Budget,
+) -> Result<(), ScimError> {
     let attribute = operation.path.attr.attribute;
     if !attribute.multi_valued {
         change_single(container, operation);
@@ -52,6 +85,7 @@ fn change(container: &mut Map<String, Value>, operation: &PatchOperation) -> Res
         Some(Value::Array(list)) => list,
         _ => Vec::new(),
     };
+    budget.take(&list, operation)?;
     let written = change_list(&mut list, operation)?;
     if list.len() > ELEMENTS_MAX {
         let detail = format!("{} would have more than {ELEMENTS_MAX} values", attribute.name);

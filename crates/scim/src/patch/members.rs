@@ -4,6 +4,7 @@ use super::{PatchKind, PatchPath};
 use crate::error::ScimError;
 use crate::filter::{CompareOp, Filter, Literal};
 use crate::members::{self, MemberRef};
+use crate::note::{Dialect, Notes};
 use serde_json::Value;
 
 /// One change of a member list.
@@ -97,12 +98,15 @@ impl MembersChange {
 /// Reads the member operation at `path`, if it asks for anything.
 ///
 /// # Errors
-/// `invalidValue` for members without id, `invalidFilter` for a value filter that does not list ids.
+/// `invalidValue` for members without id, `invalidFilter` for a value filter that does not list ids, `mutability`
+/// for another id in the place of one.
 pub(super) fn operation(
     op: PatchKind,
     path: &PatchPath,
     value: Option<&Value>,
+    (dialect, notes): (Dialect, &mut Notes),
 ) -> Result<Option<MemberOperation>, ScimError> {
+    let mut read = |value: &Value| members::read_noting(value, dialect, notes);
     let value = value.filter(|value| !value.is_null());
     let listed = match &path.filter {
         Some(filter) => Some(ids(filter)?),
@@ -115,17 +119,36 @@ pub(super) fn operation(
         (PatchKind::Remove, None, None) => Err(ScimError::invalid_path(
             "a sub-attribute of all members cannot be removed",
         )),
-        (PatchKind::Remove, None, Some(value)) => {
-            Ok(some_if_any(members::read(value)?, MemberOperation::Remove))
+        (PatchKind::Remove, None, Some(value)) => Ok(some_if_any(read(value)?, MemberOperation::Remove)),
+        // The element a filter selects is created when missing; what else it says of it is not kept. Its id is
+        // immutable: another one in its place is another member.
+        (PatchKind::Add | PatchKind::Replace, Some(list), value) => {
+            if value.is_some_and(|value| names_another(path, value, &list)) {
+                return Err(ScimError::mutability(
+                    "members.value is immutable; remove the member and add the other",
+                ));
+            }
+            Ok(some_if_any(list, MemberOperation::Add))
         }
-        // The element a filter selects is created when missing; what else it says of it is not kept.
-        (PatchKind::Add | PatchKind::Replace, Some(list), _) => Ok(some_if_any(list, MemberOperation::Add)),
-        (PatchKind::Add, None, Some(value)) => Ok(some_if_any(members::read(value)?, MemberOperation::Add)),
-        (PatchKind::Replace, None, Some(value)) => Ok(Some(MemberOperation::Replace(members::read(value)?))),
+        (PatchKind::Add, None, Some(value)) => Ok(some_if_any(read(value)?, MemberOperation::Add)),
+        (PatchKind::Replace, None, Some(value)) => Ok(Some(MemberOperation::Replace(read(value)?))),
         (PatchKind::Add | PatchKind::Replace, None, None) => {
             Err(ScimError::invalid_value("members: a value is required"))
         }
     }
+}
+
+/// Whether the value gives an id that is none of those selected.
+fn names_another(path: &PatchPath, value: &Value, selected: &[MemberRef]) -> bool {
+    let of_value = match path.attr.sub {
+        Some(sub) => sub.name == "value",
+        None => true,
+    };
+    let read = members::read(value).unwrap_or_default();
+    of_value
+        && read
+            .iter()
+            .any(|new| !selected.iter().any(|old| old.value == new.value))
 }
 
 fn some_if_any(

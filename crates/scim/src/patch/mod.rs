@@ -18,6 +18,7 @@ pub use normalise::{parse_patch, read_patch};
 pub use path::PatchPath;
 
 use crate::note::Note;
+use crate::tolerance::Tolerated;
 use serde_json::Value;
 use std::fmt;
 
@@ -75,4 +76,6 @@ pub struct Patch {
     pub members: MembersChange,
     /// What was left out.
     pub notes: Vec<Note>,
+    /// Which deviations from the RFCs it held.
+    pub tolerated: Tolerated,
 }

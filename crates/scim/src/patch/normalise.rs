@@ -4,7 +4,7 @@ use super::path::{self, Found, PatchPath};
 use super::{MembersChange, OnMissing, PATCH_OP_SCHEMA, Patch, PatchKind, PatchOperation, members};
 use crate::coerce::{Coercer, twice, wrong};
 use crate::error::ScimError;
-use crate::filter::Filter;
+use crate::filter::{self, Filter};
 use crate::json::{count_values, parse_json};
 use crate::limits::{ATTRIBUTE_VALUES_MAX, MEMBERS_PER_REQUEST_MAX, PATCH_OPERATIONS_MAX, PATCH_TERMS_MAX};
 use crate::note::{Dialect, NoteKind, Notes};
@@ -12,6 +12,7 @@ use crate::parse::null_is_ignored;
 use crate::path::{AttrRef, has_prefix};
 use crate::roles;
 use crate::schema::{ResourceKind, Schema};
+use crate::tolerance::{Place, Quirk, Tolerated};
 use serde_json::{Map, Value};
 
 /// Reads the body of a PATCH.
@@ -32,12 +33,16 @@ pub fn read_patch(kind: ResourceKind, dialect: Dialect, body: &Value) -> Result<
     let Value::Object(body) = body else {
         return Err(ScimError::invalid_syntax("the body is not a JSON object"));
     };
-    if dialect == Dialect::Strict {
-        check_schemas(body)?;
+    let mut notes = Notes::default();
+    if !names_patch_op(body)? {
+        notes.allow(dialect, Quirk::SchemasMissing, "schemas")?;
     }
     let operations = match member(body, "Operations")? {
         Some(Value::Array(list)) if !list.is_empty() => list.as_slice(),
-        Some(single @ Value::Object(_)) if dialect == Dialect::Tolerant => std::slice::from_ref(single),
+        Some(single @ Value::Object(_)) => {
+            notes.allow(dialect, Quirk::SingleOperation, "Operations")?;
+            std::slice::from_ref(single)
+        }
         _ => {
             return Err(ScimError::invalid_syntax(
                 "Operations must be a list of at least one operation",
@@ -49,7 +54,6 @@ pub fn read_patch(kind: ResourceKind, dialect: Dialect, body: &Value) -> Result<
             "more than {PATCH_OPERATIONS_MAX} operations"
         )));
     }
-    let mut notes = Notes::default();
     let mut normaliser = Normaliser {
         kind,
         dialect,
@@ -72,20 +76,14 @@ pub fn read_patch(kind: ResourceKind, dialect: Dialect, body: &Value) -> Result<
     Ok(Patch {
         operations,
         members,
-        notes: notes.0,
+        notes: notes.list,
+        tolerated: notes.tolerated,
     })
 }
 
-fn check_schemas(body: &Map<String, Value>) -> Result<(), ScimError> {
+fn names_patch_op(body: &Map<String, Value>) -> Result<bool, ScimError> {
     let named = member(body, "schemas")?.and_then(Value::as_array);
-    let has = named.is_some_and(|list| list.iter().any(|urn| urn == PATCH_OP_SCHEMA));
-    if has {
-        Ok(())
-    } else {
-        Err(ScimError::invalid_syntax(format!(
-            "schemas does not name {PATCH_OP_SCHEMA}"
-        )))
-    }
+    Ok(named.is_some_and(|list| list.iter().any(|urn| urn == PATCH_OP_SCHEMA)))
 }
 
 /// A member whatever its case; null counts as missing.
@@ -125,23 +123,33 @@ impl Normaliser<'_> {
         let value = member(operation, "value")?;
         match member(operation, "path")? {
             None | Some(Value::Null) => self.without_path(op, value),
-            Some(Value::String(path)) if path.trim().is_empty() => self.without_path(op, value),
-            Some(Value::String(path)) => self.with_path(op, path, value),
+            Some(Value::String(path)) if path.trim().is_empty() => {
+                self.notes.allow_path(self.dialect, Quirk::EmptyPath)?;
+                self.without_path(op, value)
+            }
+            Some(Value::String(path)) => self.with_path(op, path, value, Place::Path),
             Some(_) => Err(ScimError::invalid_path("path must be a string")),
         }
     }
 
-    fn kind_of(&self, word: &str) -> Result<PatchKind, ScimError> {
-        let folded = if self.is_strict() {
-            word.to_owned()
-        } else {
-            word.trim().to_ascii_lowercase()
+    fn kind_of(&mut self, word: &str) -> Result<PatchKind, ScimError> {
+        let folded = word.trim().to_ascii_lowercase();
+        let kind = match folded.as_str() {
+            "add" => PatchKind::Add,
+            "replace" => PatchKind::Replace,
+            "remove" => PatchKind::Remove,
+            _ => return Err(ScimError::invalid_syntax("op must be add, replace or remove")),
         };
-        match folded.as_str() {
-            "add" => Ok(PatchKind::Add),
-            "replace" => Ok(PatchKind::Replace),
-            "remove" => Ok(PatchKind::Remove),
-            _ => Err(ScimError::invalid_syntax("op must be add, replace or remove")),
+        if folded != word {
+            self.notes.allow(self.dialect, Quirk::OperationCase, "op")?;
+        }
+        Ok(kind)
+    }
+
+    fn allow(&mut self, quirk: Quirk, place: Place) -> Result<(), ScimError> {
+        match place {
+            Place::Body => self.notes.allow(self.dialect, quirk, "value"),
+            Place::Path => self.notes.allow_path(self.dialect, quirk),
         }
     }
 
@@ -151,7 +159,10 @@ impl Normaliser<'_> {
             return Err(ScimError::no_target("remove needs a path"));
         }
         let objects = match value {
-            Some(Value::Array(list)) if !self.is_strict() => list.as_slice(),
+            Some(Value::Array(list)) => {
+                self.allow(Quirk::PathlessList, Place::Body)?;
+                list.as_slice()
+            }
             Some(single) => std::slice::from_ref(single),
             None => return Err(ScimError::invalid_value("without path, value must be an object")),
         };
@@ -160,10 +171,22 @@ impl Normaliser<'_> {
                 return Err(ScimError::invalid_value("without path, value must be an object"));
             };
             for (key, value) in object {
+                if key.contains('[') || has_prefix(key.trim(), "urn:") || key.contains('.') {
+                    self.path_as_key(key)?;
+                }
                 self.keyed(op, key, value)?;
             }
         }
         Ok(())
+    }
+
+    /// A key that is more than an attribute's name or an extension's URN.
+    fn path_as_key(&mut self, key: &str) -> Result<(), ScimError> {
+        match path::parse(self.kind, key) {
+            Ok(Found::Path(_)) => self.allow(Quirk::KeysArePaths, Place::Body),
+            Ok(Found::Core) => self.allow(Quirk::CoreUrnKey, Place::Body),
+            Ok(Found::Extension(_) | Found::Unknown) | Err(_) => Ok(()),
+        }
     }
 
     fn keyed(&mut self, op: PatchKind, key: &str, value: &Value) -> Result<(), ScimError> {
@@ -171,13 +194,15 @@ impl Normaliser<'_> {
             return Ok(());
         }
         if value.is_null() && !self.is_strict() {
+            self.allow(Quirk::PathlessNull, Place::Body)?;
             self.notes.add(NoteKind::NullIgnored, key);
             return Ok(());
         }
         match path::parse(self.kind, key) {
-            Ok(_) => self.with_path(op, key, Some(value)),
+            Ok(_) => self.with_path(op, key, Some(value), Place::Body),
             // A key that is no path at all is an attribute nobody knows.
-            Err(_) if !self.is_strict() && !key.contains('[') => {
+            Err(_) if !key.contains('[') => {
+                self.allow(Quirk::UnknownAttribute, Place::Body)?;
                 self.notes.add(NoteKind::UnknownAttribute, key);
                 Ok(())
             }
@@ -185,25 +210,34 @@ impl Normaliser<'_> {
         }
     }
 
-    fn with_path(&mut self, op: PatchKind, text: &str, value: Option<&Value>) -> Result<(), ScimError> {
+    fn with_path(
+        &mut self,
+        op: PatchKind,
+        text: &str,
+        value: Option<&Value>,
+        place: Place,
+    ) -> Result<(), ScimError> {
         if text.trim().eq_ignore_ascii_case("password") {
+            self.allow(Quirk::Password, place)?;
             self.notes.add(NoteKind::Password, "password");
             return Ok(());
         }
         match path::parse(self.kind, text)? {
-            Found::Path(path) => self.at(op, path, value),
+            Found::Path(path) => {
+                for quirk in path_deviations(text, &path).iter() {
+                    self.allow(quirk, place)?;
+                }
+                self.at(op, path, value)
+            }
             Found::Core => self.without_path(op, value),
             Found::Extension(schema) => self.extension(op, schema, value),
-            Found::Unknown if self.is_strict() => Err(ScimError::invalid_path(
-                "the path names an attribute that no schema here has",
-            )),
             Found::Unknown => {
-                let urn = has_prefix(text.trim(), "urn:");
-                let kind = if urn {
-                    NoteKind::UnknownSchema
+                let (quirk, kind) = if has_prefix(text.trim(), "urn:") {
+                    (Quirk::UnknownExtension, NoteKind::UnknownSchema)
                 } else {
-                    NoteKind::UnknownAttribute
+                    (Quirk::UnknownAttribute, NoteKind::UnknownAttribute)
                 };
+                self.allow(quirk, place)?;
                 // What stands between brackets can be personal.
                 self.notes.add(kind, text.split('[').next().unwrap_or_default());
                 Ok(())
@@ -237,7 +271,11 @@ impl Normaliser<'_> {
                 Ok(())
             }
             (_, Some(Value::Object(object))) => {
-                for (key, value) in object {
+                // Some clients name the extension once more inside it.
+                for (key, value) in object
+                    .iter()
+                    .filter(|(key, _)| !key.eq_ignore_ascii_case("schemas"))
+                {
                     self.keyed(op, &format!("{}:{key}", schema.id), value)?;
                 }
                 Ok(())
@@ -247,6 +285,9 @@ impl Normaliser<'_> {
     }
 
     fn at(&mut self, op: PatchKind, path: PatchPath, value: Option<&Value>) -> Result<(), ScimError> {
+        if op == PatchKind::Remove && value.is_some_and(|value| !value.is_null()) {
+            self.allow(Quirk::RemoveByValue, Place::Body)?;
+        }
         if path.attr.is_core("members", path.attr.sub.map(|sub| sub.name)) {
             return self.member_operation(op, &path, value);
         }
@@ -274,9 +315,8 @@ impl Normaliser<'_> {
     }
 
     fn read_only(&mut self, path: &AttrRef) -> Result<(), ScimError> {
-        if self.is_strict() {
-            return Err(ScimError::mutability(format!("{path} is read-only")));
-        }
+        self.notes
+            .allow(self.dialect, Quirk::ReadOnlyPath, &path.to_string())?;
         self.notes.add(NoteKind::ReadOnly, &path.to_string());
         Ok(())
     }
@@ -287,7 +327,8 @@ impl Normaliser<'_> {
         path: &PatchPath,
         value: Option<&Value>,
     ) -> Result<(), ScimError> {
-        let Some(operation) = members::operation(op, path, value)? else {
+        let notes = (self.dialect, &mut *self.notes);
+        let Some(operation) = members::operation(op, path, value, notes)? else {
             return Ok(());
         };
         self.member_count += match &operation {
@@ -333,6 +374,8 @@ impl Normaliser<'_> {
             return Err(wrong(&path.attr.to_string(), "needs a value"));
         };
         if value.is_null() && null_is_ignored(&path.attr) {
+            self.notes
+                .allow(self.dialect, Quirk::NullActive, &path.attr.to_string())?;
             self.notes.add(NoteKind::NullIgnored, &path.attr.to_string());
             return Ok(());
         }
@@ -365,12 +408,19 @@ impl Normaliser<'_> {
     }
 
     /// `roles[…].value` may be given as JSON text: then it is the whole element that is meant.
-    fn role_text<'v>(&self, path: PatchPath, value: &'v Value) -> (PatchPath, std::borrow::Cow<'v, Value>) {
+    fn role_text<'v>(
+        &mut self,
+        path: PatchPath,
+        value: &'v Value,
+    ) -> (PatchPath, std::borrow::Cow<'v, Value>) {
         use std::borrow::Cow;
         let is_role_value =
             path.attr.attribute.holds_roles && path.attr.sub.is_some_and(|sub| sub.name == "value");
         if self.is_strict() || !is_role_value || !value.is_string() {
             return (path, Cow::Borrowed(value));
+        }
+        if roles::deviations(value).has(Quirk::RoleJson) {
+            self.notes.tolerated.add(Quirk::RoleJson);
         }
         match roles::read_element(value) {
             Some(element) if element.len() > 1 => {
@@ -408,4 +458,20 @@ impl Normaliser<'_> {
             on_missing,
         });
     }
+}
+
+/// In what a path deviates from the RFC's.
+fn path_deviations(text: &str, path: &PatchPath) -> Tolerated {
+    let mut seen = path
+        .filter
+        .as_ref()
+        .map_or(Tolerated::NONE, |filter| filter::deviations(text, filter));
+    if path.attr.extension.is_some() && !has_prefix(text.trim(), "urn:") {
+        seen.add(Quirk::ExtensionWithoutUrn);
+    }
+    let last = text.rsplit('.').next().unwrap_or_default();
+    if path.attr.attribute.holds_roles && last.eq_ignore_ascii_case("displayName") {
+        seen.add(Quirk::RoleDisplayName);
+    }
+    seen
 }

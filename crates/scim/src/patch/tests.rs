@@ -5,6 +5,7 @@
     clippy::panic
 )]
 
+mod budget;
 mod membership;
 mod properties;
 

@@ -137,8 +137,12 @@ pub static CORE_USER: Schema = Schema {
         attribute("locale", String, "Locale for numbers and dates."),
         attribute("timezone", String, "Time zone, IANA name."),
         // Required, so that no PATCH removes it: taken away it would count as true, and a leaver would be back.
-        attribute("active", Boolean, "Whether the user may work; true for a user that is sent without it.")
-            .required(),
+        attribute(
+            "active",
+            Boolean,
+            "Whether the user may work; true for a user that is sent without it.",
+        )
+        .required(),
         attribute("emails", Complex, "E-mail addresses.")
             .multi()
             .of(EMAIL),
@@ -206,7 +210,6 @@ pub static CORE_GROUP: Schema = Schema {
                 attribute("type", String, "What the member is.")
                     .immutable()
                     .canonical(&["User", "Group"]),
-                DISPLAY.read_only(),
             ]),
     ],
 };

@@ -1,7 +1,7 @@
 //! `/Schemas`, `/ResourceTypes` and `/ServiceProviderConfig` (RFC 7643 sections 5 to 7), generated.
 
 use super::{Attribute, AttributeType, Mutability, ResourceKind, Returned, Schema, Uniqueness};
-use crate::limits::PAGE_MAX;
+use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
 use serde_json::{Map, Value, json};
 
 const SCHEMA_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Schema";
@@ -13,13 +13,19 @@ const CONFIG_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:ServiceProvid
 pub struct Features {
     /// `sortBy` is honoured.
     pub sort: bool,
+    /// Pages by cursor (RFC 9865). Cursors of this server hold all they need, so no time-out is told.
+    pub cursor: bool,
     /// Versions are answered and preconditions honoured.
     pub etag: bool,
     /// Bulk: most operations and largest payload in bytes; none if not offered.
     pub bulk: Option<(usize, usize)>,
+    /// The client may use OAuth 2.0 client credentials, beside bearer tokens.
+    pub oauth: bool,
 }
 
-/// `/ServiceProviderConfig`. `base` is the URI of the SCIM root, without a slash at its end.
+/// `/ServiceProviderConfig`: members of RFC 7643 section 5 and `pagination` of RFC 9865 section 4, and no others,
+/// since clients that check it by its schema refuse it whole for one they do not know. `base` is the URI of the
+/// SCIM root, without a slash at its end.
 #[must_use]
 pub fn service_provider_config(base: &str, features: Features) -> Value {
     let (operations, bytes) = features.bulk.unwrap_or((0, 0));
@@ -34,19 +40,41 @@ pub fn service_provider_config(base: &str, features: Features) -> Value {
         "filter": {"supported": true, "maxResults": PAGE_MAX},
         "changePassword": {"supported": false},
         "sort": {"supported": features.sort},
+        "pagination": {
+            "cursor": features.cursor,
+            "index": true,
+            "defaultPaginationMethod": "index",
+            "defaultPageSize": PAGE_DEFAULT,
+            "maxPageSize": PAGE_MAX,
+        },
         "etag": {"supported": features.etag},
-        "authenticationSchemes": [{
-            "type": "oauthbearertoken",
-            "name": "Bearer token",
-            "description": "The connection's token in the Authorization header",
-            "specUri": "https://www.rfc-editor.org/info/rfc6750",
-            "primary": true,
-        }],
+        "authenticationSchemes": authentication_schemes(features.oauth),
         "meta": {
             "resourceType": "ServiceProviderConfig",
             "location": format!("{base}/ServiceProviderConfig"),
         },
     })
+}
+
+/// Bearer tokens in any case; OAuth, when it is offered, as the better of the two.
+fn authentication_schemes(oauth: bool) -> Vec<Value> {
+    let mut schemes = vec![json!({
+        "type": "oauthbearertoken",
+        "name": "Bearer token",
+        "description": "The connection's token in the Authorization header",
+        "specUri": "https://www.rfc-editor.org/info/rfc6750",
+        "primary": !oauth,
+    })];
+    if oauth {
+        schemes.push(json!({
+            "type": "oauth2",
+            "name": "OAuth 2.0 client credentials",
+            "description": "An access token of /oauth/token, for a client secret or a signed assertion",
+            "specUri": "https://www.rfc-editor.org/info/rfc6749",
+            "primary": true,
+        }));
+    }
+    schemes
 }
 
 /// All resource types, for a list answer.

@@ -138,3 +138,24 @@ fn members_without_ids_or_selected_by_anything_else_are_refused() {
         );
     }
 }
+
+/// RFC 7643 section 4.2: `members.value` is immutable; RFC 7644 section 3.5.2: `mutability`.
+#[test]
+fn another_id_in_the_place_of_a_member_is_refused_by_mutability() {
+    for (path, value, refused) in [
+        ("members[value eq \"a\"].value", json!("b"), true),
+        ("members[value eq \"a\"]", json!({"value": "b"}), true),
+        ("members[value eq \"a\"].value", json!("a"), false),
+        ("members[value eq \"a\"].type", json!("User"), false),
+        (
+            "members[value eq \"a\"]",
+            json!({"value": "a", "type": "User"}),
+            false,
+        ),
+    ] {
+        let body = json!({"Operations": [{"op": "replace", "path": path, "value": value}]});
+        let read = read_patch(ResourceKind::Group, Dialect::Tolerant, &body);
+        let keyword = read.err().and_then(|error| error.scim_type);
+        assert_eq!(keyword == Some(ScimType::Mutability), refused, "{path} {value}");
+    }
+}

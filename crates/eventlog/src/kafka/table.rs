@@ -1,0 +1,152 @@
+//! What is known of every partition, shared by producer, readers and those who ask for ends.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::options::KafkaOptions;
+use crate::contract::{Partition, Position, ReadError, Stream};
+
+/// One partition. All numbers are offsets of the *next* record, that is, positions of the last one.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Everything below is markers.
+    markers: AtomicU64,
+    /// The furthest end seen, by a question or an acknowledgement.
+    end: AtomicU64,
+    /// The furthest that a reader of this process has come.
+    read: AtomicU64,
+    /// Readers that exist now.
+    readers: AtomicU64,
+    /// The last acknowledgement of our producer.
+    delivered: AtomicU64,
+}
+
+impl Known {
+    /// Learns of a marker at `offset`.
+    pub(crate) fn saw_marker(&self, offset: u64) {
+        let _ = self.markers.compare_exchange(
+            offset,
+            offset.saturating_add(1),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+    }
+
+    pub(crate) fn set_markers(&self, markers: u64) {
+        self.markers.fetch_max(markers, Ordering::AcqRel);
+    }
+
+    /// Learns of an end; false when one beyond it was seen before.
+    pub(crate) fn saw_end(&self, end: u64) -> bool {
+        self.end.fetch_max(end, Ordering::AcqRel) <= end
+    }
+
+    pub(crate) fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// The position of the last record of a partition that ends at `end`.
+    pub(crate) fn position(&self, end: u64) -> Option<Position> {
+        if end <= self.markers.load(Ordering::Acquire) {
+            None
+        } else {
+            Position::new(end)
+        }
+    }
+
+    /// An acknowledgement that ends at `end`; false when a later one came before, which no log that only
+    /// grows can give.
+    pub(crate) fn acknowledged(&self, end: u64) -> bool {
+        self.saw_end(end);
+        self.delivered.swap(end, Ordering::AcqRel) < end
+    }
+
+    /// Forgets the order of acknowledgements: a new producer begins.
+    pub(crate) fn new_producer(&self) {
+        self.delivered.store(0, Ordering::Release);
+    }
+
+    pub(crate) fn was_read(&self, position: u64) {
+        self.read.fetch_max(position, Ordering::AcqRel);
+    }
+
+    pub(crate) fn read(&self) -> u64 {
+        self.read.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn reader_began(&self) {
+        self.readers.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn reader_ended(&self) {
+        self.readers.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn has_readers(&self) -> bool {
+        self.readers.load(Ordering::Acquire) > 0
+    }
+}
+
+/// The three topics and their partitions.
+#[derive(Debug)]
+pub(crate) struct Table {
+    topics: [Topic; 3],
+}
+
+#[derive(Debug)]
+struct Topic {
+    stream: Stream,
+    name: String,
+    partitions: Vec<Known>,
+}
+
+impl Table {
+    /// The topics with these numbers of partitions.
+    pub(crate) fn new(options: &KafkaOptions, partitions: [u32; 3]) -> Self {
+        let mut counts = partitions.into_iter();
+        let topics = Stream::ALL.map(|stream| Topic {
+            stream,
+            name: options.topic(stream),
+            partitions: (0..counts.next().unwrap_or(0))
+                .map(|_| Known::default())
+                .collect(),
+        });
+        Self { topics }
+    }
+
+    fn topic(&self, stream: Stream) -> &Topic {
+        let [events, desired, outcomes] = &self.topics;
+        match stream {
+            Stream::Events => events,
+            Stream::Desired => desired,
+            Stream::Outcomes => outcomes,
+        }
+    }
+
+    pub(crate) fn name(&self, stream: Stream) -> &str {
+        &self.topic(stream).name
+    }
+
+    /// Number of partitions.
+    pub(crate) fn count(&self, stream: Stream) -> u32 {
+        u32::try_from(self.topic(stream).partitions.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn get(&self, stream: Stream, partition: Partition) -> Option<&Known> {
+        self.topic(stream).partitions.get(partition.0 as usize)
+    }
+
+    /// The same, or the error for those who ask for one that is not there.
+    pub(crate) fn known(&self, stream: Stream, partition: Partition) -> Result<&Known, ReadError> {
+        self.get(stream, partition)
+            .ok_or(ReadError::UnknownPartition { stream, partition })
+    }
+
+    /// Every partition of every stream.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Stream, Partition, &Known)> {
+        self.topics.iter().flat_map(|topic| {
+            (0_u32..)
+                .zip(&topic.partitions)
+                .map(|(number, known)| (topic.stream, Partition(number), known))
+        })
+    }
+}

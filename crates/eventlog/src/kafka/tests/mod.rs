@@ -1,0 +1,16 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod broker;
+mod copying;
+mod faults;
+mod membership;
+mod mock;
+mod outage;
+mod replaced;
+mod security;
+mod topic_checks;

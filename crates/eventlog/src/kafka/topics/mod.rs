@@ -1,0 +1,365 @@
+//! The topics: making them, marking them, checking them.
+
+mod begin;
+mod plan;
+mod report;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::error::RDKafkaErrorCode;
+
+pub use plan::TopicPlan;
+pub use report::{Finding, TopicReport, TopicState};
+
+pub(crate) use begin::begin;
+
+use super::client::{Context, base_config};
+use super::error::{KafkaError, Meaning, meaning};
+use super::heads::{Head, Heads, Shape, expected, same_log, setting, signed};
+use super::options::KafkaOptions;
+use super::wait::block_on;
+use crate::contract::{LogId, Stream};
+use plan::{Wanted, wanted};
+
+/// Looks at the topics without changing anything. What is wrong with them stands in the report; an error
+/// means that it could not be learnt.
+///
+/// With bearer tokens ([`Sasl::OAuthBearer`](super::Sasl::OAuthBearer)) the topics' settings cannot be read,
+/// since the client's administrative part takes no token; the report says so.
+///
+/// Blocks for a few round trips, [`KafkaOptions::request_timeout`] at most for each.
+///
+/// # Errors
+/// See [`KafkaError`].
+pub fn check(options: &KafkaOptions, plan: &TopicPlan) -> Result<TopicReport, KafkaError> {
+    options.check()?;
+    plan.check()?;
+    let heads = Heads::new(options)?;
+    look(options, plan, &heads, Admin::new(options)?.as_ref(), &[])
+}
+
+/// Makes the topics that are missing, marks them as one log, and checks all of them.
+///
+/// Only a log that has no records yet gets topics or markers: a topic that is missing beside one with records
+/// was deleted, and is an error. Several processes may do this at once; they end up with one log.
+///
+/// # Errors
+/// [`KafkaError::Replaced`], [`KafkaError::Foreign`], [`KafkaError::Cut`] when what is there is not a whole
+/// log of ours; see [`KafkaError`]. Settings that are wrong stand in the report.
+pub fn ensure(options: &KafkaOptions, plan: &TopicPlan) -> Result<TopicReport, KafkaError> {
+    options.check()?;
+    plan.check()?;
+    let heads = Heads::new(options)?;
+    let admin = Admin::new(options)?;
+    let mut created = Vec::new();
+    let mut missing = Vec::new();
+    for stream in Stream::ALL {
+        if heads.shape(&options.topic(stream))?.is_none() {
+            missing.push(stream);
+        }
+    }
+    if !missing.is_empty() {
+        refuse_missing_beside_records(options, &heads, &missing)?;
+        for stream in missing {
+            let topic = options.topic(stream);
+            let admin = admin.as_ref().ok_or_else(|| by_hand(&topic, plan, stream))?;
+            if admin.create(&topic, plan, stream)? {
+                created.push(stream);
+            }
+        }
+    }
+    begin(options, &heads, &created)?;
+    look(options, plan, &heads, admin.as_ref(), &created)
+}
+
+/// A topic that is missing while another one has records was deleted.
+fn refuse_missing_beside_records(
+    options: &KafkaOptions,
+    heads: &Heads,
+    missing: &[Stream],
+) -> Result<(), KafkaError> {
+    for stream in Stream::ALL.into_iter().filter(|stream| !missing.contains(stream)) {
+        let topic = options.topic(stream);
+        let Some(shape) = heads.shape(&topic)? else {
+            continue;
+        };
+        let found = heads.read(&topic, 0..shape.partitions)?;
+        let used = found
+            .values()
+            .any(|head| !matches!(head, Head::Empty | Head::Marked { more: false, .. }));
+        let gone = missing
+            .iter()
+            .map(|gone| heads.shape(&options.topic(*gone)).map(|shape| (gone, shape)));
+        let gone = if used {
+            gone.collect::<Result<Vec<_>, _>>()?
+        } else {
+            Vec::new()
+        };
+        // Whoever made it meanwhile was quicker than our first look: then it is not missing.
+        if let Some((gone, _)) = gone.into_iter().find(|(_, shape)| shape.is_none()) {
+            return Err(KafkaError::Replaced {
+                topic: options.topic(*gone),
+                what: format!("it is not there, though {topic} has records"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Reads topics, settings and markers into a report.
+fn look(
+    options: &KafkaOptions,
+    plan: &TopicPlan,
+    heads: &Heads,
+    admin: Option<&Admin>,
+    created: &[Stream],
+) -> Result<TopicReport, KafkaError> {
+    let mut topics = Vec::new();
+    let mut log_id = None;
+    for stream in Stream::ALL {
+        let name = options.topic(stream);
+        let mut state = TopicState {
+            stream,
+            exists: false,
+            created: created.contains(&stream),
+            partitions: 0,
+            replication: 0,
+            settings: Vec::new(),
+            findings: Vec::new(),
+            name,
+        };
+        if let Some(shape) = heads.shape(&state.name)? {
+            state.exists = true;
+            state.partitions = shape.partitions;
+            state.replication = shape.replication;
+            shape_findings(&mut state, plan, shape);
+            if let Some(admin) = admin {
+                let settings = admin.settings(&state.name)?;
+                setting_findings(&mut state, plan, &settings);
+            }
+            marker_findings(&mut state, heads, &mut log_id)?;
+        }
+        topics.push(state);
+    }
+    let unchecked = admin.is_none().then(|| {
+        let names = wanted(plan, Stream::Events).into_iter().map(|wanted| wanted.name);
+        let names: Vec<_> = names.collect();
+        format!(
+            "not checked, since topics' settings cannot be read with a bearer token: {}",
+            names.join(", ")
+        )
+    });
+    Ok(TopicReport {
+        log_id,
+        topics,
+        unchecked,
+    })
+}
+
+fn shape_findings(state: &mut TopicState, plan: &TopicPlan, shape: Shape) {
+    let partitions = plan.partitions(state.stream);
+    let name = state.name.clone();
+    if shape.partitions != partitions {
+        state.findings.push(Finding {
+            about: "partitions".to_owned(),
+            found: shape.partitions.to_string(),
+            wanted: partitions.to_string(),
+            why: "a key's partition follows from their number, which never changes".to_owned(),
+            change: format!(
+                "set {} = {} to use the topic as it is",
+                TopicPlan::partitions_setting(state.stream),
+                shape.partitions
+            ),
+        });
+    }
+    if shape.replication < u32::from(plan.replication) {
+        state.findings.push(Finding {
+            about: "replication".to_owned(),
+            found: shape.replication.to_string(),
+            wanted: format!("at least {}", plan.replication),
+            why: "acknowledged records must survive the loss of a broker".to_owned(),
+            change: format!(
+                "add replicas to {name} with kafka-reassign-partitions.sh, or set kafka.replication = {}",
+                shape.replication
+            ),
+        });
+    }
+}
+
+fn setting_findings(state: &mut TopicState, plan: &TopicPlan, found: &BTreeMap<String, String>) {
+    for Wanted { name, .. } in wanted(plan, state.stream) {
+        let value = found.get(name).cloned().unwrap_or_default();
+        state.settings.push((name.to_owned(), value));
+    }
+    for wanted in wanted(plan, state.stream) {
+        let value = found.get(wanted.name).map_or("", String::as_str);
+        if !wanted.accepts(value) {
+            state.findings.push(Finding {
+                about: wanted.name.to_owned(),
+                found: if value.is_empty() {
+                    "not told".to_owned()
+                } else {
+                    value.to_owned()
+                },
+                wanted: wanted.value.clone(),
+                why: wanted.why.to_owned(),
+                change: format!(
+                    "kafka-configs.sh --alter --entity-type topics --entity-name {} --add-config {}={}",
+                    state.name, wanted.name, wanted.value
+                ),
+            });
+        }
+    }
+}
+
+/// Checks the markers; the first partition of `events` names the log.
+fn marker_findings(
+    state: &mut TopicState,
+    heads: &Heads,
+    log_id: &mut Option<LogId>,
+) -> Result<(), KafkaError> {
+    let found = heads.read(&state.name, 0..state.partitions)?;
+    if state.stream == Stream::Events
+        && let Some(Head::Marked { marker, .. }) = found.get(&0)
+    {
+        *log_id = Some(marker.log);
+    }
+    let all_empty = found.values().all(|head| *head == Head::Empty);
+    let wrong = found.iter().find_map(|(partition, head)| {
+        let log = log_id.unwrap_or(LogId([0; 16]));
+        same_log(
+            *head,
+            &expected(log, state.stream, *partition, state.partitions),
+            &state.name,
+        )
+        .err()
+    });
+    if let Some(error) = wrong {
+        let change = if all_empty && log_id.is_none() {
+            "run `rollcall topics`"
+        } else {
+            "restore the topic, or remove all three and copy a kept log back (`rollcall log copy`)"
+        };
+        state.findings.push(Finding {
+            about: "marker".to_owned(),
+            found: error.to_string(),
+            wanted: "the marker of one log at the beginning of every partition".to_owned(),
+            why: "a topic made anew must never be taken for the old one".to_owned(),
+            change: change.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// How a topic is made where we cannot.
+fn by_hand(topic: &str, plan: &TopicPlan, stream: Stream) -> KafkaError {
+    let settings: String = wanted(plan, stream)
+        .iter()
+        .map(|wanted| format!(" --config {}={}", wanted.name, wanted.value))
+        .collect();
+    KafkaError::Refused {
+        action: "create",
+        topic: topic.to_owned(),
+        reason: format!(
+            "topics cannot be made with a bearer token; run kafka-topics.sh --create --topic {topic} \
+             --partitions {} --replication-factor {}{settings}",
+            plan.partitions(stream),
+            plan.replication
+        ),
+    }
+}
+
+/// The administrative client, asked one thing at a time by blocking.
+struct Admin {
+    client: AdminClient<Context>,
+    brokers: String,
+    timeout: Duration,
+}
+
+impl Admin {
+    /// None with bearer tokens: this client is never served in a way that would give it one.
+    fn new(options: &KafkaOptions) -> Result<Option<Self>, KafkaError> {
+        if options.security.token_source().is_some() {
+            return Ok(None);
+        }
+        let client = base_config(options)
+            .create_with_context(Context::new(options))
+            .map_err(setting)?;
+        Ok(Some(Self {
+            client,
+            brokers: options.brokers.clone(),
+            timeout: options.request_timeout,
+        }))
+    }
+
+    fn options(&self) -> AdminOptions {
+        AdminOptions::new()
+            .request_timeout(Some(self.timeout))
+            .operation_timeout(Some(self.timeout))
+    }
+
+    fn unreachable(&self, action: &'static str, reason: &impl ToString) -> KafkaError {
+        KafkaError::Unreachable {
+            brokers: self.brokers.clone(),
+            action,
+            reason: reason.to_string(),
+        }
+    }
+
+    /// Makes a topic; false when somebody else was first.
+    fn create(&self, topic: &str, plan: &TopicPlan, stream: Stream) -> Result<bool, KafkaError> {
+        let settings = wanted(plan, stream);
+        let replication = TopicReplication::Fixed(i32::from(plan.replication));
+        let mut new = NewTopic::new(topic, signed(plan.partitions(stream)), replication);
+        for wanted in &settings {
+            new = new.set(wanted.name, &wanted.value);
+        }
+        let answered = block_on(self.client.create_topics([&new], &self.options()));
+        let results = answered.map_err(|error| self.unreachable("creating topics", &error))?;
+        match results.into_iter().next() {
+            Some(Ok(_)) => Ok(true),
+            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
+            Some(Err((_, code @ RDKafkaErrorCode::RequestTimedOut))) => {
+                Err(self.unreachable("creating topics", &code))
+            }
+            Some(Err((_, RDKafkaErrorCode::InvalidReplicationFactor))) => Err(KafkaError::Refused {
+                action: "create",
+                topic: topic.to_owned(),
+                reason: format!(
+                    "there are fewer brokers than the {} replicas asked for; set kafka.replication",
+                    plan.replication
+                ),
+            }),
+            Some(Err((_, code))) => Err(KafkaError::Refused {
+                action: "create",
+                topic: topic.to_owned(),
+                reason: code.to_string(),
+            }),
+            None => Err(self.unreachable("creating topics", &"an empty answer")),
+        }
+    }
+
+    /// The settings of a topic.
+    fn settings(&self, topic: &str) -> Result<BTreeMap<String, String>, KafkaError> {
+        let action = "reading a topic's settings";
+        let asked = [ResourceSpecifier::Topic(topic)];
+        let answered = block_on(self.client.describe_configs(&asked, &self.options()));
+        let results = answered.map_err(|error| self.unreachable(action, &error))?;
+        match results.into_iter().next() {
+            Some(Ok(resource)) => Ok(resource
+                .entries
+                .into_iter()
+                .map(|entry| (entry.name, entry.value.unwrap_or_default()))
+                .collect()),
+            Some(Err(code)) if meaning(code) == Meaning::Forbidden => Err(KafkaError::Refused {
+                action: "describe the settings of",
+                topic: topic.to_owned(),
+                reason: code.to_string(),
+            }),
+            Some(Err(code)) => Err(self.unreachable(action, &code)),
+            None => Err(self.unreachable(action, &"an empty answer")),
+        }
+    }
+}

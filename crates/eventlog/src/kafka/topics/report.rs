@@ -1,0 +1,107 @@
+//! What the topics are, and what is wrong with them.
+
+use std::fmt;
+
+use crate::contract::{LogId, Stream};
+
+/// What was found of the three topics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicReport {
+    /// The log that the markers name; `None` when there is none yet.
+    pub log_id: Option<LogId>,
+    /// The topics, in the order of [`Stream::ALL`].
+    pub topics: Vec<TopicState>,
+    /// What could not be looked at, and why: to be shown, since nobody vouches for it.
+    pub unchecked: Option<String>,
+}
+
+/// One topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicState {
+    /// Its stream.
+    pub stream: Stream,
+    /// Its name.
+    pub name: String,
+    /// Whether it exists; nothing else is known of one that does not.
+    pub exists: bool,
+    /// Whether it was made just now.
+    pub created: bool,
+    /// Its partitions.
+    pub partitions: u32,
+    /// The copies of its records: of the partition that has fewest.
+    pub replication: u32,
+    /// The settings that matter, with their values, in a fixed order.
+    pub settings: Vec<(String, String)>,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that is not as it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is about: a setting of the topic, `partitions`, `replication` or `marker`.
+    pub about: String,
+    /// What was found.
+    pub found: String,
+    /// What must be.
+    pub wanted: String,
+    /// Why it must be.
+    pub why: String,
+    /// What to change, as a command or a setting.
+    pub change: String,
+}
+
+impl TopicReport {
+    /// Whether the log can be used as it is, as far as it was looked at (see [`TopicReport::unchecked`]).
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.log_id.is_some()
+            && self
+                .topics
+                .iter()
+                .all(|topic| topic.exists && topic.findings.is_empty())
+    }
+
+    /// Every finding with its topic.
+    pub fn findings(&self) -> impl Iterator<Item = (&TopicState, &Finding)> {
+        self.topics
+            .iter()
+            .flat_map(|topic| topic.findings.iter().map(move |finding| (topic, finding)))
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} is {}, must be {} ({}): {}",
+            self.about, self.found, self.wanted, self.why, self.change
+        )
+    }
+}
+
+/// One line per finding, for errors; the tables are the command's.
+impl fmt::Display for TopicReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = Vec::new();
+        for topic in &self.topics {
+            if !topic.exists {
+                lines.push(format!(
+                    "  {}: there is no such topic: run `rollcall topics`",
+                    topic.name
+                ));
+            }
+            lines.extend(
+                topic
+                    .findings
+                    .iter()
+                    .map(|finding| format!("  {}: {finding}", topic.name)),
+            );
+        }
+        if lines.is_empty() && self.log_id.is_none() {
+            lines.push("  no log was begun in these topics: run `rollcall topics`".to_owned());
+        }
+        lines.extend(self.unchecked.iter().map(|unchecked| format!("  {unchecked}")));
+        f.write_str(&lines.join("\n"))
+    }
+}

@@ -1,0 +1,182 @@
+//! What a tenant may ask for at a time: its rate, and its share of the room.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use http::Method;
+use parking_lot::Mutex;
+use rollcall_domain::TenantId;
+
+use super::leaver::takes_away;
+use super::rate::{Bucket, RateLimit};
+use super::room::{Place, Room, Share};
+
+/// Largest body that is looked into before a request beyond the rate is refused, in bytes: any change of one user, and
+/// removals of hundreds of members.
+const LOOKED_INTO_BYTES: usize = 64 * 1024;
+
+/// What a request wants, as its head tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wish {
+    /// It changes or deletes one resource.
+    changes: bool,
+    /// It is to be judged when its body is read: it may take access away.
+    body_tells: bool,
+}
+
+impl Wish {
+    /// What a request with this method on one resource (or on many) wants.
+    pub(crate) fn of(method: &Method, one_resource: bool) -> Self {
+        let changes = one_resource && matches!(*method, Method::PUT | Method::PATCH | Method::DELETE);
+        Self {
+            changes,
+            body_tells: changes,
+        }
+    }
+}
+
+/// The limits of one tenant, shared by all its connections.
+#[derive(Debug)]
+pub(crate) struct TenantGate {
+    tenant: TenantId,
+    bucket: Option<Mutex<Bucket>>,
+    share: Arc<Share>,
+    /// Requests refused for being beyond the rate.
+    limited: AtomicU64,
+    /// Requests refused for want of a place.
+    crowded: AtomicU64,
+}
+
+/// What became of a tenant's requests at its limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantFigures {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Requests being worked on.
+    pub in_flight: u64,
+    /// Requests refused with 429 since the start.
+    pub limited: u64,
+    /// Requests refused with 503 for want of a place since the start.
+    pub crowded: u64,
+}
+
+impl TenantGate {
+    /// A gate with this rate, or none.
+    pub(crate) fn new(tenant: TenantId, limit: Option<RateLimit>) -> Self {
+        Self {
+            tenant,
+            bucket: limit.map(|limit| Mutex::new(Bucket::new(limit))),
+            share: Arc::default(),
+            limited: AtomicU64::new(0),
+            crowded: AtomicU64::new(0),
+        }
+    }
+
+    /// A place in the room; `None` when the tenant has its share.
+    pub(crate) fn enter(&self, room: &Arc<Room>, wish: Wish) -> Option<Place> {
+        let place = room.enter(&self.share, wish.changes);
+        if place.is_none() {
+            self.crowded.fetch_add(1, Relaxed);
+        }
+        place
+    }
+
+    /// Counts a request against the rate before its body is read. One that may take access away is counted by
+    /// [`TenantGate::pass_with_body`].
+    ///
+    /// # Errors
+    /// Seconds after which it may come again.
+    pub(crate) fn pass(&self, wish: Wish, now_ms: u64) -> Result<(), u32> {
+        if wish.body_tells {
+            return Ok(());
+        }
+        self.take(false, now_ms)
+    }
+
+    /// Counts a request whose body tells what it does.
+    ///
+    /// # Errors
+    /// Seconds after which it may come again.
+    pub(crate) fn pass_with_body(
+        &self,
+        wish: Wish,
+        method: &Method,
+        body: &[u8],
+        now_ms: u64,
+    ) -> Result<(), u32> {
+        let Some(bucket) = self.bucket.as_ref().filter(|_| wish.body_tells) else {
+            return Ok(());
+        };
+        if bucket.lock().take(false, now_ms).is_ok() {
+            return Ok(());
+        }
+        let leaver = body.len() <= LOOKED_INTO_BYTES && takes_away(method, body);
+        self.take(leaver, now_ms)
+    }
+
+    /// Counts one operation of a bulk request as the request that it is. One beyond the rate is not refused yet: it
+    /// may be asked for again.
+    ///
+    /// # Errors
+    /// Seconds after which it may come again.
+    pub(crate) fn pass_operation(&self, method: &Method, body: &[u8], now_ms: u64) -> Result<(), u32> {
+        let Some(bucket) = &self.bucket else { return Ok(()) };
+        let taken = bucket.lock().take(false, now_ms);
+        match taken {
+            Err(_) if takes_away(method, body) => bucket.lock().take(true, now_ms),
+            taken => taken,
+        }
+    }
+
+    fn take(&self, takes_away: bool, now_ms: u64) -> Result<(), u32> {
+        let Some(bucket) = &self.bucket else { return Ok(()) };
+        let taken = bucket.lock().take(takes_away, now_ms);
+        if taken.is_err() {
+            self.limited.fetch_add(1, Relaxed);
+        }
+        taken
+    }
+
+    /// What became of its requests.
+    pub(crate) fn figures(&self) -> TenantFigures {
+        TenantFigures {
+            tenant: self.tenant.clone(),
+            in_flight: self.share.held() as u64,
+            limited: self.limited.load(Relaxed),
+            crowded: self.crowded.load(Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn beyond_the_rate_only_what_takes_access_away_passes_and_what_is_refused_is_counted() {
+        let limit = RateLimit {
+            per_second: 25,
+            burst: 40,
+        };
+        let gate = TenantGate::new(TenantId::new("acme").unwrap(), Some(limit));
+        let create = Wish::of(&Method::POST, false);
+        while gate.pass(create, 0).is_ok() {}
+        let patch = Wish::of(&Method::PATCH, true);
+        assert_eq!(gate.pass(patch, 0), Ok(()), "its body is not known yet");
+        let rename = br#"{"Operations":[{"op":"add","path":"displayName","value":"x"}]}"#;
+        assert_eq!(gate.pass_with_body(patch, &Method::PATCH, rename, 0), Err(1));
+        let leaver = br#"{"Operations":[{"op":"replace","value":{"active":false}}]}"#;
+        for _ in 0..10 {
+            assert_eq!(gate.pass_with_body(patch, &Method::PATCH, leaver, 0), Ok(()));
+        }
+        assert_eq!(gate.pass_with_body(patch, &Method::PATCH, leaver, 0), Err(1));
+        assert_eq!(gate.figures().limited, 3);
+    }
+
+    #[test]
+    fn without_a_rate_everything_passes() {
+        let gate = TenantGate::new(TenantId::new("acme").unwrap(), None);
+        assert!((0..100_000).all(|_| gate.pass(Wish::of(&Method::POST, false), 0).is_ok()));
+    }
+}

@@ -1,0 +1,136 @@
+//! The rows of the table of tolerance that the service decides, in both dialects.
+
+use http::Method;
+use rollcall_scim::tolerance::Quirk;
+use serde_json::{Value, json};
+
+use crate::world::{ENTRA, STRICT, World, query, user};
+
+const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+
+fn ida() -> Value {
+    json!({"schemas": [USER], "userName": "ida", "externalId": "e1"})
+}
+
+fn counted(world: &World, quirk: Quirk) -> u64 {
+    let key = quirk.row().key;
+    let seen = world.metrics.snapshot().tolerated;
+    seen.iter()
+        .find(|row| row.quirk == key)
+        .map_or(0, |row| row.count)
+}
+
+#[tokio::test]
+async fn rehire_restores_the_person_and_is_a_conflict_in_the_strict_dialect() {
+    let world = World::new().await;
+    for (token, status) in [(ENTRA, 201), (STRICT, 409)] {
+        let first = world.post(token, "/Users", ida()).await.expect(201).id();
+        let active = world.post(token, "/Users", ida()).await;
+        active.expect_error(409, "uniqueness");
+        let off = json!([{"op": "replace", "path": "active", "value": false}]);
+        world
+            .patch(token, &format!("/Users/{first}"), off)
+            .await
+            .expect(200);
+        let again = world.post(token, "/Users", ida()).await.expect(status);
+        let now = world.get(token, &format!("/Users/{first}")).await.expect(200);
+        assert_eq!(now.body["active"], status == 201);
+        if status == 201 {
+            assert_eq!(again.id(), first);
+        } else {
+            assert_eq!(again.body["scimType"], "uniqueness");
+        }
+    }
+    assert_eq!(counted(&world, Quirk::Rehire), 1);
+}
+
+#[tokio::test]
+async fn members_not_sent_stay_and_are_cleared_in_the_strict_dialect() {
+    let world = World::new().await;
+    for (token, left) in [(ENTRA, 1), (STRICT, 0)] {
+        let ida = world.user(token, "ida").await;
+        let group = world.group(token, "g", &[&ida]).await;
+        let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "g2"});
+        let path = format!("/Groups/{group}");
+        world.put(token, &path, body.clone()).await.expect(200);
+        assert_eq!(world.members(token, &group).await.len(), left);
+        let mut with_null = body;
+        with_null["members"] = Value::Null;
+        world.put(token, &path, with_null).await.expect(200);
+        assert_eq!(world.members(token, &group).await.len(), left);
+    }
+    assert_eq!(counted(&world, Quirk::MembersNull), 1);
+}
+
+#[tokio::test]
+async fn removal_of_somebody_unknown_changes_nothing_and_adding_them_is_refused() {
+    let world = World::new().await;
+    let nobody = "00000000-0000-4000-8000-000000000000";
+    for token in [ENTRA, STRICT] {
+        let ida = world.user(token, "ida").await;
+        let group = world.group(token, "g", &[&ida]).await;
+        let path = format!("/Groups/{group}");
+        let remove = json!([{"op": "remove", "path": format!("members[value eq \"{nobody}\"]")}]);
+        world.patch(token, &path, remove).await.expect(200);
+        for op in ["add", "replace"] {
+            let write = json!([{"op": op, "path": "members", "value": [{"value": nobody}]}]);
+            world
+                .patch(token, &path, write)
+                .await
+                .expect_error(400, "invalidValue");
+        }
+        assert_eq!(world.members(token, &group).await, [ida]);
+    }
+}
+
+#[tokio::test]
+async fn a_leaver_goes_though_the_request_is_at_fault_and_not_in_the_strict_dialect() {
+    let world = World::new().await;
+    let operations = json!([
+        {"op": "replace", "path": "active", "value": false},
+        {"op": "replace", "path": "emails[", "value": "x"},
+    ]);
+    for (token, status) in [(ENTRA, 200), (STRICT, 400)] {
+        let path = format!("/Users/{}", world.user(token, "ida").await);
+        world.patch(token, &path, operations.clone()).await.expect(status);
+        let now = world.get(token, &path).await.expect(200);
+        assert_eq!(now.body["active"], status != 200);
+    }
+    assert_eq!(counted(&world, Quirk::LeaverAtFault), 1);
+}
+
+#[tokio::test]
+async fn active_that_is_not_sent_leaves_the_status() {
+    let world = World::new().await;
+    for token in [ENTRA, STRICT] {
+        let path = format!("/Users/{}", world.user(token, "ida").await);
+        let off = json!([{"op": "replace", "path": "active", "value": false}]);
+        world.patch(token, &path, off).await.expect(200);
+        let mut null = user("ida");
+        null["active"] = Value::Null;
+        for body in [user("ida"), null] {
+            let put = world.put(token, &path, body).await.expect(200);
+            assert_eq!(put.body["active"], false);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_strict_dialect_reads_filters_to_the_letter_wherever_they_stand() {
+    let world = World::new().await;
+    let lax = r#"emails[type eq "work"].value eq ida@x"#;
+    for (token, status, scim_type) in [(ENTRA, 200, ""), (STRICT, 400, "invalidFilter")] {
+        let schemas = json!(["urn:ietf:params:scim:api:messages:2.0:SearchRequest"]);
+        let search = json!({"schemas": schemas, "filter": lax}).to_string();
+        for request in [
+            world.build(token, Method::GET, &format!("/Users?filter={}", query(lax)), ""),
+            world.build(token, Method::POST, "/Users/.search", search),
+        ] {
+            let reply = world.request(request).await.expect(status);
+            assert_eq!(reply.body["scimType"].as_str().unwrap_or_default(), scim_type);
+        }
+    }
+    for quirk in [Quirk::UnquotedLiteral, Quirk::FilterBehindBrackets] {
+        assert_eq!(counted(&world, quirk), 2, "{quirk:?}");
+    }
+}

@@ -1,0 +1,197 @@
+//! `rollcall topics` and `rollcall log copy`: what an operator does to a log in Kafka.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
+use rollcall_eventlog::copy::{CopyPhase, CopySummary, copy};
+use rollcall_eventlog::kafka::topics::{self, TopicReport};
+use rollcall_eventlog::kafka::{KafkaError, KafkaLog};
+use rollcall_eventlog::{EmbeddedLog, EmbeddedOptions, EventLog, ReadLog, ReadOnlyLog, Verification};
+use serde_json::json;
+
+use crate::config::{Config, Kafka};
+use crate::engine::kafka;
+use crate::exit::Failure;
+use crate::output::{Format, table};
+
+/// What stands for the topics of the configuration as an end of a copy.
+const KAFKA: &str = "kafka";
+
+fn settings(config: &Config) -> Result<&Kafka, Failure> {
+    let kafka = config.kafka.as_ref();
+    kafka.ok_or_else(|| {
+        Failure::Usage("the log of this configuration is not in Kafka: [log] engine".to_owned())
+    })
+}
+
+/// Makes what is missing, the keys of new tenants too, and checks everything; blocks.
+pub(super) fn create(config: &Config, format: Format) -> Result<(), Failure> {
+    let settings = settings(config)?;
+    let report = topics::ensure(&kafka::options(settings), &kafka::plan(settings)).map_err(failed)?;
+    show(&report, format);
+    if report.log_id.is_some() {
+        let log = KafkaLog::open(&kafka::options(settings)).map_err(failed)?;
+        kafka::make_keys(config, &log)?;
+    }
+    judge(&report)
+}
+
+/// Only looks; blocks.
+pub(super) fn check(config: &Config, format: Format) -> Result<(), Failure> {
+    let settings = settings(config)?;
+    let report = topics::check(&kafka::options(settings), &kafka::plan(settings)).map_err(failed)?;
+    show(&report, format);
+    judge(&report)
+}
+
+fn failed(error: KafkaError) -> Failure {
+    Failure::Other(anyhow::Error::new(error))
+}
+
+fn judge(report: &TopicReport) -> Result<(), Failure> {
+    if report.is_good() {
+        return Ok(());
+    }
+    Err(Failure::Differs(format!(
+        "the topics are not set up as they must be\n{report}"
+    )))
+}
+
+fn show(report: &TopicReport, format: Format) {
+    let value = json!({
+        "good": report.is_good(),
+        "logId": report.log_id.map(|id| id.to_string()),
+        "unchecked": report.unchecked,
+        "topics": report.topics.iter().map(|topic| json!({
+            "name": topic.name,
+            "exists": topic.exists,
+            "created": topic.created,
+            "partitions": topic.partitions,
+            "replication": topic.replication,
+            "settings": topic.settings.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+            "findings": topic.findings.iter().map(|finding| json!({
+                "about": finding.about, "found": finding.found, "wanted": finding.wanted,
+                "why": finding.why, "change": finding.change,
+            })).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+    });
+    format.print(&value, || {
+        let rows = report.topics.iter().map(|topic| {
+            let state = match (topic.exists, topic.created, topic.findings.is_empty()) {
+                (false, ..) => "missing",
+                (_, _, false) => "WRONG",
+                (_, true, _) => "created",
+                _ => "good",
+            };
+            vec![
+                topic.name.clone(),
+                state.to_owned(),
+                topic.partitions.to_string(),
+                topic.replication.to_string(),
+            ]
+        });
+        let mut text = table(&["topic", "state", "partitions", "copies"], rows);
+        if let Some(id) = report.log_id {
+            text.push_str(&format!("\nlog {id}"));
+        }
+        if let Some(unchecked) = &report.unchecked {
+            text.push_str(&format!("\n{unchecked}"));
+        }
+        text
+    });
+}
+
+/// One end of a copy.
+enum End {
+    Kafka(Arc<KafkaLog>),
+    Source(Arc<ReadOnlyLog>),
+    Target(Arc<EmbeddedLog>),
+}
+
+/// Copies a log from one place to another: a data folder, or `kafka`.
+pub(super) async fn copy_log(
+    config: &Config,
+    from: PathBuf,
+    to: PathBuf,
+    format: Format,
+) -> Result<(), Failure> {
+    if from == to {
+        return Err(Failure::Usage("--from and --to are the same".to_owned()));
+    }
+    let owned = config.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        let source = open_source(&owned, &from)?;
+        anyhow::Ok((source, open_target(&owned, &to)?))
+    });
+    let (source, target) = opened.await.context("opening the logs")??;
+    let source: Arc<dyn ReadLog> = match source {
+        End::Kafka(log) => log,
+        End::Source(log) => log,
+        End::Target(log) => log,
+    };
+    let target: Arc<dyn EventLog> = match target {
+        End::Kafka(log) => log,
+        End::Target(log) => log,
+        End::Source(_) => return Err(Failure::Usage("a log that is only read takes no copy".to_owned())),
+    };
+    let summary = with_progress(source.as_ref(), target.as_ref()).await?;
+    let value = json!({"found": summary.found, "copied": summary.copied});
+    format.print(&value, || {
+        format!(
+            "{} records copied, {} were there already; keys.json belongs beside the new log",
+            summary.copied, summary.found
+        )
+    });
+    Ok(())
+}
+
+async fn with_progress(source: &dyn ReadLog, target: &dyn EventLog) -> Result<CopySummary, Failure> {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {human_pos} of {human_len}, {eta} left")
+    {
+        bar.set_style(style);
+    }
+    let told = |progress: rollcall_eventlog::copy::CopyProgress| {
+        let word = match progress.phase {
+            CopyPhase::Comparing => "comparing",
+            CopyPhase::Copying => "copying",
+        };
+        bar.set_message(format!("{word} {}/{}", progress.stream, progress.partition));
+        bar.set_length(progress.end);
+        bar.set_position(progress.at);
+    };
+    let summary = copy(source, target, told).await;
+    bar.finish_and_clear();
+    summary
+        .context("copying the log; running it again goes on where it stood")
+        .map_err(Failure::Other)
+}
+
+fn in_kafka(config: &Config) -> anyhow::Result<Arc<KafkaLog>> {
+    let settings = config.kafka.as_ref();
+    let settings =
+        settings.context("the configuration names no cluster: set [log] engine = \"kafka\" and [kafka]")?;
+    Ok(Arc::new(KafkaLog::open(&kafka::options(settings))?))
+}
+
+fn open_source(config: &Config, place: &Path) -> anyhow::Result<End> {
+    if place == Path::new(KAFKA) {
+        return Ok(End::Kafka(in_kafka(config)?));
+    }
+    let log = ReadOnlyLog::open(place.join("log"), Verification::default());
+    Ok(End::Source(Arc::new(log.with_context(|| {
+        format!("opening the log in {}", place.display())
+    })?)))
+}
+
+fn open_target(config: &Config, place: &Path) -> anyhow::Result<End> {
+    if place == Path::new(KAFKA) {
+        return Ok(End::Kafka(in_kafka(config)?));
+    }
+    let log = EmbeddedLog::open(place.join("log"), EmbeddedOptions::default());
+    Ok(End::Target(Arc::new(log.with_context(|| {
+        format!("opening the log in {}", place.display())
+    })?)))
+}

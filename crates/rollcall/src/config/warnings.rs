@@ -1,0 +1,103 @@
+//! What a configuration allows and an operator should know of.
+
+use rollcall_domain::Timestamp;
+use rollcall_ingest::CredentialState;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Config, Connection, OauthProof, Tenant, values};
+
+/// A token of fewer characters is warned of: with 32 characters even one of hexadecimal digits has 128 bits.
+pub const TOKEN_CHARS_GOOD: usize = 32;
+
+/// Something to look at. It stops nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// What is meant.
+    pub what: String,
+    /// What is to be known, and what to do. No secrets.
+    pub found: String,
+}
+
+impl Config {
+    /// Everything to look at, as of `now`. Tokens of the token file are not looked at here.
+    #[must_use]
+    pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
+        let mut warnings = self.server_warnings();
+        let ends = self.server.tls.as_ref().and_then(|tls| tls.ends);
+        warnings.extend(end_warning("server.tls_cert", ends, now));
+        for tenant in &self.tenants {
+            for connection in &tenant.connections {
+                warnings.extend(token_warnings(tenant, connection, now));
+            }
+        }
+        warnings
+    }
+
+    fn server_warnings(&self) -> Vec<Warning> {
+        let server = &self.server;
+        let mut warnings = Vec::new();
+        let encrypted = server.tls.is_some() || !server.trusted_proxies.is_empty();
+        if !server.listen.ip().is_loopback() && !encrypted {
+            warnings.push(Warning {
+                what: "server.listen".to_owned(),
+                found: format!(
+                    "{} can be reached from outside without encryption, and tokens go there: set server.tls_cert, \
+                     or put a proxy that ends TLS in front and name it in server.trusted_proxies",
+                    server.listen
+                ),
+            });
+        }
+        if !values::is_safe_for_secrets(&server.public_url) {
+            warnings.push(Warning {
+                what: "server.public_url".to_owned(),
+                found: "begins with http://: identity providers send tokens over https only".to_owned(),
+            });
+        }
+        warnings
+    }
+}
+
+fn token_warnings(tenant: &Tenant, connection: &Connection, now: Timestamp) -> Vec<Warning> {
+    let whose = format!("{}/{}", tenant.id, connection.name);
+    let mut warnings = Vec::new();
+    for token in &connection.tokens {
+        let name = token
+            .name
+            .as_ref()
+            .map_or(String::new(), |name| format!("/{name}"));
+        let what = format!("token of {whose}{name}");
+        warnings.extend(end_warning(&what, token.expires, now));
+        warnings.extend(length_warning(
+            &what,
+            &token.secret,
+            "`rollcall token new` makes one",
+        ));
+    }
+    for client in &connection.clients {
+        let what = format!("OAuth client of {whose}/{}", client.id);
+        warnings.extend(end_warning(&what, client.expires, now));
+        if let OauthProof::Secret(secret) = &client.proof {
+            warnings.extend(length_warning(&what, secret, "take one made at random"));
+        }
+    }
+    warnings
+}
+
+fn end_warning(what: &str, expires: Option<Timestamp>, now: Timestamp) -> Option<Warning> {
+    let end = expires.map(|expires| expires.to_string()).unwrap_or_default();
+    let found = match CredentialState::of(expires, now) {
+        CredentialState::Expired => format!("expired at {end}: it is refused"),
+        CredentialState::ExpiresSoon => format!("expires at {end}: have the next one ready"),
+        CredentialState::Valid | CredentialState::Revoked => return None,
+    };
+    let what = what.to_owned();
+    Some(Warning { what, found })
+}
+
+fn length_warning(what: &str, secret: &SecretString, instead: &str) -> Option<Warning> {
+    let length = secret.expose_secret().len();
+    (length < TOKEN_CHARS_GOOD).then(|| Warning {
+        what: what.to_owned(),
+        found: format!("has {length} characters and may be guessed: {instead} that cannot be"),
+    })
+}

@@ -1,0 +1,167 @@
+//! A log in Kafka: its settings, its topics, and what a data folder knows of it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use rollcall_eventlog::kafka::topics::{self, TopicPlan, TopicReport};
+use rollcall_eventlog::kafka::{KafkaError, KafkaLog, KafkaOptions, Sasl, Security, Tls, TokenSource};
+use rollcall_eventlog::{BatchLimits, ReadLog, Stream};
+
+use super::open;
+use crate::config::{Config, Kafka, KafkaSasl, KafkaSecurity, KafkaTls, PasswordMechanism};
+use crate::keys::{KeyStore, LogPresence};
+
+/// The file that names the log of a data folder.
+const LOG_FILE: &str = "log-id";
+/// Bytes of that file: 32 digits and a line's end.
+const LOG_FILE_MAX: u64 = 64;
+
+/// How the cluster is reached.
+pub(crate) fn options(kafka: &Kafka) -> KafkaOptions {
+    KafkaOptions {
+        topic_prefix: kafka.topic_prefix.clone(),
+        security: security(&kafka.security),
+        delivery_timeout: kafka.delivery_timeout,
+        session_timeout: kafka.session_timeout,
+        ..KafkaOptions::new(kafka.brokers.clone())
+    }
+}
+
+/// What the topics should be.
+pub(crate) fn plan(kafka: &Kafka) -> TopicPlan {
+    TopicPlan {
+        events_partitions: kafka.topics.partitions,
+        account_partitions: kafka.topics.account_partitions,
+        replication: kafka.topics.replication,
+        min_insync: kafka.topics.min_insync,
+    }
+}
+
+fn security(security: &KafkaSecurity) -> Security {
+    let tls = security.tls.as_ref().map(tls);
+    let sasl = security.sasl.as_ref().map(sasl);
+    match (tls, sasl) {
+        (None, None) => Security::Plaintext,
+        (Some(tls), None) => Security::Tls(tls),
+        (None, Some(sasl)) => Security::SaslPlaintext(sasl),
+        (Some(tls), Some(sasl)) => Security::SaslTls(sasl, tls),
+    }
+}
+
+fn tls(tls: &KafkaTls) -> Tls {
+    Tls {
+        ca_file: tls.ca_file.clone(),
+        cert_file: tls.cert_file.clone(),
+        key_file: tls.key_file.clone(),
+        key_password: tls.key_password.clone(),
+    }
+}
+
+fn sasl(sasl: &KafkaSasl) -> Sasl {
+    match sasl {
+        KafkaSasl::TokenFile(file) => Sasl::OAuthBearer(TokenSource::File(file.clone())),
+        KafkaSasl::Token(token) => Sasl::OAuthBearer(TokenSource::Fixed(token.clone())),
+        KafkaSasl::Password {
+            mechanism,
+            username,
+            password,
+        } => {
+            let (username, password) = (username.clone(), password.clone());
+            match mechanism {
+                PasswordMechanism::Plain => Sasl::Plain { username, password },
+                PasswordMechanism::ScramSha256 => Sasl::ScramSha256 { username, password },
+                PasswordMechanism::ScramSha512 => Sasl::ScramSha512 { username, password },
+            }
+        }
+    }
+}
+
+/// Checks the topics, and makes those that are missing where that is wanted. True when this call began the log.
+pub(super) fn topics(kafka: &Kafka, make: bool) -> anyhow::Result<bool> {
+    let (options, plan) = (options(kafka), plan(kafka));
+    let report = if make {
+        topics::ensure(&options, &plan)
+    } else {
+        topics::check(&options, &plan)
+    };
+    let report = report.context("looking at the topics")?;
+    let made = began(&report);
+    if let Some(unchecked) = &report.unchecked {
+        tracing::warn!(unchecked, "the topics' settings");
+    }
+    if !report.is_good() {
+        return Err(KafkaError::Topics(Box::new(report)).into());
+    }
+    Ok(made)
+}
+
+/// Whether whoever has this report made the topic of events: of several that try at once exactly one does.
+pub(crate) fn began(report: &TopicReport) -> bool {
+    let mut topics = report.topics.iter();
+    topics.any(|topic| topic.stream == Stream::Events && topic.created)
+}
+
+/// Makes the keys of a log that has no events yet; those that are there already stay.
+pub(crate) fn make_keys(config: &Config, log: &KafkaLog) -> anyhow::Result<KeyStore> {
+    let tenants = open::tenants(config);
+    let missing = KeyStore::missing(&config.log.path, &tenants).context("opening the key store")?;
+    for tenant in &missing {
+        ensure!(
+            !has_events(log, tenant.as_str())?,
+            "tenant {tenant} has events in the log but no key in {}: copy keys.json from another process, or restore \
+             it from a backup",
+            config.log.path.display()
+        );
+    }
+    KeyStore::open(&config.log.path, &tenants, LogPresence::Absent).context("making the keys")
+}
+
+/// Whether a tenant has events. Reads its partition up to the first; blocks.
+fn has_events(log: &KafkaLog, tenant: &str) -> anyhow::Result<bool> {
+    let partition = log.partition_of(Stream::Events, tenant.as_bytes());
+    let mut reader = log.reader(Stream::Events, partition, None)?;
+    loop {
+        let batch = reader.next_batch_blocking(BatchLimits::REPLAY)?;
+        if batch.is_empty() {
+            return Ok(false);
+        }
+        if batch.iter().any(|record| record.key == tenant.as_bytes()) {
+            return Ok(true);
+        }
+    }
+}
+
+fn log_file(folder: &Path) -> PathBuf {
+    folder.join(LOG_FILE)
+}
+
+/// The log that a data folder has seen, as text; none at the first start.
+pub(super) fn known_log(folder: &Path) -> anyhow::Result<Option<String>> {
+    let path = log_file(folder);
+    match crate::config::read_bounded(&path, LOG_FILE_MAX) {
+        Ok(Some(bytes)) => Ok(Some(String::from_utf8_lossy(&bytes).trim().to_owned())),
+        Ok(None) => bail!("{} is no name of a log", path.display()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+    }
+}
+
+/// Compares the log with the one that the folder has seen, and remembers it: topics that were made anew behind our back
+/// are never taken for a fresh start.
+pub(super) fn remember_log(folder: &Path, known: Option<String>, log: &KafkaLog) -> anyhow::Result<()> {
+    let now = log.log_id().to_string();
+    match known {
+        Some(known) if known == now => Ok(()),
+        Some(known) => bail!(
+            "the topics {}* were deleted or recreated, or are another log's: they hold log {now}, and {} belongs to \
+             log {known}; restore the topics (to begin anew with these, move the whole data folder away but keys.json)",
+            log.options().topic_prefix,
+            folder.display()
+        ),
+        None => {
+            std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+            let path = log_file(folder);
+            std::fs::write(&path, format!("{now}\n")).with_context(|| format!("writing {}", path.display()))
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What a process shares with others, as it is told to operators.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rollcall_eventlog::Membership;
+use rollcall_ingest::{Clock as _, SystemClock};
+
+use super::Core;
+use crate::admin::api::ShareStatus;
+
+/// A member that has been dealt nothing after that time is a spare: there are more processes than partitions.
+const SPARE_AFTER: Duration = Duration::from_secs(60);
+/// The part of the process in `/readyz`.
+const PART: &str = "group";
+
+impl Core {
+    /// The shares of this process, where there is somebody to share with.
+    pub(super) fn share_status(&self) -> Vec<ShareStatus> {
+        if self.opened.kafka().is_none() {
+            return Vec::new();
+        }
+        let shares = self.shares.read();
+        let told = shares.iter().map(|(group, membership)| ShareStatus {
+            group: (*group).to_owned(),
+            stream: membership.stream().name().to_owned(),
+            partitions: owned(membership),
+            of: u32::try_from(self.log.partitions(membership.stream()).len()).unwrap_or(u32::MAX),
+            lease_ms: membership
+                .remaining()
+                .map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+        });
+        told.collect()
+    }
+
+    /// Says whether this process belongs to its groups.
+    pub(super) fn look_at_shares(&self) {
+        let running = SystemClock.now().millis_since(self.started);
+        let spare = u64::try_from(running).is_ok_and(|running| running > SPARE_AFTER.as_millis() as u64);
+        let wrong = self.share_status().into_iter().find_map(|share| {
+            let group = &share.group;
+            if share.partitions.is_empty() {
+                return (!spare).then(|| format!("no partition was dealt by the group {group} yet"));
+            }
+            (share.lease_ms == Some(0)).then(|| format!("the lease from the group {group} has run out"))
+        });
+        match wrong {
+            Some(why) => self.health.not_ready(PART, why),
+            None => self.health.ready(PART),
+        }
+    }
+
+    /// The membership of a group that was joined.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub(super) fn share_named(&self, group: &str) -> anyhow::Result<Arc<dyn Membership>> {
+        let shares = self.shares.read();
+        let found = shares.iter().find(|(name, _)| *name == group);
+        let found = found.map(|(_, membership)| Arc::clone(membership));
+        found.ok_or_else(|| anyhow::anyhow!("the group {group} was not joined"))
+    }
+}
+
+fn owned(membership: &Arc<dyn Membership>) -> Vec<u32> {
+    let assignment = membership.assignment();
+    let partitions = assignment.borrow().partitions.clone();
+    partitions.into_iter().map(|partition| partition.0).collect()
+}

@@ -1,0 +1,256 @@
+//! Attending to partitions for as long as they are ours: each is taken, and let go when it is taken away, before
+//! another process gets it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use rollcall_eventlog::{Membership, Partition};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// Pause before a partition that could not be taken is tried again.
+const RETRY: Duration = if cfg!(test) {
+    Duration::from_millis(10)
+} else {
+    Duration::from_secs(2)
+};
+
+/// What is done for a partition while it is ours.
+pub(super) trait Attend: Send + Sync + 'static {
+    /// Begins. May be dropped at any await, when the partition is taken away meanwhile; [`Attend::let_go`] follows.
+    fn take(&self, partition: Partition) -> BoxFuture<'_, anyhow::Result<()>>;
+
+    /// Ends, whether or not it had begun. When this is over nothing is in flight any more.
+    fn let_go(&self, partition: Partition) -> BoxFuture<'_, ()>;
+
+    /// So many partitions are ours now.
+    fn dealt(&self, owned: usize);
+}
+
+/// A partition that is attended to, by a task of its own: so none waits for another's slow beginning.
+struct Attended {
+    let_go: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+/// Attends to what `membership` deals out until `stop`, then lets everything go.
+pub(super) async fn attend(
+    membership: Arc<dyn Membership>,
+    work: Arc<dyn Attend>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut assignment = membership.assignment();
+    let mut ours: BTreeMap<Partition, Attended> = BTreeMap::new();
+    loop {
+        let stopping = *stop.borrow_and_update();
+        let mut dealt = assignment.borrow_and_update().partitions.clone();
+        if stopping {
+            dealt.clear();
+        }
+        work.dealt(dealt.len());
+        let gone: Vec<Partition> = ours.keys().filter(|p| !dealt.contains(p)).copied().collect();
+        let_go(&gone, &mut ours).await;
+        if !gone.is_empty() {
+            tracing::info!(stream = %membership.stream(), partitions = ?numbers(&gone), "let go");
+            membership.released(&gone);
+        }
+        if stopping {
+            return;
+        }
+        let new: Vec<Partition> = dealt.into_iter().filter(|p| !ours.contains_key(p)).collect();
+        if !new.is_empty() {
+            tracing::info!(stream = %membership.stream(), partitions = ?numbers(&new), "taken");
+        }
+        for partition in new {
+            ours.insert(partition, attend_to(Arc::clone(&work), partition));
+        }
+        tokio::select! {
+            changed = assignment.changed() => if changed.is_err() { stop_only(&mut stop).await },
+            _stopping = stop.changed() => {}
+        }
+    }
+}
+
+/// The group is gone for good: what is ours stays ours until the lease ends, which forbids every act.
+async fn stop_only(stop: &mut watch::Receiver<bool>) {
+    let _sender_gone_means_stop = stop.wait_for(|stop| *stop).await;
+}
+
+fn numbers(partitions: &[Partition]) -> Vec<u32> {
+    partitions.iter().map(|partition| partition.0).collect()
+}
+
+async fn let_go(gone: &[Partition], ours: &mut BTreeMap<Partition, Attended>) {
+    let mut ending = Vec::new();
+    for partition in gone {
+        if let Some(attended) = ours.remove(partition) {
+            let _ended_already = attended.let_go.send(());
+            ending.push(attended.task);
+        }
+    }
+    for task in ending {
+        if task.await.is_err() {
+            tracing::error!("attending to a partition ended badly");
+        }
+    }
+}
+
+fn attend_to(work: Arc<dyn Attend>, partition: Partition) -> Attended {
+    let (let_go, mut gone) = oneshot::channel();
+    let task = tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut gone => break,
+                taken = work.take(partition) => match taken {
+                    Ok(()) => {
+                        let _let_go_or_dropped = (&mut gone).await;
+                        break;
+                    }
+                    Err(error) => {
+                        let error = format!("{error:#}");
+                        tracing::warn!(%partition, error, "a partition could not be taken; trying again");
+                        work.let_go(partition).await;
+                    }
+                },
+            }
+            tokio::select! {
+                biased;
+                _ = &mut gone => break,
+                () = tokio::time::sleep(RETRY) => {}
+            }
+        }
+        work.let_go(partition).await;
+    });
+    Attended { let_go, task }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use std::collections::BTreeSet;
+
+    use parking_lot::Mutex;
+    use rollcall_eventlog::Stream;
+    use rollcall_eventlog::testing::DealtMembership;
+
+    use super::*;
+
+    /// What was done, and which partitions take for ever or fail at first.
+    #[derive(Default)]
+    struct Noted {
+        deeds: Mutex<Vec<String>>,
+        slow: BTreeSet<u32>,
+        failing: Mutex<BTreeSet<u32>>,
+        told: tokio::sync::Notify,
+    }
+
+    impl Noted {
+        fn note(&self, deed: String) {
+            self.deeds.lock().push(deed);
+            self.told.notify_one();
+        }
+
+        async fn until(&self, deeds: &[&str]) {
+            let all = async {
+                while !deeds
+                    .iter()
+                    .all(|deed| self.deeds.lock().iter().any(|done| done == deed))
+                {
+                    self.told.notified().await;
+                }
+            };
+            let waited = tokio::time::timeout(Duration::from_secs(20), all).await;
+            assert!(waited.is_ok(), "{:?}, not {deeds:?}", self.deeds.lock());
+        }
+    }
+
+    impl Attend for Noted {
+        fn take(&self, partition: Partition) -> BoxFuture<'_, anyhow::Result<()>> {
+            Box::pin(async move {
+                self.note(format!("take {partition}"));
+                if self.slow.contains(&partition.0) {
+                    std::future::pending::<()>().await;
+                }
+                anyhow::ensure!(!self.failing.lock().remove(&partition.0), "not yet");
+                self.note(format!("took {partition}"));
+                Ok(())
+            })
+        }
+
+        fn let_go(&self, partition: Partition) -> BoxFuture<'_, ()> {
+            self.note(format!("let go {partition}"));
+            Box::pin(std::future::ready(()))
+        }
+
+        fn dealt(&self, owned: usize) {
+            self.note(format!("dealt {owned}"));
+        }
+    }
+
+    fn start(work: &Arc<Noted>) -> (Arc<DealtMembership>, watch::Sender<bool>, JoinHandle<()>) {
+        let membership = Arc::new(DealtMembership::new(Stream::Outcomes));
+        let (stop, stopping) = watch::channel(false);
+        let task = tokio::spawn(attend(
+            Arc::clone(&membership) as _,
+            Arc::clone(work) as _,
+            stopping,
+        ));
+        (membership, stop, task)
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_away_is_let_go_before_it_is_released() {
+        let work = Arc::new(Noted::default());
+        let (membership, stop, task) = start(&work);
+        membership.deal([0, 1]);
+        work.until(&["took 0", "took 1"]).await;
+        membership.deal([1, 2]);
+        let mut released = membership.let_go();
+        released
+            .wait_for(|gone| gone.contains(&Partition(0)))
+            .await
+            .unwrap();
+        work.until(&["let go 0", "took 2"]).await;
+        stop.send_replace(true);
+        task.await.unwrap();
+        let all: BTreeSet<Partition> = released.borrow().clone();
+        assert_eq!(all, [0, 1, 2].map(Partition).into());
+        work.until(&["let go 1", "let go 2", "dealt 0"]).await;
+    }
+
+    #[tokio::test]
+    async fn a_beginning_that_takes_long_is_broken_off_and_holds_up_no_other() {
+        let work = Arc::new(Noted {
+            slow: [0].into(),
+            ..Noted::default()
+        });
+        let (membership, stop, task) = start(&work);
+        membership.deal([0, 1]);
+        work.until(&["take 0", "took 1"]).await;
+        membership.deal([1]);
+        let mut released = membership.let_go();
+        released
+            .wait_for(|gone| gone.contains(&Partition(0)))
+            .await
+            .unwrap();
+        stop.send_replace(true);
+        task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_partition_that_cannot_be_taken_is_tried_again() {
+        let work = Arc::new(Noted {
+            failing: Mutex::new([3].into()),
+            ..Noted::default()
+        });
+        let (membership, stop, task) = start(&work);
+        membership.deal([3]);
+        work.until(&["take 3", "let go 3", "took 3"]).await;
+        stop.send_replace(true);
+        task.await.unwrap();
+    }
+}

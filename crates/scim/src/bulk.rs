@@ -1,0 +1,489 @@
+//! Bulk requests (RFC 7644 section 3.7): read, put in an order in which references can be resolved, answered.
+//! Carrying an operation out is the server's matter; it is the same as a single request.
+
+use crate::error::ScimError;
+use crate::json::parse_json;
+use crate::limits::{BULK_BYTES_MAX, BULK_OPERATIONS_MAX};
+use crate::note::Dialect;
+use crate::schema::ENTERPRISE_URN;
+use serde_json::{Map, Value, json};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+/// URN of the request.
+pub const BULK_REQUEST_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
+/// URN of the answer.
+pub const BULK_RESPONSE_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:BulkResponse";
+/// What a reference to a resource of the same request begins with.
+const REFERENCE: &str = "bulkId:";
+
+/// Method of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BulkMethod {
+    /// Creates.
+    Post,
+    /// Replaces.
+    Put,
+    /// Changes.
+    Patch,
+    /// Deletes.
+    Delete,
+}
+
+impl BulkMethod {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    fn parse(word: &str, dialect: Dialect) -> Option<Self> {
+        let all = [Self::Post, Self::Put, Self::Patch, Self::Delete];
+        all.into_iter().find(|method| match dialect {
+            Dialect::Strict => method.as_str() == word,
+            Dialect::Tolerant => method.as_str().eq_ignore_ascii_case(word.trim()),
+        })
+    }
+}
+
+/// One operation.
+#[derive(Clone, PartialEq)]
+pub struct BulkOperation {
+    /// What is done.
+    pub method: BulkMethod,
+    /// The client's name for what a POST creates.
+    pub bulk_id: Option<String>,
+    /// Below the base, such as `/Users`; may hold a reference.
+    pub path: String,
+    /// As in `If-Match`.
+    pub version: Option<String>,
+    /// The body; none for a DELETE.
+    pub data: Option<Value>,
+}
+
+/// Data can be personal: only the place is shown.
+impl fmt::Debug for BulkOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BulkOperation({:?})", self.method)
+    }
+}
+
+/// An operation, or why it is none: the others are carried out all the same.
+pub type ReadOperation = Result<BulkOperation, ScimError>;
+
+/// A bulk request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BulkRequest {
+    /// How many operations may fail before the rest is left out; none for any number.
+    pub fail_on_errors: Option<usize>,
+    /// In the order of the request, 1 to [`BULK_OPERATIONS_MAX`].
+    pub operations: Vec<ReadOperation>,
+}
+
+impl BulkRequest {
+    /// Reads the body of `POST /Bulk`.
+    ///
+    /// # Errors
+    /// 413 above [`BULK_BYTES_MAX`] or [`BULK_OPERATIONS_MAX`]; `invalidSyntax` for what is no bulk request or
+    /// names one `bulkId` twice; `invalidValue` for a `failOnErrors` that is no whole number above 0.
+    pub fn parse(dialect: Dialect, body: &[u8]) -> Result<Self, ScimError> {
+        if body.len() > BULK_BYTES_MAX {
+            return Err(ScimError::too_large(format!(
+                "the bulk request is larger than maxPayloadSize ({BULK_BYTES_MAX} bytes)"
+            )));
+        }
+        let Value::Object(body) = parse_json(body)? else {
+            return Err(ScimError::invalid_syntax("the body is not a JSON object"));
+        };
+        let named = member(&body, "schemas").and_then(Value::as_array);
+        let is_named = named.is_some_and(|list| list.iter().any(|urn| urn == BULK_REQUEST_SCHEMA));
+        if dialect == Dialect::Strict && !is_named {
+            let detail = format!("schemas does not name {BULK_REQUEST_SCHEMA}");
+            return Err(ScimError::invalid_syntax(detail));
+        }
+        let list = match member(&body, "Operations") {
+            Some(Value::Array(list)) if !list.is_empty() => list,
+            _ => {
+                let detail = "Operations must be a list of at least one operation";
+                return Err(ScimError::invalid_syntax(detail));
+            }
+        };
+        if list.len() > BULK_OPERATIONS_MAX {
+            return Err(ScimError::too_large(format!(
+                "the bulk request has more than maxOperations ({BULK_OPERATIONS_MAX}) operations"
+            )));
+        }
+        let fail_on_errors = match member(&body, "failOnErrors") {
+            None | Some(Value::Null) => None,
+            Some(value) => Some(
+                positive(value)
+                    .ok_or_else(|| ScimError::invalid_value("failOnErrors must be a whole number above 0"))?,
+            ),
+        };
+        let mut seen = HashSet::new();
+        for name in list.iter().filter_map(bulk_id) {
+            if !seen.insert(name) {
+                return Err(ScimError::invalid_syntax("two operations have the same bulkId"));
+            }
+        }
+        Ok(Self {
+            fail_on_errors,
+            operations: list.iter().map(|one| operation(dialect, one)).collect(),
+        })
+    }
+
+    /// The order in which the operations are to be done: that of the request, except that one which refers to
+    /// what a later one creates waits for that. Of operations that wait for each other in a circle one is done
+    /// without its reference first, and completed afterwards (RFC 7644 section 3.7.1).
+    #[must_use]
+    pub fn steps(&self) -> Vec<BulkStep> {
+        Order::of(&self.operations).steps()
+    }
+}
+
+/// One step of a bulk request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BulkStep {
+    /// Do the operation of this number; these names it has to do without, since they lead back to it.
+    Carry {
+        /// From 0, in the order of the request.
+        operation: usize,
+        /// Names that are not there yet.
+        without: Vec<String>,
+    },
+    /// Put in what the operation of this number was done without.
+    Complete {
+        /// From 0, in the order of the request.
+        operation: usize,
+    },
+}
+
+fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    map.get(name).or_else(|| {
+        let mut same = map.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        same.next().map(|(_, value)| value)
+    })
+}
+
+fn positive(value: &Value) -> Option<usize> {
+    let number = match value {
+        Value::String(text) => text.trim().parse().ok()?,
+        value => value.as_u64()?,
+    };
+    usize::try_from(number).ok().filter(|number| *number > 0)
+}
+
+fn bulk_id(operation: &Value) -> Option<&str> {
+    member(operation.as_object()?, "bulkId")?.as_str()
+}
+
+fn operation(dialect: Dialect, value: &Value) -> ReadOperation {
+    let wrong = |what: &str| Err(ScimError::invalid_syntax(what.to_owned()));
+    let Value::Object(map) = value else {
+        return wrong("the operation is not a JSON object");
+    };
+    let text = |name: &str| member(map, name).and_then(Value::as_str).map(str::to_owned);
+    let Some(method) = text("method").and_then(|word| BulkMethod::parse(&word, dialect)) else {
+        return wrong("method must be POST, PUT, PATCH or DELETE");
+    };
+    let Some(path) = text("path").filter(|path| !path.trim().is_empty()) else {
+        return wrong("path is missing");
+    };
+    let bulk_id = text("bulkId").filter(|name| !name.is_empty());
+    if dialect == Dialect::Strict && method == BulkMethod::Post && bulk_id.is_none() {
+        return wrong("a POST needs a bulkId");
+    }
+    let data = member(map, "data").filter(|data| !data.is_null()).cloned();
+    if method != BulkMethod::Delete && data.is_none() {
+        return wrong("data is missing");
+    }
+    Ok(BulkOperation {
+        method,
+        bulk_id,
+        path,
+        version: text("version"),
+        data: data.filter(|_| method != BulkMethod::Delete),
+    })
+}
+
+impl BulkOperation {
+    /// The names that it refers to, in its path and its data.
+    #[must_use]
+    pub fn references(&self) -> Vec<&str> {
+        let in_path = self
+            .path
+            .split('/')
+            .filter_map(|part| part.strip_prefix(REFERENCE));
+        let mut found: Vec<&str> = in_path.collect();
+        if let Some(data) = &self.data {
+            collect(data, &mut found);
+        }
+        found
+    }
+
+    /// The same with the ids that the names have been given.
+    ///
+    /// # Errors
+    /// A name that nothing was created under: 409 when an operation of this request should have created it,
+    /// else `invalidValue`.
+    pub fn resolved(&self, ids: &HashMap<String, BulkId>) -> Result<Self, ScimError> {
+        for name in self.references() {
+            known(ids, name)?;
+        }
+        let mut resolved = self.clone();
+        let parts = self.path.split('/').map(|part| {
+            let name = part.strip_prefix(REFERENCE);
+            name.and_then(|name| known(ids, name).ok()).unwrap_or(part)
+        });
+        resolved.path = parts.collect::<Vec<_>>().join("/");
+        if let Some(data) = &mut resolved.data {
+            replace(data, ids);
+        }
+        Ok(resolved)
+    }
+
+    /// Takes what refers to these names out of a new resource, and gives the PATCH that puts it in again: members
+    /// of a group, and a user's manager.
+    ///
+    /// # Errors
+    /// 409 when a name stands anywhere else: such a circle is not resolved.
+    pub fn take_out(&mut self, names: &[String]) -> Result<Value, ScimError> {
+        let names: HashSet<&str> = names.iter().map(String::as_str).collect();
+        let is_meant = |value: &Value| {
+            let mut found = Vec::new();
+            collect(value, &mut found);
+            found.iter().any(|name| names.contains(name))
+        };
+        let mut operations = Vec::new();
+        if let Some(Value::Object(data)) = &mut self.data {
+            let members = data
+                .iter_mut()
+                .find(|(key, _)| key.eq_ignore_ascii_case("members"));
+            if let Some((_, Value::Array(members))) = members {
+                let (out, kept) = std::mem::take(members).into_iter().partition(is_meant);
+                *members = kept;
+                let out: Vec<Value> = out;
+                if !out.is_empty() {
+                    operations.push(json!({"op": "add", "path": "members", "value": out}));
+                }
+            }
+            if let Some(Value::Object(extension)) = data.get_mut(ENTERPRISE_URN)
+                && extension.get("manager").is_some_and(is_meant)
+            {
+                let path = format!("{ENTERPRISE_URN}:manager");
+                let value = extension.remove("manager");
+                operations.push(json!({"op": "add", "path": path, "value": value}));
+            }
+        }
+        if self.references().iter().any(|name| names.contains(name)) {
+            return Err(ScimError::conflict(
+                "the operation refers in a circle to a resource that refers to it",
+            ));
+        }
+        Ok(json!({"schemas": [crate::patch::PATCH_OP_SCHEMA], "Operations": operations}))
+    }
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BulkId {
+    /// The resource of that id.
+    Created(String),
+    /// Nothing: its operation failed.
+    Failed,
+}
+
+fn known<'i>(ids: &'i HashMap<String, BulkId>, name: &str) -> Result<&'i str, ScimError> {
+    match ids.get(name) {
+        Some(BulkId::Created(id)) => Ok(id),
+        Some(BulkId::Failed) => Err(ScimError::conflict(
+            "the operation refers to a bulkId whose operation failed",
+        )),
+        None => Err(ScimError::invalid_value(
+            "the operation refers to a bulkId that no POST of the request has",
+        )),
+    }
+}
+
+fn collect<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => found.extend(text.strip_prefix(REFERENCE)),
+        Value::Array(list) => list.iter().for_each(|value| collect(value, found)),
+        Value::Object(map) => map.values().for_each(|value| collect(value, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn replace(value: &mut Value, ids: &HashMap<String, BulkId>) {
+    match value {
+        Value::String(text) => {
+            let id = text
+                .strip_prefix(REFERENCE)
+                .and_then(|name| known(ids, name).ok());
+            if let Some(id) = id {
+                *text = id.to_owned();
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| replace(value, ids)),
+        Value::Object(map) => map.values_mut().for_each(|value| replace(value, ids)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Waiting,
+    Begun,
+    Done,
+}
+
+/// Depth first, so that what is referred to comes before what refers to it. A frame is a reference: a thousand
+/// operations in a chain need no deep stack.
+struct Order<'a> {
+    operations: &'a [ReadOperation],
+    creators: HashMap<&'a str, usize>,
+    states: Vec<State>,
+    without: Vec<Vec<String>>,
+    incomplete: Vec<usize>,
+    steps: Vec<BulkStep>,
+}
+
+impl<'a> Order<'a> {
+    fn of(operations: &'a [ReadOperation]) -> Self {
+        let named = operations.iter().enumerate().filter_map(|(at, operation)| {
+            let operation = operation.as_ref().ok()?;
+            let creates = operation.method == BulkMethod::Post;
+            Some((operation.bulk_id.as_deref().filter(|_| creates)?, at))
+        });
+        Self {
+            operations,
+            creators: named.collect(),
+            states: vec![State::Waiting; operations.len()],
+            without: vec![Vec::new(); operations.len()],
+            incomplete: Vec::new(),
+            steps: Vec::with_capacity(operations.len()),
+        }
+    }
+
+    fn steps(mut self) -> Vec<BulkStep> {
+        for at in 0..self.operations.len() {
+            self.visit(at);
+            for operation in std::mem::take(&mut self.incomplete) {
+                self.steps.push(BulkStep::Complete { operation });
+            }
+        }
+        self.steps
+    }
+
+    fn visit(&mut self, first: usize) {
+        let mut stack = vec![(first, self.begin(first))];
+        while let Some((at, mut needs)) = stack.pop() {
+            match needs.pop() {
+                None => self.finish(at),
+                Some((name, needed)) => {
+                    stack.push((at, needs));
+                    match self.states.get(needed) {
+                        Some(State::Waiting) => {
+                            let needs = self.begin(needed);
+                            stack.push((needed, needs));
+                        }
+                        Some(State::Begun) => {
+                            if let Some(without) = self.without.get_mut(at) {
+                                without.push(name.to_owned());
+                            }
+                        }
+                        Some(State::Done) | None => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// What an operation needs that a POST of the request creates, last reference first; nothing when it is done.
+    fn begin(&mut self, at: usize) -> Vec<(&'a str, usize)> {
+        match self.states.get_mut(at) {
+            Some(state @ State::Waiting) => *state = State::Begun,
+            _ => return Vec::new(),
+        }
+        let Some(Ok(operation)) = self.operations.get(at) else {
+            return Vec::new();
+        };
+        let mut seen = HashSet::new();
+        let mut needs: Vec<(&str, usize)> = operation
+            .references()
+            .into_iter()
+            .filter(|name| seen.insert(*name))
+            .filter_map(|name| Some((name, *self.creators.get(name)?)))
+            .collect();
+        needs.reverse();
+        needs
+    }
+
+    fn finish(&mut self, operation: usize) {
+        match self.states.get_mut(operation) {
+            Some(state @ State::Begun) => *state = State::Done,
+            _ => return,
+        }
+        let without = self
+            .without
+            .get_mut(operation)
+            .map(std::mem::take)
+            .unwrap_or_default();
+        if !without.is_empty() {
+            self.incomplete.push(operation);
+        }
+        self.steps.push(BulkStep::Carry { operation, without });
+    }
+}
+
+/// What became of one operation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BulkResult {
+    /// As in the request; none when it could not be read.
+    pub method: Option<BulkMethod>,
+    /// As in the request.
+    pub bulk_id: Option<String>,
+    /// Of the resource; none for a POST that failed.
+    pub location: Option<String>,
+    /// The resource's version, when there is one.
+    pub version: Option<String>,
+    /// HTTP status.
+    pub status: u16,
+    /// The error's body; none for success.
+    pub response: Option<Value>,
+}
+
+impl BulkResult {
+    fn to_json(&self) -> Value {
+        let mut map = Map::new();
+        let mut put = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                map.insert(name.to_owned(), value);
+            }
+        };
+        put("method", self.method.map(|method| method.as_str().into()));
+        put("bulkId", self.bulk_id.as_deref().map(Value::from));
+        put("location", self.location.as_deref().map(Value::from));
+        put("version", self.version.as_deref().map(Value::from));
+        put("status", Some(self.status.to_string().into()));
+        put("response", self.response.clone());
+        Value::Object(map)
+    }
+}
+
+/// The answer to a bulk request: the operations that were done, in the order of the request.
+#[must_use]
+pub fn bulk_response(results: &[BulkResult]) -> Value {
+    json!({
+        "schemas": [BULK_RESPONSE_SCHEMA],
+        "Operations": results.iter().map(BulkResult::to_json).collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use super::*;
+use crate::error::ScimType;
+use proptest::prelude::*;
+
+fn parse(operations: Value) -> Result<BulkRequest, ScimError> {
+    let body = json!({"schemas": [BULK_REQUEST_SCHEMA], "Operations": operations});
+    BulkRequest::parse(Dialect::Strict, body.to_string().as_bytes())
+}
+
+fn group(name: &str, members: &[&str]) -> Value {
+    let members: Vec<Value> = members
+        .iter()
+        .map(|m| json!({"value": format!("bulkId:{m}")}))
+        .collect();
+    json!({"method": "POST", "path": "/Groups", "bulkId": name, "data": {"displayName": name, "members": members}})
+}
+
+fn carried(steps: &[BulkStep]) -> Vec<usize> {
+    let carried = |step: &BulkStep| match step {
+        BulkStep::Carry { operation, .. } => Some(*operation),
+        BulkStep::Complete { .. } => None,
+    };
+    steps.iter().filter_map(carried).collect()
+}
+
+/// RFC 7644 section 3.7.2: a reference to what a later operation creates waits for it.
+#[test]
+fn an_operation_waits_for_what_it_refers_to_and_others_keep_their_order() {
+    let request = parse(json!([
+        group("a", &["c", "d"]),
+        {"method": "PATCH", "path": "/Groups/bulkId:d", "data": {"x": "bulkId:b"}},
+        group("b", &[]),
+        group("c", &["b"]),
+        group("d", &[]),
+        {"method": "DELETE", "path": "/Users/1"},
+    ]));
+    let steps = request.unwrap().steps();
+    assert_eq!(carried(&steps), [2, 3, 4, 0, 1, 5]);
+    assert_eq!(steps.len(), 6);
+}
+
+/// RFC 7644 section 3.7.1: a circle is entered without the reference that closes it, which is put in later.
+#[test]
+fn a_circle_is_entered_at_one_place_and_completed() {
+    let request = parse(json!([
+        group("a", &["b"]),
+        group("b", &["a", "c"]),
+        group("c", &["c"])
+    ]))
+    .unwrap();
+    let carry = |operation, without: &[&str]| BulkStep::Carry {
+        operation,
+        without: without.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let expected = [
+        carry(2, &["c"]),
+        carry(1, &["a"]),
+        carry(0, &[]),
+        BulkStep::Complete { operation: 2 },
+        BulkStep::Complete { operation: 1 },
+    ];
+    assert_eq!(request.steps(), expected);
+
+    let mut entered = request.operations[1].clone().unwrap();
+    let patch = entered.take_out(&["a".to_owned()]).unwrap();
+    assert_eq!(entered.data.unwrap()["members"], json!([{"value": "bulkId:c"}]));
+    assert_eq!(
+        patch["Operations"],
+        json!([{"op": "add", "path": "members", "value": [{"value": "bulkId:a"}]}])
+    );
+    let mut elsewhere = BulkOperation {
+        data: Some(json!({"title": "bulkId:a"})),
+        ..request.operations[0].clone().unwrap()
+    };
+    assert_eq!(elsewhere.take_out(&["a".to_owned()]).unwrap_err().status, 409);
+}
+
+#[test]
+fn references_are_resolved_in_path_and_data_and_nowhere_else() {
+    let operation = BulkOperation {
+        method: BulkMethod::Patch,
+        bulk_id: None,
+        path: "/Groups/bulkId:g".to_owned(),
+        version: None,
+        data: Some(json!({"a": ["bulkId:u", "see bulkId:u"], "b": {"c": "bulkId:u"}, "bulkId:u": 1})),
+    };
+    let id = |id: &str| BulkId::Created(id.to_owned());
+    let mut ids = HashMap::from([("g".to_owned(), id("7")), ("u".to_owned(), id("8"))]);
+    let resolved = operation.resolved(&ids).unwrap();
+    assert_eq!(resolved.path, "/Groups/7");
+    assert_eq!(
+        resolved.data.unwrap(),
+        json!({"a": ["8", "see bulkId:u"], "b": {"c": "8"}, "bulkId:u": 1})
+    );
+    ids.insert("u".to_owned(), BulkId::Failed);
+    assert_eq!(operation.resolved(&ids).unwrap_err().status, 409);
+    ids.remove("g");
+    assert_eq!(
+        operation.resolved(&ids).unwrap_err().scim_type,
+        Some(ScimType::InvalidValue)
+    );
+}
+
+/// RFC 7644 section 3.7: what is wrong with one operation is that one's matter.
+#[test]
+fn a_broken_operation_stands_beside_sound_ones_and_a_broken_request_is_refused() {
+    let request = parse(json!([
+        {"method": "GET", "path": "/Users"},
+        {"method": "POST", "path": "/Users", "data": {}},
+        {"method": "PUT", "path": "/Users/1"},
+        {"method": "DELETE"},
+        7,
+        {"method": "DELETE", "path": "/Users/1", "version": "W/\"1\""},
+    ]))
+    .unwrap();
+    let sound: Vec<bool> = request.operations.iter().map(Result::is_ok).collect();
+    assert_eq!(sound, [false, false, false, false, false, true]);
+    for (body, status) in [
+        (json!({}), 400),
+        (json!({"schemas": [BULK_REQUEST_SCHEMA], "Operations": []}), 400),
+        (
+            json!({"Operations": [{"method": "DELETE", "path": "/Users/1"}]}),
+            400,
+        ),
+        (
+            json!({"schemas": [BULK_REQUEST_SCHEMA], "Operations": [group("a", &[]), group("a", &[])]}),
+            400,
+        ),
+        (
+            json!({"schemas": [BULK_REQUEST_SCHEMA], "failOnErrors": 0,
+                   "Operations": [{"method": "DELETE", "path": "/Users/1"}]}),
+            400,
+        ),
+        (
+            json!({"schemas": [BULK_REQUEST_SCHEMA], "Operations": vec![json!({}); BULK_OPERATIONS_MAX + 1]}),
+            413,
+        ),
+    ] {
+        let error = BulkRequest::parse(Dialect::Strict, body.to_string().as_bytes()).unwrap_err();
+        assert_eq!(error.status, status, "{}", error.detail);
+    }
+    let huge = vec![b' '; BULK_BYTES_MAX + 1];
+    assert_eq!(
+        BulkRequest::parse(Dialect::Strict, &huge).unwrap_err().status,
+        413
+    );
+}
+
+proptest! {
+    /// Whatever refers to whatever: each is carried out once, after all that it does not do without.
+    #[test]
+    fn every_operation_is_done_once_and_after_what_it_needs(
+        edges in prop::collection::vec(prop::collection::vec(0usize..12, 0..4), 1..12),
+    ) {
+        let name = |at: usize| format!("n{at}");
+        let operations: Vec<Value> = edges.iter().enumerate().map(|(at, needs)| {
+            let needs: Vec<String> = needs.iter().map(|need| name(*need)).collect();
+            group(&name(at), &needs.iter().map(String::as_str).collect::<Vec<_>>())
+        }).collect();
+        let steps = parse(json!(operations)).unwrap().steps();
+        let mut done = HashSet::new();
+        let mut open = HashSet::new();
+        for step in steps {
+            match step {
+                BulkStep::Carry { operation, without } => {
+                    for need in &edges[operation] {
+                        let there = done.contains(need) || *need >= edges.len();
+                        prop_assert!(there != without.contains(&name(*need)));
+                    }
+                    if !without.is_empty() {
+                        open.insert(operation);
+                    }
+                    prop_assert!(done.insert(operation));
+                }
+                BulkStep::Complete { operation } => {
+                    prop_assert!(open.remove(&operation));
+                    prop_assert!(edges[operation].iter().all(|n| done.contains(n) || *n >= edges.len()));
+                }
+            }
+        }
+        prop_assert_eq!((done.len(), open.len()), (edges.len(), 0));
+    }
+}
