@@ -9,6 +9,7 @@
 )]
 
 mod commands;
+mod compose;
 mod config;
 mod engine;
 mod schemas;
