@@ -78,6 +78,26 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Runs a command of the program in a folder, with these secrets and no other variable.
+    pub(crate) async fn by(folder: &Path, arguments: &[&str], secrets: &[(&str, String)]) -> Self {
+        let mut command = tokio::process::Command::new(PROGRAM);
+        command
+            .args(arguments)
+            .current_dir(folder)
+            .env_clear()
+            .kill_on_drop(true);
+        command.envs(secrets.iter().map(|(name, value)| (*name, value)));
+        let output = tokio::time::timeout(PATIENCE, command.output())
+            .await
+            .expect("a command ends")
+            .unwrap();
+        Self {
+            code: output.status.code().expect("it ended by itself"),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -288,22 +308,7 @@ catalog_interval = "10s"
     }
 
     async fn run_command(&self, arguments: &[&str], secrets: &[(&str, String)]) -> Told {
-        let mut command = tokio::process::Command::new(PROGRAM);
-        command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env_clear()
-            .kill_on_drop(true);
-        command.envs(secrets.iter().map(|(name, value)| (*name, value)));
-        let output = tokio::time::timeout(PATIENCE, command.output())
-            .await
-            .expect("a command ends")
-            .unwrap();
-        Told {
-            code: output.status.code().expect("it ended by itself"),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        Told::by(self.folder.path(), arguments, secrets).await
     }
 
     /// A command that must go well, with `--json`.
