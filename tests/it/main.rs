@@ -11,6 +11,7 @@
 mod commands;
 mod compose;
 mod config;
+mod demo;
 mod engine;
 mod kafka;
 mod schemas;
