@@ -205,6 +205,7 @@ async fn run(seconds: u64) {
         name: ConnectionName::new("entra").unwrap(),
         tokens: vec![TokenHash::of(&TOKEN.to_owned().into()).unwrap().into()],
         dialect: Dialect::Tolerant,
+        repeated_create: rollcall_ingest::RepeatedCreate::default(),
     };
     let config = DoorConfig::new("https://rollcall.example");
     let tenants = |_: &TenantId| Some(Arc::clone(&directory));

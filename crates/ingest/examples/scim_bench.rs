@@ -431,6 +431,7 @@ async fn run(users: u64, seconds: u64) {
         name: ConnectionName::new("entra").unwrap(),
         tokens: vec![TokenHash::of(&TOKEN.to_owned().into()).unwrap().into()],
         dialect: Dialect::Tolerant,
+        repeated_create: rollcall_ingest::RepeatedCreate::default(),
     };
     let tenants = |_: &TenantId| Some(Arc::clone(&directory));
     let door = Door::new(
