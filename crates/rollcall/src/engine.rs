@@ -51,7 +51,7 @@ use self::projecting::Projecting;
 use self::reconciling::Reconciling;
 pub use self::roles::Role;
 pub(crate) use self::run::terminated;
-pub use self::run::{DemoOptions, SimOptions, demo, run, sim};
+pub use self::run::{DemoOptions, Running, SimOptions, demo, run, sim};
 use self::sharing::Attend;
 use crate::admin::AdminServer;
 use crate::config::{Config, Tenant as TenantConfig};

@@ -15,7 +15,8 @@ use hyper_util::rt::TokioIo;
 use rollcall_domain::{ConnectionName, TenantId, TenantKey};
 use rollcall_eventlog::EmbeddedLog;
 use rollcall_ingest::{
-    Connection, Dialect, Directory, Door, DoorConfig, RandomIds, SystemClock, TokenHash, serve,
+    Connection, Dialect, Directory, Door, DoorConfig, RandomIds, RepeatedCreate, SystemClock, TokenHash,
+    serve,
 };
 use rollcall_projector::{Projector, TenantHandle, TenantSetup};
 use tokio::net::{TcpListener, TcpStream};
@@ -53,6 +54,7 @@ pub(crate) async fn open_door(log: Arc<EmbeddedLog>, directory: TenantHandle) ->
         name: ConnectionName::new("entra").unwrap(),
         tokens: vec![TokenHash::of(&TOKEN.to_owned().into()).unwrap().into()],
         dialect: Dialect::Tolerant,
+        repeated_create: RepeatedCreate::default(),
     };
     let door = Door::new(
         DoorConfig::new("https://rollcall.example"),

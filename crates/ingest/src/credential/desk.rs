@@ -289,6 +289,7 @@ mod tests {
             name: ConnectionName::new(name).unwrap(),
             tokens: tokens.iter().map(hash).collect(),
             dialect: rollcall_scim::Dialect::Tolerant,
+            repeated_create: crate::RepeatedCreate::default(),
         }
     }
 

@@ -354,6 +354,13 @@ pub const KEYS: &[Key] = &[
         "\"tolerant\"",
         "`tolerant` understands what Entra ID and Okta send in deviation from the RFCs; `strict` refuses it.",
     ),
+    key(
+        "tenant.connection.repeated_create",
+        Form::Choice(&["conflict", "answer"]),
+        "\"conflict\"",
+        "What the same POST of an active user again, as after a time-out, is answered with: 409 or, with `answer`, \
+         the user and 200, if all of it is as before and it has an `externalId`. In the strict dialect always 409.",
+    ),
     required(
         "tenant.connection.token.name",
         Form::TokenName,
