@@ -4,6 +4,7 @@
 mod town;
 
 mod alike;
+mod arbiter;
 mod broker;
 mod damage;
 mod killed;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use rollcall_kafka_local::{Cluster, Settings as Brokers, unique_prefix};
@@ -360,6 +360,16 @@ impl Town {
     /// A page of a process beside SCIM.
     pub(crate) async fn page(&self, name: Name, path: &str) -> Option<(u16, String)> {
         self.nodes[&name].client.page(path).await
+    }
+
+    /// Where a process has its configuration and its data.
+    pub(crate) fn folder(&self, name: Name) -> &Path {
+        &self.nodes[&name].folder
+    }
+
+    /// Runs a command in the folder of a node.
+    pub(crate) async fn command(&self, name: Name, arguments: &[&str]) -> Told {
+        Told::by(self.folder(name), arguments, &self.world.secrets()).await
     }
 
     /// Waits until nothing is left to be done for anybody, in any process that runs.
