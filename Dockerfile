@@ -1,10 +1,11 @@
 # Rollcall as a small image: the one binary on a slim Debian, as a user without rights. Build it from this folder:
 #     docker build --tag rollcall .
 
-FROM rust:1.95-slim-bookworm AS build
-# A C compiler, make and perl: the Kafka client and its OpenSSL are built from source.
+# The version of rust-toolchain.toml. That file stays outside: it would fetch formatter and lints, too.
+FROM rust:1.95.0-slim-bookworm AS build
+# C and C++ compilers, make and perl: the Kafka client and its OpenSSL are built from source.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends g++ gcc libc6-dev make perl \
+    && apt-get install --yes --no-install-recommends ca-certificates g++ gcc libc6-dev make perl \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .

@@ -70,3 +70,10 @@ fn the_two_configurations_of_the_compose_file_differ_in_their_port_alone() {
     let expected = [("listen = \"0.0.0.0:8080\"", "listen = \"0.0.0.0:8081\"")];
     assert_eq!(differing, expected);
 }
+
+#[test]
+fn the_simulator_of_the_compose_file_begins_with_what_the_story_needs() {
+    let seed = |path: &str| -> serde_json::Value { serde_json::from_str(&read(path)).unwrap() };
+    let story = seed("crates/rollcall/src/demo/seed.json");
+    assert_eq!(seed(&format!("{FOLDER}/fluent.json")), story);
+}

@@ -11,7 +11,9 @@
 mod commands;
 mod compose;
 mod config;
+mod demo;
 mod engine;
+mod kafka;
 mod schemas;
 mod scim;
 mod tidy;

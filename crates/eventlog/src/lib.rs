@@ -22,6 +22,7 @@ mod embedded;
 pub mod kafka;
 mod memory;
 mod reader;
+mod single;
 mod sole;
 mod tail;
 #[cfg(any(test, feature = "testing"))]

@@ -7,18 +7,17 @@ use parking_lot::Mutex;
 
 use crate::block::BlockBuilder;
 use crate::contract::{
-    AppendError, AppendLog, Appended, LogId, LogReader, Partition, Position, ReadError, ReadLog, Record,
-    Stream, check_batch,
+    AppendError, AppendLog, Appended, LogId, Partition, Position, Record, Stream, check_batch,
 };
-use crate::reader::BlockReader;
-use crate::tail::Tail;
+use crate::reader::OlderBlocks;
+use crate::single::{SinglePartition, Tails};
 
 /// A log without a disk that keeps the contract in all but durability. Keeps every record, so its
 /// memory grows with the log; it never compacts, which the contract allows.
 #[derive(Debug)]
 pub struct MemoryLog {
     id: LogId,
-    tails: [Arc<Tail>; 3],
+    tails: Tails,
     /// Why appends are refused, if they are; held while one is carried out, so that they are ordered.
     refusal: Mutex<Option<String>>,
 }
@@ -27,10 +26,9 @@ impl MemoryLog {
     /// An empty log with this identity.
     #[must_use]
     pub fn new(id: LogId) -> Self {
-        let tail = || Arc::new(Tail::new(0, usize::MAX));
         Self {
             id,
-            tails: [tail(), tail(), tail()],
+            tails: Tails::new([0; 3], usize::MAX),
             refusal: Mutex::new(None),
         }
     }
@@ -38,15 +36,6 @@ impl MemoryLog {
     /// From now on every append is refused as [`AppendError::Poisoned`], as after a failed sync.
     pub fn poison(&self, reason: impl Into<String>) {
         *self.refusal.lock() = Some(reason.into());
-    }
-
-    fn tail(&self, stream: Stream) -> &Arc<Tail> {
-        let [events, desired, outcomes] = &self.tails;
-        match stream {
-            Stream::Events => events,
-            Stream::Desired => desired,
-            Stream::Outcomes => outcomes,
-        }
     }
 
     fn append_now(&self, stream: Stream, records: &[Record]) -> Result<Appended, AppendError> {
@@ -58,7 +47,7 @@ impl MemoryLog {
                 reason: reason.clone(),
             });
         }
-        let tail = self.tail(stream);
+        let tail = self.tails.of(stream);
         let first = Position::to_stored(tail.end()).saturating_add(1);
         let mut builder = BlockBuilder::new(stream, bytes);
         for (sequence, record) in (first..).zip(records) {
@@ -79,50 +68,17 @@ impl AppendLog for MemoryLog {
     }
 }
 
-impl ReadLog for MemoryLog {
-    fn log_id(&self) -> LogId {
+impl SinglePartition for MemoryLog {
+    fn id(&self) -> LogId {
         self.id
     }
 
-    fn partitions(&self, _stream: Stream) -> Vec<Partition> {
-        vec![Partition::ONLY]
+    fn tails(&self) -> &Tails {
+        &self.tails
     }
 
-    fn partition_of(&self, _stream: Stream, _key: &[u8]) -> Partition {
-        Partition::ONLY
-    }
-
-    fn end(
-        &self,
-        stream: Stream,
-        partition: Partition,
-    ) -> BoxFuture<'_, Result<Option<Position>, ReadError>> {
-        let end = only(stream, partition).map(|()| self.tail(stream).end());
-        Box::pin(ready(end))
-    }
-
-    fn reader(
-        &self,
-        stream: Stream,
-        partition: Partition,
-        after: Option<Position>,
-    ) -> Result<Box<dyn LogReader>, ReadError> {
-        only(stream, partition)?;
-        Ok(Box::new(BlockReader::new(
-            stream,
-            Arc::clone(self.tail(stream)),
-            None,
-            after,
-        )?))
-    }
-}
-
-/// Refuses every partition but the only one.
-pub(crate) fn only(stream: Stream, partition: Partition) -> Result<(), ReadError> {
-    if partition == Partition::ONLY {
-        Ok(())
-    } else {
-        Err(ReadError::UnknownPartition { stream, partition })
+    fn older(&self) -> Option<Arc<dyn OlderBlocks>> {
+        None
     }
 }
 
@@ -131,6 +87,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::contract::ReadLog as _;
     use crate::testing::Subject;
 
     crate::conformance_tests!(subject());

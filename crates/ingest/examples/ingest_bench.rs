@@ -19,59 +19,39 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::routing::any;
 use bytes::Bytes;
 use futures::future::join_all;
-use http::Request;
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
-use rollcall_domain::{ConnectionName, TenantId, TenantKey};
 use rollcall_eventlog::{AppendLog as _, EmbeddedLog, EmbeddedOptions, Record, Stream};
-use rollcall_ingest::{
-    Connection, Dialect, Directory, Door, DoorConfig, RandomIds, SystemClock, TokenHash, serve,
-};
-use rollcall_projector::{Projector, TenantSetup};
-use tokio::net::{TcpListener, TcpStream};
+
+mod common;
+use common::{cpu_seconds, open_door, project};
 
 const CLIENTS: usize = 64;
-const TOKEN: &str = "a-token-for-the-bench-0123456789";
 
+/// A client that keeps the time of every request.
 struct Client {
-    sender: SendRequest<Full<Bytes>>,
+    client: common::Client,
     latencies: Vec<Duration>,
 }
 
 impl Client {
     async fn new(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let (mut sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-        sender.ready().await.unwrap();
         Self {
-            sender,
+            client: common::Client::new(address).await,
             latencies: Vec::new(),
         }
     }
 
     async fn send(&mut self, method: &str, path: &str, body: String, expected: u16) -> Bytes {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "bench")
-            .header("authorization", format!("Bearer {TOKEN}"))
-            .header("content-type", "application/scim+json")
-            .body(Full::new(Bytes::from(body)))
-            .unwrap();
-        let started = Instant::now();
-        let response = self.sender.send_request(request).await.unwrap();
-        let status = response.status();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        assert_eq!(status, expected, "{}", String::from_utf8_lossy(&body));
-        self.latencies.push(started.elapsed());
-        body
+        let answer = self.client.send(method, path, body).await;
+        assert_eq!(
+            answer.status,
+            expected,
+            "{}",
+            String::from_utf8_lossy(&answer.body)
+        );
+        self.latencies.push(answer.took);
+        answer.body
     }
 
     async fn write(&mut self, client: usize, until: Instant) {
@@ -105,17 +85,6 @@ fn user(client: usize, n: usize) -> String {
         "emails":[{{"primary":true,"type":"work","value":"associate.{client}.{n}@store.example"}}],
         "roles":[{{"primary":true,"type":"WindowsAzureActiveDirectoryRole","value":"Agent_CHIC-01_ASSOCIATE"}}]}}"#
     )
-}
-
-/// User and system time of this process, in seconds.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: f64 = [11, 12]
-        .iter()
-        .map(|at| fields[*at].parse::<f64>().unwrap())
-        .sum();
-    ticks / 100.0
 }
 
 struct Measured {
@@ -191,36 +160,8 @@ fn main() {
 async fn run(seconds: u64) {
     let dir = tempfile::tempdir().unwrap();
     let log = Arc::new(EmbeddedLog::open(dir.path(), EmbeddedOptions::default()).unwrap());
-    let tenant = TenantId::new("acme").unwrap();
-    let setup = TenantSetup {
-        id: tenant.clone(),
-        key: TenantKey::new([7; 32]),
-    };
-    let (events, state) = (Arc::clone(&log) as _, dir.path().join("state"));
-    let start = move || Projector::start(events, &state, vec![setup]);
-    let projector = tokio::task::spawn_blocking(start).await.unwrap().unwrap();
-    let directory: Arc<dyn Directory> = Arc::new(projector.tenant(&tenant).unwrap());
-    let connection = Connection {
-        tenant,
-        name: ConnectionName::new("entra").unwrap(),
-        tokens: vec![TokenHash::of(&TOKEN.to_owned().into()).unwrap().into()],
-        dialect: Dialect::Tolerant,
-    };
-    let config = DoorConfig::new("https://rollcall.example");
-    let tenants = |_: &TenantId| Some(Arc::clone(&directory));
-    let door = Door::new(
-        config,
-        vec![connection],
-        log,
-        tenants,
-        Arc::new(SystemClock),
-        Arc::new(RandomIds),
-    )
-    .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let router = door.router(Router::new().route("/ping", any(|| async { "" })));
-    tokio::spawn(serve(listener, router, std::future::pending()));
+    let (_projector, directory) = project(&log, dir.path()).await;
+    let address = open_door(log, directory).await;
 
     measure(address, 1, true).await;
     let http = measure(address, seconds, false).await;

@@ -19,28 +19,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::routing::any;
 use bytes::Bytes;
 use futures::future::join_all;
-use http::Request;
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
 use rollcall_domain::{
     AssignedRole, ConnectionName, Event, EventData, EventId, GroupChanged, GroupCreated, GroupId, MemberSet,
-    PersonalChange, Set, Source, TenantId, TenantKey, Timestamp, UserCreated, UserId, seal,
+    PersonalChange, Set, Source, Timestamp, UserCreated, UserId, seal,
 };
 use rollcall_eventlog::{AppendLog as _, EmbeddedLog, EmbeddedOptions, Record, Stream};
-use rollcall_ingest::{
-    Connection, Dialect, Directory, Door, DoorConfig, RandomIds, SystemClock, TokenHash, serve,
-};
-use rollcall_projector::{Projector, TenantSetup};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
-const TOKEN: &str = "a-token-for-the-bench-0123456789";
+mod common;
+use common::{cpu_seconds, key, open_door, project, tenant};
+
 /// Sizes of the groups that one member comes to and goes from.
 const GROUPS: [u64; 3] = [100, 10_000, 100_000];
 /// Members that one event names, and users that one append holds.
@@ -52,10 +43,6 @@ const ENDS: usize = 100;
 const PAGE: usize = 200;
 /// How often both ends are looked at; the first time does not count.
 const ROUNDS: usize = 4;
-
-fn key() -> TenantKey {
-    TenantKey::new([7; 32])
-}
 
 fn user_id(user: u64) -> UserId {
     UserId(Uuid::from_u64_pair(
@@ -76,7 +63,7 @@ fn event(number: u64, data: EventData) -> Record {
         )),
         source: Source::Scim(ConnectionName::new("entra").unwrap()),
         time: Timestamp::from_millis(1_790_000_000_000 + i64::try_from(number).unwrap()),
-        tenant: TenantId::new("acme").unwrap(),
+        tenant: tenant(),
         actor: "entra-token".to_owned(),
         request_id: None,
         part: None,
@@ -155,38 +142,23 @@ async fn fill(log: &EmbeddedLog, users: u64) {
     }
 }
 
-struct Client(SendRequest<Full<Bytes>>);
+/// A client whose every request has to succeed.
+struct Client(common::Client);
 
 impl Client {
     async fn new(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let (mut sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-        sender.ready().await.unwrap();
-        Self(sender)
+        Self(common::Client::new(address).await)
     }
 
     async fn send(&mut self, method: &str, path: &str, body: String) -> (Duration, Bytes) {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "bench")
-            .header("authorization", format!("Bearer {TOKEN}"))
-            .header("content-type", "application/scim+json")
-            .body(Full::new(Bytes::from(body)))
-            .unwrap();
-        self.0.ready().await.unwrap();
-        let started = Instant::now();
-        let response = self.0.send_request(request).await.unwrap();
-        let status = response.status();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let answer = self.0.send(method, path, body).await;
         assert!(
-            status.is_success(),
-            "{method} {path}: {status} {}",
-            String::from_utf8_lossy(&body)
+            answer.status.is_success(),
+            "{method} {path}: {} {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
         );
-        (started.elapsed(), body)
+        (answer.took, answer.body)
     }
 
     async fn get(&mut self, path: &str) -> (Duration, Bytes) {
@@ -335,17 +307,6 @@ async fn paging(client: &mut Client, users: u64) {
     }
 }
 
-/// User and system time of this process, in seconds.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: f64 = [11, 12]
-        .iter()
-        .map(|at| fields[*at].parse::<f64>().unwrap())
-        .sum();
-    ticks / 100.0
-}
-
 /// One tenant's requests from so many connections: look-ups by name, reads and changes, as an IdP mixes them.
 async fn sustained(
     address: SocketAddr,
@@ -406,17 +367,9 @@ fn main() {
 async fn run(users: u64, seconds: u64) {
     let dir = tempfile::tempdir().unwrap();
     let log = Arc::new(EmbeddedLog::open(dir.path(), EmbeddedOptions::default()).unwrap());
-    let tenant = TenantId::new("acme").unwrap();
-    let setup = TenantSetup {
-        id: tenant.clone(),
-        key: key(),
-    };
     let started = Instant::now();
     fill(&log, users).await;
-    let (events, state) = (Arc::clone(&log) as _, dir.path().join("state"));
-    let start = move || Projector::start(events, &state, vec![setup]);
-    let projector = tokio::task::spawn_blocking(start).await.unwrap().unwrap();
-    let handle = projector.tenant(&tenant).unwrap();
+    let (_projector, handle) = project(&log, dir.path()).await;
     while handle.read_barrier().await.is_err() {}
     while handle.status().dirty > 0 {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -425,27 +378,7 @@ async fn run(users: u64, seconds: u64) {
         "{users} users folded in {:.1?}; load generator and server share this machine",
         started.elapsed()
     );
-    let directory: Arc<dyn Directory> = Arc::new(handle);
-    let connection = Connection {
-        tenant,
-        name: ConnectionName::new("entra").unwrap(),
-        tokens: vec![TokenHash::of(&TOKEN.to_owned().into()).unwrap().into()],
-        dialect: Dialect::Tolerant,
-    };
-    let tenants = |_: &TenantId| Some(Arc::clone(&directory));
-    let door = Door::new(
-        DoorConfig::new("https://rollcall.example"),
-        vec![connection],
-        log,
-        tenants,
-        Arc::new(SystemClock),
-        Arc::new(RandomIds),
-    )
-    .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let router = door.router(Router::new().route("/ping", any(|| async { "" })));
-    tokio::spawn(serve(listener, router, std::future::pending()));
+    let address = open_door(log, handle).await;
 
     let mut client = Client::new(address).await;
     groups(&mut client, users).await;

@@ -21,6 +21,19 @@ pub struct Connection {
     pub tokens: Vec<Token>,
     /// How much is forgiven.
     pub dialect: Dialect,
+    /// What a create that is sent again is answered with.
+    pub repeated_create: RepeatedCreate,
+}
+
+/// What the same POST of a user is answered with while that user is active and just as sent: a client that waited in
+/// vain for the first answer sends it again. The strict dialect knows [`RepeatedCreate::Conflict`] alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RepeatedCreate {
+    /// 409 `uniqueness`, as RFC 7644 section 3.3 asks.
+    #[default]
+    Conflict,
+    /// The user, 200.
+    Answer,
 }
 
 /// Why connections cannot be served. All are mistakes of the configuration; trying again does not help.

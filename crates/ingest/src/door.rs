@@ -4,10 +4,11 @@
 //! bounds of head and URI → credential → route and method → place → rate → body → the service, all within one
 //! time-out and inside a net that turns a panic into 500.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -36,7 +37,7 @@ use crate::http::headers::{
 use crate::http::route::{self, Endpoint, endpoint};
 use crate::limit::{Room, TenantFigures, TenantGate, Wish};
 use crate::metrics::Metrics;
-use crate::oauth::{self, Client};
+use crate::oauth;
 use crate::runtime::{Clock, IdSource};
 use crate::seat::Seat;
 use crate::service::{Call, Service};
@@ -186,7 +187,10 @@ fn seated(
     tenants: impl Fn(&TenantId) -> Option<Arc<dyn Directory>>,
 ) -> Result<(Credentials, BTreeMap<TenantId, Arc<TenantGate>>), DoorError> {
     let (mut unknown, mut gates) = (None, BTreeMap::new());
-    let clients = config.oauth.clients.clone();
+    let clients = config.oauth.clients.iter();
+    let with_clients: BTreeSet<_> = clients
+        .map(|client| (&client.tenant, &client.connection))
+        .collect();
     let credentials = Credentials::new(connections, config.oauth.clone(), |connection| {
         let tenant = &connection.tenant;
         let Some(directory) = tenants(tenant) else {
@@ -198,9 +202,7 @@ fn seated(
             Arc::new(TenantGate::new(tenant.clone(), limit))
         });
         let gate = Arc::clone(gate);
-        let own =
-            |client: &Client| client.tenant == connection.tenant && client.connection == connection.name;
-        let oauth = clients.iter().any(own);
+        let oauth = with_clients.contains(&(tenant, &connection.name));
         Some(Seat::new(connection, directory, gate, oauth))
     })?;
     match unknown {
@@ -265,34 +267,16 @@ async fn enter(State(inner): State<Arc<Inner>>, request: Request) -> Response {
         scim_type = field::Empty,
         ms = field::Empty,
     );
-    let work = timeout(
-        inner.config.request_timeout,
-        inner.answer(request, endpoint, span.clone()),
-    );
-    let work = AssertUnwindSafe(work).catch_unwind().instrument(span.clone());
-    let outcome = match work.await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_elapsed)) => Err(Failure::busy(
-            "the request took too long; send the same again",
-            RETRY_AFTER_SECONDS,
-        )),
-        Err(_panic) => {
-            inner.metrics.panics.fetch_add(1, Relaxed);
-            Err(Failure::internal())
-        }
-    };
-    let mut response = match outcome {
+    let work = inner.answer(request, endpoint, span.clone());
+    let work = inner.contained(work, inner.config.request_timeout, late_request);
+    let response = match work.instrument(span.clone()).await {
         Ok(answer) => answer.into_response(media_type),
         Err(failure) => {
             span.record("scim_type", failure.scim_type);
             failure.into_response(media_type)
         }
     };
-    if let Ok(value) = HeaderValue::try_from(request_id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    record(&inner.metrics, &span, template, response.status(), started);
-    response
+    recorded(&inner.metrics, &span, template, request_id, started, response)
 }
 
 /// A page of the OAuth service: beside SCIM, and answered in its own form.
@@ -311,22 +295,17 @@ async fn oauth_page(
         status = field::Empty,
         ms = field::Empty,
     );
-    let work = timeout(inner.config.body_timeout, inner.oauth(page, request));
-    let work = AssertUnwindSafe(work).catch_unwind().instrument(span.clone());
-    let outcome = match work.await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_elapsed)) => Err(late_body()),
-        Err(_panic) => {
-            inner.metrics.panics.fetch_add(1, Relaxed);
-            Err(Failure::internal())
-        }
-    };
-    let mut response = outcome.unwrap_or_else(|failure| oauth::refused_as(&failure));
-    if let Ok(value) = HeaderValue::try_from(request_id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    record(&inner.metrics, &span, template, response.status(), started);
-    response
+    let work = inner.contained(inner.oauth(page, request), inner.config.body_timeout, late_body);
+    let outcome = work.instrument(span.clone()).await;
+    let response = outcome.unwrap_or_else(|failure| oauth::refused_as(&failure));
+    recorded(&inner.metrics, &span, template, request_id, started, response)
+}
+
+fn late_request() -> Failure {
+    Failure::busy(
+        "the request took too long; send the same again",
+        RETRY_AFTER_SECONDS,
+    )
 }
 
 /// The body of a request did not come in time, and the connection is of no more use.
@@ -337,20 +316,49 @@ fn late_body() -> Failure {
     }
 }
 
-fn record(metrics: &Metrics, span: &Span, template: &'static str, status: StatusCode, started: Instant) {
-    let took = started.elapsed();
-    metrics.request(template, status.as_u16(), took);
-    span.record("status", status.as_u16());
+/// Names the request in its answer and puts it on record.
+fn recorded(
+    metrics: &Metrics,
+    span: &Span,
+    template: &'static str,
+    request_id: String,
+    started: Instant,
+    mut response: Response,
+) -> Response {
+    if let Ok(value) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let (took, status) = (started.elapsed(), response.status().as_u16());
+    metrics.request(template, status, took);
+    span.record("status", status);
     span.record("ms", took.as_secs_f64() * 1000.0);
-    span.in_scope(|| match status.as_u16() {
+    span.in_scope(|| match status {
         500.. => tracing::warn!("failed"),
         429 => tracing::debug!("refused"), // an attack or a backfill must not fill the log
         400.. => tracing::info!("refused"),
         _ => tracing::debug!("answered"),
     });
+    response
 }
 
 impl Inner {
+    /// Does the work within a time-out and inside a net that turns a panic into 500.
+    async fn contained<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+        limit: Duration,
+        late: fn() -> Failure,
+    ) -> Result<T, Failure> {
+        match AssertUnwindSafe(timeout(limit, work)).catch_unwind().await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_elapsed)) => Err(late()),
+            Err(_panic) => {
+                self.metrics.panics.fetch_add(1, Relaxed);
+                Err(Failure::internal())
+            }
+        }
+    }
+
     async fn answer(
         &self,
         request: Request,

@@ -25,6 +25,7 @@ mod decide;
 mod der;
 mod directory;
 mod door;
+mod hex;
 mod http;
 mod limit;
 mod metrics;
@@ -44,7 +45,7 @@ pub use config::{
     BODY_BYTES_MAX, BODY_BYTES_TOGETHER_MAX, BODY_TIMEOUT, DoorConfig, REQUEST_TIMEOUT,
     REQUESTS_IN_FLIGHT_MAX, SCIM_ROOT,
 };
-pub use connection::{CONNECTIONS_MAX, Connection, ConnectionError};
+pub use connection::{CONNECTIONS_MAX, Connection, ConnectionError, RepeatedCreate};
 pub use credential::{
     BadTokenName, CredentialKind, CredentialReport, CredentialState, Credentials, EXPIRY_WARNING_MILLIS,
     NEW_TOKEN_BYTES, NewToken, STORED_TOKENS_MAX, StoredToken, StoredTrouble, TOKEN_BYTES_MAX,

@@ -2,8 +2,10 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -302,11 +304,28 @@ impl Cluster {
     /// # Errors
     /// [`Error::Failed`] with what it said.
     pub fn tool(&self, class: &str, arguments: &[&str]) -> Result<String, Error> {
+        self.tool_given(class, arguments, "")
+    }
+
+    /// As [`Cluster::tool`], with this text on its standard input.
+    ///
+    /// # Errors
+    /// As [`Cluster::tool`].
+    pub fn tool_given(&self, class: &str, arguments: &[&str], input: &str) -> Result<String, Error> {
         let mut command = self.program.class(class, 128);
         command
             .args(["--bootstrap-server", &self.bootstrap()])
-            .args(arguments);
-        let output = command.output().map_err(io("run", &self.program.java))?;
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let run = || io("run", &self.program.java);
+        let mut child = command.spawn().map_err(run())?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A tool that ends early closes it; what it says then counts.
+            let _it_may_not_listen = stdin.write_all(input.as_bytes());
+        }
+        let output = child.wait_with_output().map_err(run())?;
         let out = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
             return Ok(out);

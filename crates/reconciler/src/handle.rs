@@ -151,7 +151,7 @@ impl Reconciler {
             .with_ledger(|ledger| (ledger.len(), ledger.unsettled().count()));
         let (slots, in_flight, rate) = shared.gate.pacer.figures();
         let resyncs = *shared.resynced.borrow();
-        let halted = shared.fatal.lock().clone();
+        let halted = self.halted();
         Status {
             accounts,
             next_due,
@@ -170,6 +170,12 @@ impl Reconciler {
             held: shared.recorder.with_ledger(|ledger| ledger.held()),
             introduced: shared.own_user.borrow().is_some(),
         }
+    }
+
+    /// Why nothing is written any more until a restart, as in [`Status`]: without the counting that a status costs.
+    #[must_use]
+    pub fn halted(&self) -> Option<String> {
+        self.shared.fatal.lock().clone()
     }
 
     /// Counters and histograms.

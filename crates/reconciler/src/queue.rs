@@ -100,9 +100,16 @@ pub enum Finish {
 
 #[derive(Debug, Clone, Copy)]
 enum Place {
-    Ready { ticket: u64 },
-    Waiting { due: Timestamp },
-    Processing { again: Option<Lane> },
+    Ready {
+        ticket: u64,
+    },
+    Waiting {
+        due: Timestamp,
+    },
+    Processing {
+        again: Option<Lane>,
+        received: Option<Timestamp>,
+    },
 }
 
 #[derive(Debug)]
@@ -159,7 +166,7 @@ impl<K: Copy + Ord + Hash> Queue<K> {
         };
         entry.received = earliest(entry.received, received);
         match &mut entry.place {
-            Place::Processing { again } => {
+            Place::Processing { again, .. } => {
                 *again = Some(again.map_or(lane, |known| known.min(lane)));
             }
             Place::Ready { ticket } if lane < entry.lane => {
@@ -229,13 +236,13 @@ impl<K: Copy + Ord + Hash> Queue<K> {
         let lane = self.next_lane(least)?;
         let (_, key) = self.ready.get_mut(lane.index())?.pop_first()?;
         let entry = self.entries.get_mut(&key)?;
-        entry.place = Place::Processing { again: None };
+        let received = entry.received.take();
+        entry.place = Place::Processing {
+            again: None,
+            received,
+        };
         self.processing = self.processing.saturating_add(1);
-        Some(Taken {
-            key,
-            lane,
-            received: entry.received.take(),
-        })
+        Some(Taken { key, lane, received })
     }
 
     /// The most urgent lane that has a key, or one that was passed over too often.
@@ -268,12 +275,12 @@ impl<K: Copy + Ord + Hash> Queue<K> {
     }
 
     /// Ends the work on a key. A key that was pushed meanwhile is queued again at once, unless it failed
-    /// and the push was not urgent.
+    /// and the push was not urgent. One that failed still counts from its first receipt.
     pub fn finish(&mut self, key: K, finish: Finish) {
         let Some(entry) = self.entries.get_mut(&key) else {
             return;
         };
-        let Place::Processing { again } = entry.place else {
+        let Place::Processing { again, received } = entry.place else {
             return;
         };
         self.processing = self.processing.saturating_sub(1);
@@ -282,11 +289,12 @@ impl<K: Copy + Ord + Hash> Queue<K> {
             Finish::Again(due) | Finish::Failed(due) => Some(due),
         };
         let failed = matches!(finish, Finish::Failed(_));
-        entry.failures = if failed {
-            entry.failures.saturating_add(1)
+        if failed {
+            entry.failures = entry.failures.saturating_add(1);
+            entry.received = earliest(entry.received, received);
         } else {
-            0
-        };
+            entry.failures = 0;
+        }
         match (again, due) {
             (Some(lane), _) if !failed || lane <= Lane::Removal => self.enqueue(key, lane),
             (again, Some(due)) => {

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rollcall_domain::{AccountKey, Event, EventData, EventId, Part, Source, TenantId, Timestamp};
+use rollcall_domain::{
+    AccountKey, DecodeError, Event, EventData, EventId, Part, Source, TenantId, Timestamp,
+};
 use rollcall_eventlog::{
     AppendError, BatchLimits, EventLog, Position, ReadBatch, ReadError, ReadLog, Record, Retry, Stream,
 };
@@ -312,8 +314,8 @@ pub async fn read_entry(
 }
 
 /// Rebuilds the ledger of a tenant: from its checkpoint, when there is a good one, and the outcome stream after it, to
-/// its end as it is now. Records that this version cannot read are an error: a ledger with a hole would take what is
-/// ours for foreign.
+/// its end as it is now. Records of ours that this version cannot read are an error: a ledger with a hole would take
+/// what is ours for foreign. What is no event of ours is put aside with its position.
 pub(crate) async fn load(
     log: &dyn ReadLog,
     tenant: &TenantId,
@@ -368,14 +370,32 @@ fn take_in(loaded: &mut Loaded, tenant: &TenantId, batch: &ReadBatch) -> Result<
         .iter()
         .filter(|record| record.key.starts_with(prefix.as_bytes()))
     {
-        let event = Event::decode(record.value).map_err(|error| LoadError::Unreadable {
-            position: record.position.get(),
-            reason: error.to_string(),
-        })?;
-        loaded.ledger.apply(&event);
+        let position = record.position.get();
+        match Event::decode(record.value) {
+            Ok(event) => loaded.ledger.apply(&event),
+            Err(error) if may_be_ours(&error) => {
+                return Err(LoadError::Unreadable {
+                    position,
+                    reason: error.to_string(),
+                });
+            }
+            Err(error) => {
+                tracing::error!(%tenant, position, %error, "an outcome cannot be read and was put aside");
+            }
+        }
         loaded.read = loaded.read.saturating_add(1);
     }
     Ok(())
+}
+
+/// Whether a record that cannot be read may have been written by some version of ours. What is no event of ours at all
+/// says nothing of what is ours: it must not keep all accounts of its partition unattended.
+fn may_be_ours(error: &DecodeError) -> bool {
+    match error {
+        DecodeError::Envelope(_) => false,
+        DecodeError::UnknownType(kind) => kind.starts_with("rollcall."),
+        DecodeError::Data { .. } => true,
+    }
 }
 
 /// Why the ledger could not be rebuilt.

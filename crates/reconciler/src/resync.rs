@@ -141,7 +141,7 @@ async fn sweep(leader: &Shared, members: &[Arc<Shared>]) -> Result<(), ResyncErr
     while let Some(users) = leader.gate.users_page(&mut pager).await? {
         for (index, user) in users.iter().enumerate() {
             let account = leader.source.key().name_key(&user.username);
-            let Some(shared) = members.iter().find(|member| member.share.holds(account)) else {
+            let Some(shared) = keeper(members, account) else {
                 continue;
             };
             // Two names that differ in case only are one account; which of them is ours the ledger knows.
@@ -159,10 +159,14 @@ async fn sweep(leader: &Shared, members: &[Arc<Shared>]) -> Result<(), ResyncErr
             }
         }
     }
-    for member in members {
-        missing(leader, member, &seen).await?;
-    }
-    Ok(())
+    missing(leader, members, &seen).await
+}
+
+/// The member that looks after an account.
+fn keeper(members: &[Arc<Shared>], account: AccountKey) -> Option<&Shared> {
+    let scope = members.first()?.share.scope_of(account);
+    let keeper = members.iter().find(|member| member.share.scope() == scope);
+    keeper.map(Arc::as_ref)
 }
 
 async fn wait_for_own_user(shared: &Shared) -> Result<(), ResyncError> {
@@ -264,15 +268,21 @@ async fn report(
     Ok(())
 }
 
-/// Desired accounts of a member that Fluent does not have.
-async fn missing(leader: &Shared, shared: &Shared, seen: &FxHashSet<AccountKey>) -> Result<(), ResyncError> {
+/// Desired accounts of the members that Fluent does not have.
+async fn missing(
+    leader: &Shared,
+    members: &[Arc<Shared>],
+    seen: &FxHashSet<AccountKey>,
+) -> Result<(), ResyncError> {
     let mut after = None;
     loop {
-        let page = shared.source.accounts_page(after, ACCOUNTS_PER_PAGE);
+        let page = leader.source.accounts_page(after, ACCOUNTS_PER_PAGE);
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(*last);
-        let unseen = |account: &AccountKey| !seen.contains(account) && shared.share.holds(*account);
-        for account in page.into_iter().filter(unseen) {
+        for account in page.into_iter().filter(|account| !seen.contains(account)) {
+            let Some(shared) = keeper(members, account) else {
+                continue;
+            };
             let Ok(Some(desired)) = shared.source.desired(account) else {
                 continue;
             };

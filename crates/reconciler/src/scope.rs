@@ -72,11 +72,18 @@ impl Share {
         self.scope
     }
 
-    pub(crate) fn holds(&self, account: AccountKey) -> bool {
+    /// The scope of an account among reconcilers that share the tenant as this one does.
+    pub(crate) fn scope_of(&self, account: AccountKey) -> Scope {
         match self.scope {
-            Scope::Whole => true,
-            Scope::Partition(ours) => partition_of_account(self.log.as_ref(), &self.tenant, account) == ours,
+            Scope::Whole => Scope::Whole,
+            Scope::Partition(_) => {
+                Scope::Partition(partition_of_account(self.log.as_ref(), &self.tenant, account))
+            }
         }
+    }
+
+    pub(crate) fn holds(&self, account: AccountKey) -> bool {
+        self.scope_of(account) == self.scope
     }
 }
 
@@ -100,14 +107,7 @@ impl PartitionLease {
 
 impl Lease for PartitionLease {
     fn remaining(&self) -> Option<Duration> {
-        // In this order: what is taken away is gone from the assignment before the lease is another's.
-        let remaining = self.membership.remaining();
-        let ours = self
-            .membership
-            .assignment()
-            .borrow()
-            .partitions
-            .contains(&self.partition);
-        if ours { remaining } else { Some(Duration::ZERO) }
+        let (owned, remaining) = self.membership.owns(self.partition);
+        if owned { remaining } else { Some(Duration::ZERO) }
     }
 }

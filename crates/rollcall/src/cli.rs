@@ -6,7 +6,7 @@ mod rules;
 mod token;
 mod topics;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -68,11 +68,18 @@ fn run(arguments: Arguments, format: Format) -> Result<(), Failure> {
         Command::Ingest => run_as(file, Role::Ingest),
         Command::Project => run_as(file, Role::Project),
         Command::Reconcile => run_as(file, Role::Reconcile),
-        Command::Demo { keep, kafka } => {
+        Command::Demo {
+            keep,
+            kafka,
+            scim,
+            fluent,
+            admin,
+        } => {
             let options = engine::DemoOptions {
                 keep,
                 kafka,
                 json: format == Format::Json,
+                running: demo_running(scim, fluent, admin)?,
             };
             if runtime()?.block_on(engine::demo(options))? {
                 return Ok(());
@@ -113,6 +120,24 @@ fn run(arguments: Arguments, format: Format) -> Result<(), Failure> {
             command: RulesCommand::Activate { file: rules, tenant },
         } => ask(file, |client| rules::activate(client, rules, tenant, format)),
     }
+}
+
+/// The processes that the demo is told to act on; none when it brings its own.
+fn demo_running(
+    scim: Vec<String>,
+    fluent: Option<String>,
+    admin: Vec<PathBuf>,
+) -> Result<Option<engine::Running>, Failure> {
+    let Some(fluent) = fluent else { return Ok(None) };
+    let token = |name: &str| {
+        crate::environment(name).ok_or_else(|| Failure::Usage(format!("{name} holds no token for the demo")))
+    };
+    Ok(Some(engine::Running {
+        scim,
+        fluent,
+        admin,
+        tokens: [token("ROLLCALL_ENTRA_TOKEN")?, token("ROLLCALL_OKTA_TOKEN")?],
+    }))
 }
 
 /// Runs a role until it is told to end. What still hangs in a thread then does not keep the process.

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rollcall_domain::{ConnectionName, Policy, RuleErrors, RuleSet, TenantId, Timestamp};
-use rollcall_ingest::{ClientId, Network, PublicKey, RateLimit, TokenName};
+use rollcall_ingest::{ClientId, Network, PublicKey, RateLimit, RepeatedCreate, TokenName};
 use secrecy::SecretString;
 
 use crate::digest::sha256_hex;
@@ -173,6 +173,8 @@ pub struct Connection {
     pub clients: Vec<OauthClient>,
     /// How strictly requests are read.
     pub dialect: Dialect,
+    /// What a create that is sent again is answered with.
+    pub repeated_create: RepeatedCreate,
 }
 
 /// A bearer token of the configuration.

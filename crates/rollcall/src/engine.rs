@@ -51,7 +51,7 @@ use self::projecting::Projecting;
 use self::reconciling::Reconciling;
 pub use self::roles::Role;
 pub(crate) use self::run::terminated;
-pub use self::run::{DemoOptions, SimOptions, demo, run, sim};
+pub use self::run::{DemoOptions, Running, SimOptions, demo, run, sim};
 use self::sharing::Attend;
 use crate::admin::AdminServer;
 use crate::config::{Config, Tenant as TenantConfig};
@@ -65,7 +65,6 @@ const CATCH_UP_GLANCE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Engine {
     core: Arc<Core>,
-    log: OpenLog,
     address: SocketAddr,
     stopping: watch::Sender<bool>,
     /// The doors: they end first, so that nothing new comes in.
@@ -151,7 +150,6 @@ impl Engine {
             watchers.extend(rules::watch(&config, &core, &stop));
         }
         Ok(Self {
-            log: core.opened.clone(),
             core,
             address,
             stopping,
@@ -201,7 +199,7 @@ impl Engine {
             watcher.abort();
         }
         // What is taken away by leaving is let go first, and then handed on.
-        self.log.leave().await?;
+        self.core.opened.leave().await?;
         self.unshare.send_replace(true);
         for sharing in self.sharing {
             sharing.await.context("attending to partitions ended badly")?;
@@ -212,7 +210,7 @@ impl Engine {
         }
         self.core.shares.write().clear();
         self.core.projectors.stop_all().await;
-        self.log.close().await
+        self.core.opened.clone().close().await
     }
 }
 
@@ -351,6 +349,13 @@ async fn activate_rules(config: &Config, core: &Core) -> anyhow::Result<()> {
 /// Resolves when the instance is asked to stop.
 async fn stopped(mut stop: watch::Receiver<bool>) {
     let _sender_gone_means_stop = stop.wait_for(|stop| *stop).await;
+}
+
+/// Waits so long; false when the instance is asked to stop meanwhile.
+async fn pause(stop: &mut watch::Receiver<bool>, how_long: Duration) -> bool {
+    tokio::time::timeout(how_long, stop.wait_for(|stop| *stop))
+        .await
+        .is_err()
 }
 
 /// Waits until the projector has taken in all that the log holds; a long rebuild is told of.

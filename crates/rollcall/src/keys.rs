@@ -5,13 +5,15 @@
 //! never replaced.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rollcall_domain::{TenantId, TenantKey};
 use serde::{Deserialize, Serialize};
+
+use crate::digest::hex;
+use crate::files::{self, Failed};
 
 /// The file's name in the data folder.
 pub const FILE: &str = "keys.json";
@@ -120,7 +122,7 @@ impl KeyStore {
                 getrandom::fill(&mut bytes).map_err(KeyError::NoRandomness)?;
                 keys.insert(tenant.clone(), bytes);
             }
-            write(folder, &path, &keys)?;
+            write(&path, &keys)?;
         }
         Ok(Self::of(keys))
     }
@@ -236,51 +238,22 @@ fn from_hex(hex: &str) -> Option<[u8; KEY_BYTES]> {
     Some(bytes)
 }
 
-/// Writes a new file beside the old one, makes it durable, and puts it in the old one's place.
-fn write(folder: &Path, path: &Path, keys: &Keys) -> Result<(), KeyError> {
-    let io = |action| {
-        move |source| KeyError::Io {
-            path: path.to_owned(),
-            action,
-            source,
-        }
+/// Exchanges the file, durably and as a whole.
+fn write(path: &Path, keys: &Keys) -> Result<(), KeyError> {
+    let io = |Failed { action, source }| KeyError::Io {
+        path: path.to_owned(),
+        action,
+        source,
     };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(io("making the folder"))?;
-    let tenants = keys.iter().map(|(tenant, bytes)| {
-        (
-            tenant.clone(),
-            bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        )
-    });
+    files::make_folder(path).map_err(io)?;
+    let tenants = keys.iter().map(|(tenant, bytes)| (tenant.clone(), hex(bytes)));
     let stored = Stored {
         version: VERSION,
         tenants: tenants.collect(),
     };
     let mut text = serde_json::to_vec_pretty(&stored).unwrap_or_default(); // string keys only: cannot fail
     text.push(b'\n');
-    let new = folder.join(format!("{FILE}.new"));
-    match std::fs::remove_file(&new) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(io("removing what was left of an earlier try")(error));
-        }
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)
-        .map_err(io("writing"))?;
-    file.write_all(&text).map_err(io("writing"))?;
-    file.sync_all().map_err(io("syncing"))?;
-    std::fs::rename(&new, path).map_err(io("renaming"))?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(io("syncing the folder"))
+    files::replace(path, &text).map_err(io)
 }
 
 #[cfg(test)]

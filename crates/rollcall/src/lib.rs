@@ -16,6 +16,7 @@ mod demo;
 mod digest;
 pub mod engine;
 pub mod exit;
+mod files;
 pub mod health;
 pub mod keys;
 pub mod logging;

@@ -3,12 +3,14 @@
 //! It holds hashes of random secrets, so reading it lets nobody in; writing to it does. So it is refused when others
 //! may write to it.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rollcall_ingest::{STORED_TOKENS_MAX, TokenFile, TokenFileError};
+
+use crate::config::values::bounded;
+use crate::files::{self, Failed};
 
 /// A token file above this is refused unread: more than [`STORED_TOKENS_MAX`] tokens take.
 pub const TOKEN_FILE_BYTES_MAX: u64 = 1024 * STORED_TOKENS_MAX as u64;
@@ -74,6 +76,11 @@ impl TokenStore {
         move |source| TokenStoreError::Io { path, action, source }
     }
 
+    fn failed(&self) -> impl FnOnce(Failed) -> TokenStoreError + use<> {
+        let path = self.path.clone();
+        move |Failed { action, source }| TokenStoreError::Io { path, action, source }
+    }
+
     fn refused(&self) -> impl FnOnce(TokenFileError) -> TokenStoreError + use<> {
         let path = self.path.clone();
         move |problem| TokenStoreError::Refused { path, problem }
@@ -94,15 +101,9 @@ impl TokenStore {
             let path = self.path.clone();
             return Err(TokenStoreError::WritableByOthers { path, mode });
         }
-        let mut bytes = Vec::new();
-        file.take(TOKEN_FILE_BYTES_MAX + 1)
-            .read_to_end(&mut bytes)
-            .map_err(self.io("reading"))?;
-        if bytes.len() as u64 > TOKEN_FILE_BYTES_MAX {
-            let path = self.path.clone();
-            return Err(TokenStoreError::TooLarge { path });
-        }
-        Ok(Some(bytes))
+        let bytes = bounded(file, TOKEN_FILE_BYTES_MAX).map_err(self.io("reading"))?;
+        let path = self.path.clone();
+        bytes.ok_or(TokenStoreError::TooLarge { path }).map(Some)
     }
 
     /// The tokens in these bytes of the file.
@@ -130,18 +131,8 @@ impl TokenStore {
         &self,
         change: impl FnOnce(&mut TokenFile) -> Result<T, TokenFileError>,
     ) -> Result<T, TokenStoreError> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        let folder = if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(self.io("making the folder"))?;
-        let lock = self.beside("lock");
+        files::make_folder(&self.path).map_err(self.failed())?;
+        let lock = files::beside(&self.path, "lock");
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
@@ -152,38 +143,8 @@ impl TokenStore {
         lock.lock().map_err(self.io("locking"))?;
         let mut tokens = self.read()?;
         let result = change(&mut tokens).map_err(self.refused())?;
-        self.write(folder, &tokens.to_text())?;
+        files::replace(&self.path, &tokens.to_text()).map_err(self.failed())?;
         Ok(result)
-    }
-
-    fn beside(&self, extension: &str) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(".");
-        name.push(extension);
-        name.into()
-    }
-
-    /// Writes a new file beside the old one, makes it durable, and puts it in the old one's place.
-    fn write(&self, folder: &Path, text: &[u8]) -> Result<(), TokenStoreError> {
-        let new = self.beside("new");
-        match std::fs::remove_file(&new) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(self.io("removing what was left of an earlier try")(error));
-            }
-            _ => {}
-        }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&new)
-            .map_err(self.io("writing"))?;
-        file.write_all(text).map_err(self.io("writing"))?;
-        file.sync_all().map_err(self.io("syncing"))?;
-        std::fs::rename(&new, &self.path).map_err(self.io("renaming"))?;
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(self.io("syncing the folder"))
     }
 }
 

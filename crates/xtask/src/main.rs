@@ -1,5 +1,5 @@
 //! `cargo xtask`: everything that a check, a benchmark or a generated file of this repository needs, on a
-//! machine that has a Rust toolchain, a C compiler, make, perl and Python with venv.
+//! machine that has a Rust toolchain, a C and C++ compiler, make, perl and Python with venv.
 
 mod bench;
 mod deny;

@@ -15,18 +15,20 @@ use crate::venv;
 
 /// A suite: the name of its connection, the script that judges it, and how strictly the connection reads.
 /// Each has a connection of its own: what one leaves behind does not bother the next.
-const SUITES: [(&str, &str, &str); 3] = [
+const SUITES: [(&str, &str, &str); 4] = [
     ("tester", "tests/scim/tester_gate.py", "tolerant"),
     ("strict", "tests/scim/tester_gate.py", "strict"),
     ("sanity", "tests/scim/sanity_gate.py", "tolerant"),
+    ("patch", "tests/scim/patch_gate.py", "strict"),
 ];
 /// How long a program may take until it serves.
 const START_MAX: Duration = Duration::from_secs(60);
 /// What the simulator lets in, and the tokens of the connections: known to everybody, on loopback only.
-const ENVIRONMENT: [(&str, &str); 5] = [
+const ENVIRONMENT: [(&str, &str); 6] = [
     ("TESTER_TOKEN", "suite-tester-token-0001"),
     ("STRICT_TOKEN", "suite-strict-token-0001"),
     ("SANITY_TOKEN", "suite-sanity-token-0001"),
+    ("PATCH_TOKEN", "suite-patch-token-0001"),
     ("FLUENT_PASSWORD", "sim-password"),
     ("FLUENT_CLIENT_SECRET", "sim-client-secret"),
 ];

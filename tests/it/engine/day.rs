@@ -131,7 +131,8 @@ async fn health_metrics_and_status_tell_how_it_is() {
             "{name} {labels:?}"
         );
     }
-    assert!(world.metric("rollcall_usable_seconds_count", &[]).await >= Some(5.0));
+    let usable = world.metric("rollcall_usable_seconds_count", &[]).await;
+    assert!(usable >= Some(5.0), "{usable:?}");
     assert!(world.metric("rollcall_fluent_call_seconds_count", &[]).await >= Some(10.0));
 
     let status = world.json(&["status"]).await;

@@ -63,6 +63,12 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Three clients of Entra and one of Okta begin to work. The program must be running.
     pub(crate) async fn start(world: &mut World, seed: u64) -> Self {
+        Self::start_bounded(world, seed, u64::MAX).await
+    }
+
+    /// As [`Fleet::start`]; each client does so many acts and no more. The same seed and number lead to the same end,
+    /// however the clients' acts mix.
+    pub(crate) async fn start_bounded(world: &mut World, seed: u64, acts: u64) -> Self {
         let mut groups: BTreeMap<bool, Vec<String>> = BTreeMap::new();
         for (number, role) in APP_ROLES.iter().take(4).enumerate() {
             let name = format!("Fleet {number}");
@@ -88,6 +94,7 @@ impl Fleet {
                     world.entra.clone()
                 },
                 groups: groups[&okta].clone(),
+                left: acts,
                 random: Random::new(seed ^ (number + 1).wrapping_mul(0xA076_1D64_78BD_642F)),
                 prefix: format!("fleet-{number}"),
                 made: 0,
@@ -160,6 +167,11 @@ impl Fleet {
     /// The providers end their acts and stop; the world's model is what they did.
     pub(crate) async fn stop(self, world: &mut World) {
         self.shared.stop.store(true, Ordering::SeqCst);
+        self.finish(world).await;
+    }
+
+    /// Waits until the providers have done all their acts; the world's model is what they did.
+    pub(crate) async fn finish(self, world: &mut World) {
         for worker in self.workers {
             worker.await.unwrap();
         }
@@ -178,6 +190,8 @@ struct Worker {
     shared: Arc<Shared>,
     idp: Idp,
     groups: Vec<String>,
+    /// How many acts it may still do.
+    left: u64,
     random: Random,
     prefix: String,
     made: u64,
@@ -189,7 +203,8 @@ struct Worker {
 
 impl Worker {
     async fn run(mut self) {
-        while !self.shared.stop.load(Ordering::SeqCst) {
+        while self.left > 0 && !self.shared.stop.load(Ordering::SeqCst) {
+            self.left -= 1;
             let shared = Arc::clone(&self.shared);
             let _acting = shared.pause.read().await;
             self.act().await;

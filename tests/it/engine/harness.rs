@@ -78,6 +78,26 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Runs a command of the program in a folder, with these secrets and no other variable.
+    pub(crate) async fn by(folder: &Path, arguments: &[&str], secrets: &[(&str, String)]) -> Self {
+        let mut command = tokio::process::Command::new(PROGRAM);
+        command
+            .args(arguments)
+            .current_dir(folder)
+            .env_clear()
+            .kill_on_drop(true);
+        command.envs(secrets.iter().map(|(name, value)| (*name, value)));
+        let output = tokio::time::timeout(PATIENCE, command.output())
+            .await
+            .expect("a command ends")
+            .unwrap();
+        Self {
+            code: output.status.code().expect("it ended by itself"),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -160,6 +180,11 @@ impl World {
 
     /// Writes configuration and rules as the settings now say.
     pub(crate) fn configure(&self) {
+        self.write("rollcall.toml", &self.configuration());
+    }
+
+    /// The text of the configuration as the settings now say; the rules are written.
+    pub(crate) fn configuration(&self) -> String {
         let settings = &self.settings;
         let rules = match &settings.rules {
             Some(text) => {
@@ -168,7 +193,7 @@ impl World {
             }
             None => "",
         };
-        let text = format!(
+        format!(
             r#"[server]
 listen = "127.0.0.1:0"
 {}
@@ -205,11 +230,10 @@ catalog_interval = "10s"
             settings.fluent,
             settings.policy,
             settings.guard,
-        );
-        self.write("rollcall.toml", &text);
+        )
     }
 
-    fn secrets(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn secrets(&self) -> Vec<(&'static str, String)> {
         let mut secrets: Vec<_> = SECRETS
             .iter()
             .map(|(name, value)| (*name, (*value).to_owned()))
@@ -288,22 +312,7 @@ catalog_interval = "10s"
     }
 
     async fn run_command(&self, arguments: &[&str], secrets: &[(&str, String)]) -> Told {
-        let mut command = tokio::process::Command::new(PROGRAM);
-        command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env_clear()
-            .kill_on_drop(true);
-        command.envs(secrets.iter().map(|(name, value)| (*name, value)));
-        let output = tokio::time::timeout(PATIENCE, command.output())
-            .await
-            .expect("a command ends")
-            .unwrap();
-        Told {
-            code: output.status.code().expect("it ended by itself"),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        Told::by(self.folder.path(), arguments, secrets).await
     }
 
     /// A command that must go well, with `--json`.
@@ -322,14 +331,7 @@ catalog_interval = "10s"
     /// A figure of `/metrics`: the sum of all series of this name with these words in their labels.
     pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> Option<f64> {
         let (_, text) = self.entra.page("/metrics").await?;
-        let lines = text.lines().filter(|line| {
-            let series = line.split(' ').next().unwrap_or_default();
-            series.split('{').next() == Some(name) && labels.iter().all(|label| series.contains(label))
-        });
-        let values: Vec<f64> = lines
-            .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
-            .collect();
-        (!values.is_empty()).then(|| values.iter().sum())
+        figure(&text, name, labels)
     }
 
     /// Waits until nothing is left to be done for anybody.
@@ -385,6 +387,18 @@ catalog_interval = "10s"
     pub(crate) fn is_usable(&self, user_name: &str) -> bool {
         self.status_of(user_name) == "ACTIVE"
     }
+}
+
+/// A figure in the text of `/metrics`: the sum of all series of this name with these words in their labels.
+pub(crate) fn figure(text: &str, name: &str, labels: &[&str]) -> Option<f64> {
+    let lines = text.lines().filter(|line| {
+        let series = line.split(' ').next().unwrap_or_default();
+        series.split('{').next() == Some(name) && labels.iter().all(|label| series.contains(label))
+    });
+    let values: Vec<f64> = lines
+        .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
+        .collect();
+    (!values.is_empty()).then(|| values.iter().sum())
 }
 
 impl Drop for World {

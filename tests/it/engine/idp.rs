@@ -8,9 +8,9 @@ use tokio::sync::watch;
 
 use super::harness::{DOMAIN, PATIENCE};
 
-const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
-const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+pub(crate) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+pub(crate) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+pub(crate) const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 const GROUP_ROLES: &str = "urn:rollcall:params:scim:schemas:extension:1.0:Group";
 const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 /// Between two tries.
@@ -319,7 +319,7 @@ impl Idp {
     }
 
     async fn patch(&self, kind: &str, id: &str, operation: Value) {
-        let body = json!({"schemas": [PATCH_OP], "Operations": [operation]});
+        let body = patch_body(vec![operation]);
         self.send(Method::PATCH, &format!("{kind}/{id}"), Some(body))
             .await
             .good();
@@ -346,6 +346,11 @@ impl Idp {
 /// A role as `AssertiveAppRoleAssignmentsComplex` sends it.
 fn entra_role(role: &str) -> Value {
     json!({"primary": false, "type": "WindowsAzureActiveDirectoryRole", "display": role, "value": role})
+}
+
+/// The body of a PATCH.
+pub(crate) fn patch_body(operations: impl Into<Value>) -> Value {
+    json!({"schemas": [PATCH_OP], "Operations": operations.into()})
 }
 
 /// Text for a query.

@@ -1,14 +1,14 @@
 //! The whole engine: the program as a process, a simulated Fluent, identity providers over real HTTP, and operators
 //! that run commands. Every test waits for conditions; what it expects of Fluent it works out by itself.
 
-mod acts;
+pub(crate) mod acts;
 #[path = "../../../crates/ingest/tests/it/certificate.rs"]
 mod certificate;
-mod fleet;
+pub(crate) mod fleet;
 pub(crate) mod harness;
 pub(crate) mod idp;
-mod journal;
-mod model;
+pub(crate) mod journal;
+pub(crate) mod model;
 pub(crate) mod process;
 
 mod corners;

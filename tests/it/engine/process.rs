@@ -75,8 +75,13 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `rollcall run` in a folder; its log lines go to `lines`, and its address to `announced` when it listens.
     pub(crate) fn start(folder: &Path, lines: &Lines, secrets: &[(&str, String)]) -> Self {
+        Self::start_as("run", folder, lines, secrets)
+    }
+
+    /// As [`Process::start`], with another command that runs until it is told to end.
+    pub(crate) fn start_as(role: &str, folder: &Path, lines: &Lines, secrets: &[(&str, String)]) -> Self {
         let mut command = Command::new(PROGRAM);
-        command.arg("run").current_dir(folder).env_clear();
+        command.arg(role).current_dir(folder).env_clear();
         command
             .env("RUST_BACKTRACE", "1")
             .envs(secrets.iter().map(|(name, value)| (*name, value)));

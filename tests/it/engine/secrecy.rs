@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::harness::{Settings, World, assert_tells_nothing, until};
-use super::idp::{Dialect::*, Reply, named};
+use super::idp::{Dialect::*, Reply, named, patch_body};
 
 /// An error of SCIM that tells nothing about anybody.
 #[track_caller]
@@ -130,8 +130,7 @@ async fn nonsense_is_refused_without_repeating_it_and_the_process_stays_up() {
         json!({"op": "remove"}),
         json!(name),
     ] {
-        let body =
-            json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]});
+        let body = patch_body(vec![operation]);
         error(&world.entra.send(Method::PATCH, &path, Some(body)).await, 400);
     }
     for filter in [
@@ -149,8 +148,7 @@ async fn nonsense_is_refused_without_repeating_it_and_the_process_stays_up() {
     let group = world.make_group(Entra, "Floor", &["Agent_CHIC-01_Clerk"]).await;
     let stranger =
         json!({"op": "Add", "path": "members", "value": [{"value": "0198c0de-0000-7000-8000-000000000000"}]});
-    let body =
-        json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [stranger]});
+    let body = patch_body(vec![stranger]);
     let reply = world
         .entra
         .send(Method::PATCH, &format!("/Groups/{group}"), Some(body))

@@ -2,10 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-pub(crate) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
-pub(crate) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-pub(crate) const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
-const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+pub(crate) use crate::engine::idp::{ENTERPRISE, GROUP, USER};
+use crate::engine::idp::{named, patch_body};
+
 /// What Entra names beside the core schema of a group.
 const ENTRA_GROUP: &str = "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group";
 const ENTRA_ROLE: &str = "WindowsAzureActiveDirectoryRole";
@@ -88,6 +87,19 @@ pub(crate) struct Person {
     pub(crate) given: String,
     pub(crate) family: String,
     pub(crate) roles: Vec<String>,
+}
+
+impl Person {
+    /// Somebody of our domain, with these app roles.
+    pub(crate) fn with(name: &str, roles: &[&str]) -> Self {
+        Self {
+            user_name: named(name),
+            external: format!("idp-id-{name}"),
+            given: "Quirin".to_owned(),
+            family: "Xylander".to_owned(),
+            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        }
+    }
 }
 
 impl Dialect {
@@ -301,7 +313,7 @@ impl Dialect {
 }
 
 pub(crate) fn patch(operations: Vec<Value>) -> Change {
-    Change::Patch(json!({"schemas": [PATCH_OP], "Operations": operations}))
+    Change::Patch(patch_body(operations))
 }
 
 /// What a GET gave, with the wishes worked in: as Okta sends it back.

@@ -102,13 +102,7 @@ struct List {
 }
 
 fn person(name: &str) -> Person {
-    Person {
-        user_name: named(name),
-        external: format!("idp-id-{name}"),
-        given: "Quirin".to_owned(),
-        family: "Xylander".to_owned(),
-        roles: vec!["User".to_owned()],
-    }
+    Person::with(name, &["User"])
 }
 
 /// What the validator changes in a user, in the words of Entra.

@@ -6,18 +6,12 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::dialect::{Dialect, GROUP, OKTA_CATALOGUE, OKTA_WIZARD, Person, USER};
 use crate::engine::harness::{Settings, World};
-use crate::engine::idp::named;
+use crate::engine::idp::{named, patch_body};
 
 const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 
 fn person(name: &str) -> Person {
-    Person {
-        user_name: named(name),
-        external: format!("idp-id-{name}"),
-        given: "Quirin".to_owned(),
-        family: "Xylander".to_owned(),
-        roles: Vec::new(),
-    }
+    Person::with(name, &[])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -177,9 +171,7 @@ async fn older_steps(okta: &mut Client, user: &str) {
     let members = okta.get(&path).await.expect(200).body["members"].clone();
     assert_eq!(members[0]["value"], user);
     let push_now = json!({"op": "replace", "path": "members", "value": []});
-    let body =
-        json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [push_now]});
-    okta.patch(&path, &body).await.expect(200);
+    okta.patch(&path, &patch_body(vec![push_now])).await.expect(200);
     let members = okta.get(&path).await.expect(200).body["members"].clone();
     assert!(
         members.as_array().is_none_or(Vec::is_empty),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::client::{Client, Reply};
 use super::dialect::{ENTERPRISE, ENTRA_DEFAULT, GROUP, USER};
 use crate::engine::harness::{Settings, World};
-use crate::engine::idp::query;
+use crate::engine::idp::{patch_body, query};
 
 /// Where the collection wants something else, and why it does not get it.
 const DEVIATIONS: [(&str, &str); 5] = [
@@ -55,9 +55,7 @@ impl List {
     }
 
     async fn operations(&mut self, path: &str, operations: Value) -> Reply {
-        let body =
-            json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations});
-        self.client.patch(path, &body).await
+        self.client.patch(path, &patch_body(operations)).await
     }
 
     /// How many users a filter finds; it stands in the address as it is.

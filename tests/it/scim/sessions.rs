@@ -120,16 +120,6 @@ fn state(world: &World) -> Vec<Line> {
     lines
 }
 
-fn person(name: &str, roles: &[&str]) -> Person {
-    Person {
-        user_name: named(name),
-        external: format!("idp-id-{name}"),
-        given: "Quirin".to_owned(),
-        family: "Xylander".to_owned(),
-        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-    }
-}
-
 /// What each provider does when its connection is tested.
 async fn connect(idp: &mut Client) {
     if idp.dialect.is_okta() {
@@ -160,7 +150,7 @@ struct Staff {
 async fn hire(idp: &mut Client, name: &str, roles: &[&str]) -> String {
     let look = format!("userName eq \"{}\"", named(name));
     assert_eq!(idp.filter("/Users", &look, "").await.expect(200).total(), 0);
-    let id = idp.hire(&person(name, roles)).await;
+    let id = idp.hire(&Person::with(name, roles)).await;
     idp.call(&id, name);
     id
 }
@@ -231,7 +221,7 @@ async fn afternoon(idp: &mut Client, staff: &Staff) {
     members(idp, &staff.floor, &[], &[&staff.eva]).await;
     if idp.dialect.is_okta() {
         // Okta assigns again with another POST.
-        let again = person("cleo", &["Agent_CHIC-01_Clerk"]);
+        let again = Person::with("cleo", &["Agent_CHIC-01_Clerk"]);
         assert_eq!(idp.hire(&again).await, staff.cleo);
     } else {
         active(idp, &staff.cleo, true).await;

@@ -5,17 +5,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::dialect::{Dialect, ENTRA_DEFAULT, OKTA_WIZARD, Person, patch};
 use crate::engine::harness::{Settings, World};
-use crate::engine::idp::named;
-
-fn person(name: &str, roles: &[&str]) -> Person {
-    Person {
-        user_name: named(name),
-        external: format!("idp-id-{name}"),
-        given: "Quirin".to_owned(),
-        family: "Xylander".to_owned(),
-        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-    }
-}
+use crate::engine::idp::{named, patch_body};
 
 /// The names of the warnings in `status --json`, with their connections.
 async fn warnings(world: &World) -> Vec<(String, String)> {
@@ -46,7 +36,7 @@ async fn connected(dialect: Dialect) -> (World, Client) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn roles_that_are_never_removed_are_told_in_status_and_metrics_until_some_are() {
     let (world, mut entra) = connected(ENTRA_DEFAULT).await;
-    let ida = entra.hire(&person("ida", &["Agent_CHIC-01_Lead"])).await;
+    let ida = entra.hire(&Person::with("ida", &["Agent_CHIC-01_Lead"])).await;
     let path = format!("/Users/{ida}");
     let assignment =
         json!({"id": "7f0c", "value": "Agent_CHIC-01_Clerk", "displayName": "Clerk"}).to_string();
@@ -76,12 +66,12 @@ async fn roles_that_are_never_removed_are_told_in_status_and_metrics_until_some_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_members_unreadable_filters_and_refused_creations_are_told() {
     let (world, mut entra) = connected(ENTRA_DEFAULT).await;
-    entra.hire(&person("ida", &[])).await;
+    entra.hire(&Person::with("ida", &[])).await;
     let group = entra.dialect.group("Chicago Floor");
     let group = entra.post("/Groups", &group).await.expect(201).id();
     let nobody = json!({"op": "Add", "path": "members", "value": [{"value": named("nobody")}]});
-    let again = entra.dialect.user(&person("ida", &[]));
-    let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [nobody]});
+    let again = entra.dialect.user(&Person::with("ida", &[]));
+    let body = patch_body(vec![nobody]);
     for _ in 0..5 {
         entra.patch(&format!("/Groups/{group}"), &body).await.expect(400);
         entra.filter("/Users", "badge eq \"17\"", "").await.expect(400);
@@ -95,9 +85,11 @@ async fn unknown_members_unreadable_filters_and_refused_creations_are_told() {
 async fn roles_without_shape_and_users_without_active_are_told_and_only_of_their_connection() {
     let (world, mut okta) = connected(OKTA_WIZARD).await;
     let mut entra = Client::new(&world, ENTRA_DEFAULT);
-    entra.hire(&person("eva", &["User"])).await;
+    entra.hire(&Person::with("eva", &["User"])).await;
     for number in 0..5 {
-        let mut body = okta.dialect.user(&person(&format!("user-{number}"), &["User"]));
+        let mut body = okta
+            .dialect
+            .user(&Person::with(&format!("user-{number}"), &["User"]));
         body.as_object_mut().unwrap().remove("active");
         okta.post("/Users", &body).await.expect(201);
     }
@@ -105,6 +97,6 @@ async fn roles_without_shape_and_users_without_active_are_told_and_only_of_their
         warnings(&world).await,
         of("okta", &["no-app-roles", "active-never-sent"])
     );
-    okta.hire(&person("ida", &["Agent_CHIC-01_Lead"])).await;
+    okta.hire(&Person::with("ida", &["Agent_CHIC-01_Lead"])).await;
     assert_eq!(warnings(&world).await, []);
 }

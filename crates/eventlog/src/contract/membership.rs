@@ -31,6 +31,15 @@ pub trait Membership: fmt::Debug + Send + Sync + 'static {
     /// this process is not known to belong to the group.
     fn remaining(&self) -> Option<Duration>;
 
+    /// Whether a partition is owned, and how long what is owned is certain to stay ours: looked at so that the time is
+    /// never one that began after the partition was taken away.
+    fn owns(&self, partition: Partition) -> (bool, Option<Duration>) {
+        // In this order: what is taken away is gone from the assignment before the lease is another's.
+        let remaining = self.remaining();
+        let owned = self.assignment().borrow().partitions.contains(&partition);
+        (owned, remaining)
+    }
+
     /// Says that nothing is in flight any more for partitions that were taken away, so that they may be
     /// handed on. Those that are never released are handed on when the lease has run out.
     fn released(&self, partitions: &[Partition]);

@@ -12,7 +12,7 @@ use super::queue::{Queue, Submission, Work};
 use super::store::{Store, insert_blocks, remove_blocks};
 use crate::block::{Block, BlockBuilder, FRAME_BYTES, HEADER_BYTES};
 use crate::contract::{AppendError, Appended, Partition, Position, Record, Stream};
-use crate::tail::Tail;
+use crate::single::Tails;
 
 /// Bytes a block is filled to: with the storage's page header just within 64 KiB, since a page is a power
 /// of two. One record may exceed it.
@@ -23,21 +23,12 @@ pub(crate) const BLOCK_BYTES: usize = 64 * 1024 - 128;
 pub(crate) struct Shared {
     pub(crate) store: Arc<Store>,
     pub(crate) queue: Arc<Queue>,
-    pub(crate) tails: [Arc<Tail>; 3],
+    pub(crate) tails: Tails,
     /// Why nothing is written any more.
     pub(crate) poison: RwLock<Option<String>>,
 }
 
 impl Shared {
-    pub(crate) fn tail(&self, stream: Stream) -> &Arc<Tail> {
-        let [events, desired, outcomes] = &self.tails;
-        match stream {
-            Stream::Events => events,
-            Stream::Desired => desired,
-            Stream::Outcomes => outcomes,
-        }
-    }
-
     /// The refusal of an append after a failed commit, if there was one.
     pub(crate) fn refusal(&self, stream: Stream) -> Option<AppendError> {
         let poison = self.poison.read();
@@ -151,7 +142,7 @@ impl Committer {
                 self.compactor.appended(&self.shared, added);
             }
             if !part.is_empty() {
-                self.shared.tail(stream).publish(part);
+                self.shared.tails.of(stream).publish(part);
             }
         }
         for (submission, place) in group.into_iter().zip(places) {

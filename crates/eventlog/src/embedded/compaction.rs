@@ -117,7 +117,7 @@ impl Compactor {
         let pass = Pass {
             store: Arc::clone(&shared.store),
             queue: Arc::clone(&shared.queue),
-            end: Position::to_stored(shared.tail(STREAM).end()),
+            end: Position::to_stored(shared.tails.of(STREAM).end()),
             hashers: (RandomState::new(), RandomState::new()),
             newest: HashMap::new(),
         };

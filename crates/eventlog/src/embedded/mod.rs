@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use futures::future::{BoxFuture, ready};
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -37,13 +37,9 @@ pub use self::verify::{StreamSummary, Summary};
 
 use self::committer::Shared;
 use self::queue::Submission;
-use crate::contract::{
-    AppendError, AppendLog, Appended, LogId, LogReader, Partition, Position, ReadError, ReadLog, Record,
-    Stream, check_batch,
-};
-use crate::memory::only;
-use crate::reader::{BlockReader, OlderBlocks};
-use crate::tail::Tail;
+use crate::contract::{AppendError, AppendLog, Appended, LogId, Record, Stream, check_batch};
+use crate::reader::OlderBlocks;
+use crate::single::{SinglePartition, Tails};
 
 /// Bytes of the newest blocks kept in memory per stream, for readers that follow the tail.
 pub(crate) const TAIL_BYTES: usize = 8 * 1024 * 1024;
@@ -155,50 +151,16 @@ impl AppendLog for EmbeddedLog {
     }
 }
 
-impl ReadLog for EmbeddedLog {
-    fn log_id(&self) -> LogId {
+impl SinglePartition for EmbeddedLog {
+    fn id(&self) -> LogId {
         self.id
     }
 
-    fn partitions(&self, _stream: Stream) -> Vec<Partition> {
-        vec![Partition::ONLY]
+    fn tails(&self) -> &Tails {
+        &self.shared.tails
     }
 
-    fn partition_of(&self, _stream: Stream, _key: &[u8]) -> Partition {
-        Partition::ONLY
+    fn older(&self) -> Option<Arc<dyn OlderBlocks>> {
+        Some(Arc::<store::Store>::clone(&self.shared.store))
     }
-
-    fn end(
-        &self,
-        stream: Stream,
-        partition: Partition,
-    ) -> BoxFuture<'_, Result<Option<Position>, ReadError>> {
-        let end = only(stream, partition).map(|()| self.shared.tail(stream).end());
-        Box::pin(ready(end))
-    }
-
-    fn reader(
-        &self,
-        stream: Stream,
-        partition: Partition,
-        after: Option<Position>,
-    ) -> Result<Box<dyn LogReader>, ReadError> {
-        only(stream, partition)?;
-        block_reader(&self.shared.store, self.shared.tail(stream), stream, after)
-    }
-}
-
-fn block_reader(
-    store: &Arc<store::Store>,
-    tail: &Arc<Tail>,
-    stream: Stream,
-    after: Option<Position>,
-) -> Result<Box<dyn LogReader>, ReadError> {
-    let older: Arc<dyn OlderBlocks> = Arc::<store::Store>::clone(store);
-    Ok(Box::new(BlockReader::new(
-        stream,
-        Arc::clone(tail),
-        Some(older),
-        after,
-    )?))
 }

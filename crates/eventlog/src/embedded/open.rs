@@ -17,7 +17,7 @@ use super::store::{self, Store, open_file};
 use super::verify::{self, Summary};
 use super::{EmbeddedLog, TAIL_BYTES};
 use crate::contract::{Damage, LogId, Position, Stream};
-use crate::tail::Tail;
+use crate::single::Tails;
 
 /// How much is checked before a log is used. Whatever is chosen, every record is checked when it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -208,8 +208,8 @@ fn start(
     })
 }
 
-pub(crate) fn tails(found: Summary) -> [Arc<Tail>; 3] {
-    found.ends().map(|end| Arc::new(Tail::new(end, TAIL_BYTES)))
+pub(crate) fn tails(found: Summary) -> Tails {
+    Tails::new(found.ends(), TAIL_BYTES)
 }
 
 fn damage(file: &Path, what: &str) -> OpenError {

@@ -3,23 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use futures::future::{BoxFuture, ready};
-
 use super::error::OpenError;
 use super::open::{Verification, check, refuse_empty, tails};
 use super::store::Store;
 use super::verify::Summary;
-use super::{block_reader, files, verify};
-use crate::contract::{LogId, LogReader, Partition, Position, ReadError, ReadLog, Stream};
-use crate::memory::only;
-use crate::tail::Tail;
+use super::{files, verify};
+use crate::contract::LogId;
+use crate::reader::OlderBlocks;
+use crate::single::{SinglePartition, Tails};
 
 /// An embedded log opened for reading only, while no instance runs. Several may read at once; none writes.
 #[derive(Debug)]
 pub struct ReadOnlyLog {
     id: LogId,
     store: Arc<Store>,
-    tails: [Arc<Tail>; 3],
+    tails: Tails,
 }
 
 impl ReadOnlyLog {
@@ -54,46 +52,18 @@ impl ReadOnlyLog {
     pub fn verify(&self) -> Result<Summary, OpenError> {
         verify::check(&self.store, true).map_err(|error| error.into_open_error(self.store.path()))
     }
-
-    fn tail(&self, stream: Stream) -> &Arc<Tail> {
-        let [events, desired, outcomes] = &self.tails;
-        match stream {
-            Stream::Events => events,
-            Stream::Desired => desired,
-            Stream::Outcomes => outcomes,
-        }
-    }
 }
 
-impl ReadLog for ReadOnlyLog {
-    fn log_id(&self) -> LogId {
+impl SinglePartition for ReadOnlyLog {
+    fn id(&self) -> LogId {
         self.id
     }
 
-    fn partitions(&self, _stream: Stream) -> Vec<Partition> {
-        vec![Partition::ONLY]
+    fn tails(&self) -> &Tails {
+        &self.tails
     }
 
-    fn partition_of(&self, _stream: Stream, _key: &[u8]) -> Partition {
-        Partition::ONLY
-    }
-
-    fn end(
-        &self,
-        stream: Stream,
-        partition: Partition,
-    ) -> BoxFuture<'_, Result<Option<Position>, ReadError>> {
-        let end = only(stream, partition).map(|()| self.tail(stream).end());
-        Box::pin(ready(end))
-    }
-
-    fn reader(
-        &self,
-        stream: Stream,
-        partition: Partition,
-        after: Option<Position>,
-    ) -> Result<Box<dyn LogReader>, ReadError> {
-        only(stream, partition)?;
-        block_reader(&self.store, self.tail(stream), stream, after)
+    fn older(&self) -> Option<Arc<dyn OlderBlocks>> {
+        Some(Arc::<Store>::clone(&self.store))
     }
 }

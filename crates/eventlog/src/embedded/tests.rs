@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;
-use crate::contract::{BatchLimits, Retry};
+use crate::contract::{BatchLimits, Partition, Position, ReadError, ReadLog, Retry};
 use crate::testing::{Faults, Subject, open_faulty};
 
 mod conformance {

@@ -63,7 +63,6 @@ struct Valid {
 
 #[derive(Debug)]
 struct Listed {
-    seat: Arc<Seat>,
     name: Option<TokenName>,
     id: Option<TokenId>,
     place: Place,
@@ -165,16 +164,16 @@ impl Credentials {
         reports
     }
 
-    /// Connections that nothing opens at `now`, as `tenant/connection`.
+    /// Connections that nothing in a report opens, as `tenant/connection`.
     #[must_use]
-    pub fn closed(&self, now: Timestamp) -> Vec<String> {
-        let open: BTreeSet<(TenantId, ConnectionName)> = self
-            .report(now)
-            .into_iter()
+    pub fn closed(&self, reports: &[CredentialReport]) -> Vec<String> {
+        let open: BTreeSet<(&TenantId, &ConnectionName)> = reports
+            .iter()
             .filter(|report| report.state != CredentialState::Expired)
-            .map(|report| (report.tenant, report.connection))
+            .map(|report| (&report.tenant, &report.connection))
             .collect();
-        let closed = self.inner.seats.keys().filter(|key| !open.contains(*key));
+        let closed = self.inner.seats.keys();
+        let closed = closed.filter(|(tenant, name)| !open.contains(&(tenant, name)));
         closed.map(|(tenant, name)| format!("{tenant}/{name}")).collect()
     }
 }
@@ -244,13 +243,12 @@ impl Valid {
         let known = Known {
             hash: token.hash.clone(),
             expires: token.expires,
-            opens: Arc::clone(&seat),
+            opens: seat,
             used,
         };
         let taken = self.registry.insert(place, known);
         if taken {
             self.listed.push(Listed {
-                seat,
                 name: token.name.clone(),
                 id,
                 place,
@@ -261,9 +259,10 @@ impl Valid {
 
     fn report(&self, listed: &Listed, now: Timestamp) -> Option<CredentialReport> {
         let known = self.registry.at(listed.place)?;
+        let connection = &known.opens.connection;
         Some(CredentialReport {
-            tenant: listed.seat.connection.tenant.clone(),
-            connection: listed.seat.connection.name.clone(),
+            tenant: connection.tenant.clone(),
+            connection: connection.name.clone(),
             name: listed.name.as_ref().map(ToString::to_string).unwrap_or_default(),
             id: listed.id,
             kind: match listed.id {
@@ -290,6 +289,7 @@ mod tests {
             name: ConnectionName::new(name).unwrap(),
             tokens: tokens.iter().map(hash).collect(),
             dialect: rollcall_scim::Dialect::Tolerant,
+            repeated_create: crate::RepeatedCreate::default(),
         }
     }
 

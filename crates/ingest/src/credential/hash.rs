@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{TOKEN_BYTES_MAX, TOKEN_BYTES_MIN};
 use crate::connection::ConnectionError;
+use crate::hex::{from_hex, hex};
 
 /// SHA-256 of a bearer token. As text it is hex.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,29 +68,6 @@ impl TryFrom<String> for TokenHash {
             .map(Self)
             .ok_or("a hash is 64 hexadecimal digits")
     }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// `N` bytes from exactly `2 N` lower-case hexadecimal digits.
-pub(super) fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    let digit = |byte: &u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    if text.len() != 2 * N {
-        return None;
-    }
-    let mut bytes = [0u8; N];
-    for (to, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let [high, low] = pair else { return None };
-        *to = digit(high)? << 4 | digit(low)?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

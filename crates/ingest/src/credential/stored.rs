@@ -47,7 +47,9 @@ impl StoredToken {
         CredentialState::of(self.expires, now)
     }
 
-    fn is_live(&self, now: Timestamp) -> bool {
+    /// Whether it opens its connection at `now`.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
         matches!(
             self.state(now),
             CredentialState::Valid | CredentialState::ExpiresSoon

@@ -9,7 +9,8 @@ use std::str::FromStr;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::hash::{TokenHash, from_hex, hex};
+use super::hash::TokenHash;
+use crate::hex::{from_hex, hex};
 
 /// What every token of ours begins with.
 pub const TOKEN_PREFIX: &str = "rct_";

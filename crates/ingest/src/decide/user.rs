@@ -102,6 +102,12 @@ pub(crate) fn is_rehire(key: &TenantKey, current: &UserResource, wanted: &UserWa
         && key.name_key(&wanted.user_name) == current.name_key
 }
 
+/// Whether a POST of `wanted` is the one that made the active user that is there, sent again: both ids and all else
+/// are the same.
+pub(crate) fn is_repeated(key: &TenantKey, current: &UserResource, wanted: &UserWanted) -> bool {
+    current.active && wanted.external_id.is_some() && change_user(key, current, wanted).is_none()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -184,6 +190,21 @@ mod tests {
         let new = wanted(json!({"userName": "Ida@store.example", "externalId": "e1", "title": "Clerk"}));
         let change = change_user(&key(), &current(&ida()), &new).unwrap();
         assert!(change.name_key.is_none() && change.personal.is_some());
+    }
+
+    #[test]
+    fn only_the_very_same_create_of_an_active_user_is_one_sent_again() {
+        let mut there = current(&ida());
+        assert!(is_repeated(&key(), &there, &ida()));
+        let promoted = wanted(json!({"userName": "ida@store.example", "externalId": "e1", "title": "Boss"}));
+        assert!(!is_repeated(&key(), &there, &promoted), "another content");
+        let nameless = wanted(json!({"userName": "ida@store.example"}));
+        assert!(
+            !is_repeated(&key(), &current(&nameless), &nameless),
+            "nobody can tell"
+        );
+        there.active = false;
+        assert!(!is_repeated(&key(), &there, &ida()), "a rehire");
     }
 
     #[test]

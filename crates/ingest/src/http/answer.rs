@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::failure::Failure;
 
@@ -65,6 +65,12 @@ impl Failure {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        self.set_headers(headers);
+        response
+    }
+
+    /// The headers that belong to it, whatever the form of its body.
+    pub(crate) fn set_headers(&self, headers: &mut HeaderMap) {
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -77,6 +83,5 @@ impl Failure {
         if self.close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        response
     }
 }

@@ -18,19 +18,15 @@ const LOOKED_INTO_BYTES: usize = 64 * 1024;
 /// What a request wants, as its head tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wish {
-    /// It changes or deletes one resource.
+    /// It changes or deletes one resource: it may take access away, and is judged when its body is read.
     changes: bool,
-    /// It is to be judged when its body is read: it may take access away.
-    body_tells: bool,
 }
 
 impl Wish {
     /// What a request with this method on one resource (or on many) wants.
     pub(crate) fn of(method: &Method, one_resource: bool) -> Self {
-        let changes = one_resource && matches!(*method, Method::PUT | Method::PATCH | Method::DELETE);
         Self {
-            changes,
-            body_tells: changes,
+            changes: one_resource && matches!(*method, Method::PUT | Method::PATCH | Method::DELETE),
         }
     }
 }
@@ -87,10 +83,11 @@ impl TenantGate {
     /// # Errors
     /// Seconds after which it may come again.
     pub(crate) fn pass(&self, wish: Wish, now_ms: u64) -> Result<(), u32> {
-        if wish.body_tells {
+        let Some(bucket) = self.bucket.as_ref().filter(|_| !wish.changes) else {
             return Ok(());
-        }
-        self.take(false, now_ms)
+        };
+        let taken = bucket.lock().take(false, now_ms);
+        self.counted(taken)
     }
 
     /// Counts a request whose body tells what it does.
@@ -104,14 +101,15 @@ impl TenantGate {
         body: &[u8],
         now_ms: u64,
     ) -> Result<(), u32> {
-        let Some(bucket) = self.bucket.as_ref().filter(|_| wish.body_tells) else {
-            return Ok(());
-        };
-        if bucket.lock().take(false, now_ms).is_ok() {
+        if !wish.changes {
             return Ok(());
         }
-        let leaver = body.len() <= LOOKED_INTO_BYTES && takes_away(method, body);
-        self.take(leaver, now_ms)
+        let looked_into = if body.len() <= LOOKED_INTO_BYTES {
+            body
+        } else {
+            &[]
+        };
+        self.counted(self.pass_operation(method, looked_into, now_ms))
     }
 
     /// Counts one operation of a bulk request as the request that it is. One beyond the rate is not refused yet: it
@@ -128,9 +126,7 @@ impl TenantGate {
         }
     }
 
-    fn take(&self, takes_away: bool, now_ms: u64) -> Result<(), u32> {
-        let Some(bucket) = &self.bucket else { return Ok(()) };
-        let taken = bucket.lock().take(takes_away, now_ms);
+    fn counted(&self, taken: Result<(), u32>) -> Result<(), u32> {
         if taken.is_err() {
             self.limited.fetch_add(1, Relaxed);
         }

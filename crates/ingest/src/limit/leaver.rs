@@ -52,17 +52,15 @@ fn is_active(name: &str) -> bool {
     last.trim().eq_ignore_ascii_case("active")
 }
 
-/// False, as JSON or as Entra ID writes it, alone or as the only value of a list.
+/// False, as JSON or as Entra ID writes it, alone or as the first value of a list.
 fn is_false(value: &Value) -> bool {
-    match value {
-        Value::Bool(value) => !value,
-        Value::String(text) => text.trim().eq_ignore_ascii_case("false"),
-        Value::Array(values) => values.first().is_some_and(|value| {
-            matches!(value, Value::Object(inner) if member(inner, "value").is_some_and(is_false_leaf))
-                || is_false_leaf(value)
-        }),
-        _ => false,
-    }
+    let Value::Array(values) = value else {
+        return is_false_leaf(value);
+    };
+    values.first().is_some_and(|value| match value {
+        Value::Object(inner) => member(inner, "value").is_some_and(is_false_leaf),
+        leaf => is_false_leaf(leaf),
+    })
 }
 
 fn is_false_leaf(value: &Value) -> bool {

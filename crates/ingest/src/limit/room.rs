@@ -6,6 +6,7 @@
 //! do not keep its leavers out.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
@@ -25,12 +26,12 @@ pub(crate) struct Room {
 
 /// How many places a tenant holds. Guarded by the room's lock; atomic only to be shared.
 #[derive(Debug, Default)]
-pub(crate) struct Share(Mutex<usize>);
+pub(crate) struct Share(AtomicUsize);
 
 impl Share {
     /// Places held now.
     pub(super) fn held(&self) -> usize {
-        *self.0.lock()
+        self.0.load(Relaxed)
     }
 }
 
@@ -54,15 +55,15 @@ impl Room {
     /// A place for a request of the tenant that holds this share; never waits.
     pub(super) fn enter(self: &Arc<Self>, share: &Arc<Share>, changes: bool) -> Option<Place> {
         let mut taken = self.taken.lock();
-        let mut held = share.0.lock();
+        let held = share.held();
         let free = self.places.saturating_sub(*taken);
         let [reads, changes_factor] = self.factors;
         let factor = if changes { changes_factor } else { reads };
-        if free == 0 || *held >= free.saturating_mul(factor) {
+        if free == 0 || held >= free.saturating_mul(factor) {
             return None;
         }
         *taken += 1;
-        *held += 1;
+        share.0.store(held + 1, Relaxed);
         Some(Place {
             room: Arc::clone(self),
             share: Arc::clone(share),
@@ -73,9 +74,8 @@ impl Room {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.room.taken.lock();
-        let mut held = self.share.0.lock();
         *taken = taken.saturating_sub(1);
-        *held = held.saturating_sub(1);
+        self.share.0.store(self.share.held().saturating_sub(1), Relaxed);
     }
 }
 

@@ -8,9 +8,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::key::PublicKey;
 use crate::credential::TokenHash;
+use crate::hex::hex;
 
 /// Longest client id, in bytes: with the longest connection name it fits into an event's `actor`.
 pub const CLIENT_ID_MAX: usize = 48;
+
+/// Bytes of a digest that tell one secret or one set of keys from the one before it.
+const FINGERPRINT_BYTES: usize = 8;
 
 /// Why a text is no client id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -83,8 +87,9 @@ impl Client {
                 }
             }
         }
-        let digest = hash.finalize();
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let mut text = hex(&hash.finalize());
+        text.truncate(2 * FINGERPRINT_BYTES);
+        text
     }
 }
 

@@ -2,9 +2,9 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::SCOPE;
@@ -39,10 +39,11 @@ impl Page {
         }
     }
 
-    const fn method(self) -> Method {
+    /// The method it takes, as it stands in `Allow`.
+    const fn allow(self) -> &'static str {
         match self {
-            Self::Token => Method::POST,
-            Self::Metadata => Method::GET,
+            Self::Token => "POST",
+            Self::Metadata => "GET",
         }
     }
 }
@@ -64,15 +65,11 @@ pub(crate) fn answer(
     admission: &Admission,
     public_url: &str,
 ) -> Response {
-    if head.method != page.method() {
-        let mut response = error(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "invalid_request",
-            "another method is needed",
-        );
-        let allow = HeaderValue::from_static(if page == Page::Token { "POST" } else { "GET" });
-        response.headers_mut().insert(ALLOW, allow);
-        return response;
+    if head.method != page.allow() {
+        return refused_as(&Failure {
+            allow: Some(page.allow()),
+            ..Failure::new(StatusCode::METHOD_NOT_ALLOWED, "another method is needed")
+        });
     }
     match page {
         Page::Metadata => json_response(StatusCode::OK, &metadata(public_url)),
@@ -128,13 +125,7 @@ pub(crate) fn refused_as(failure: &Failure) -> Response {
         _ => "invalid_request",
     };
     let mut response = error(failure.status, code, &failure.detail);
-    let headers = response.headers_mut();
-    if let Some(seconds) = failure.retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    if failure.close {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
+    failure.set_headers(response.headers_mut());
     response
 }
 

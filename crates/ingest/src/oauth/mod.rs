@@ -46,23 +46,20 @@ pub struct OauthConfig {
 
 /// What access tokens are signed with, by tenant. Never shown.
 #[derive(Clone, Default)]
-pub struct SigningKeys(BTreeMap<TenantId, [u8; 16]>);
+pub struct SigningKeys(BTreeMap<String, [u8; 16]>);
 
 impl SigningKeys {
     /// The keys that follow from the tenants' own: every process that can read the log has them.
     pub fn of<'a>(tenants: impl IntoIterator<Item = (&'a TenantId, &'a TenantKey)>) -> Self {
         let keys = tenants.into_iter();
         Self(
-            keys.map(|(id, key)| (id.clone(), key.access_token_key()))
+            keys.map(|(id, key)| (id.to_string(), key.access_token_key()))
                 .collect(),
         )
     }
 
     fn get(&self, tenant: &str) -> Option<&[u8; 16]> {
-        self.0
-            .iter()
-            .find(|(known, _)| known.as_str() == tenant)
-            .map(|(_, key)| key)
+        self.0.get(tenant)
     }
 }
 

@@ -15,7 +15,8 @@ use rollcall_scim::{
 use super::represent::{user_resource, user_version, user_wanted, writable_user};
 use super::watch::any_app_role;
 use super::{Call, Service, not_modified, shown};
-use crate::decide::{UserWanted, change_user, create_user, is_rehire, user_within_bounds};
+use crate::connection::RepeatedCreate;
+use crate::decide::{UserWanted, change_user, create_user, is_rehire, is_repeated, user_within_bounds};
 use crate::http::answer::Answer;
 use crate::http::failure::Failure;
 use crate::seat::Seat;
@@ -37,25 +38,34 @@ impl Service {
         let new = self.writer.ids.user();
         let mut id = new;
         let mut tolerated = Tolerated::NONE;
+        let mut status = StatusCode::CREATED;
         let decide = || {
+            (tolerated, status) = (Tolerated::NONE, StatusCode::CREATED);
             let Some(there) = seat.directory.user_by_name(seat.name(), &wanted.user_name) else {
                 id = new;
                 return Ok(Some(EventData::UserCreated(create_user(key, new, &wanted))));
             };
-            // The same person hired again comes back as who they were (idempotent for a repeated request).
-            match find(seat, there)?.filter(|user| is_rehire(key, user, &wanted)) {
-                Some(user) => {
-                    tolerated = Quirk::Rehire.tolerate(seat.connection.dialect)?;
-                    id = user.id;
-                    Ok(change_user(key, &user, &wanted).map(EventData::UserChanged))
-                }
-                None => Err(user_name_taken()),
+            let Some(user) = find(seat, there)? else {
+                return Err(user_name_taken());
+            };
+            id = user.id;
+            // The same person hired again comes back as who they were.
+            if is_rehire(key, &user, &wanted) {
+                tolerated = Quirk::Rehire.tolerate(seat.connection.dialect)?;
+                return Ok(change_user(key, &user, &wanted).map(EventData::UserChanged));
             }
+            let answers = seat.connection.repeated_create == RepeatedCreate::Answer;
+            if answers && is_repeated(key, &user, &wanted) {
+                tolerated = Quirk::RepeatedCreate.tolerate(seat.connection.dialect)?;
+                status = StatusCode::OK;
+                return Ok(None);
+            }
+            Err(user_name_taken())
         };
         self.writer.carry_out(call.seat, new.0, false, decide).await?;
         self.writer.metrics.tolerated(tolerated);
         self.watch(seat, |traps, now| traps.user(sent, now));
-        let answer = self.show_user(StatusCode::CREATED, call.seat, id, &selection)?;
+        let answer = self.show_user(status, call.seat, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.user(id)),
             ..answer

@@ -90,7 +90,7 @@ async fn operators_see_every_token_its_end_and_its_last_use() {
     assert_eq!(of("later", "entra").state, CredentialState::Valid);
     assert_eq!(of("later", "entra").last_used, None);
     assert_eq!(of("", "strict").kind, CredentialKind::Configured);
-    assert!(credentials.closed(BEGIN).is_empty());
+    assert!(credentials.closed(&reports).is_empty());
 }
 
 #[tokio::test]

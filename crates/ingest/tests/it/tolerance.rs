@@ -4,7 +4,7 @@ use http::Method;
 use rollcall_scim::tolerance::Quirk;
 use serde_json::{Value, json};
 
-use crate::world::{ENTRA, STRICT, World, query, user};
+use crate::world::{ANSWERING, ENTRA, STRICT, World, query, user};
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 
@@ -42,6 +42,27 @@ async fn rehire_restores_the_person_and_is_a_conflict_in_the_strict_dialect() {
         }
     }
     assert_eq!(counted(&world, Quirk::Rehire), 1);
+}
+
+#[tokio::test]
+async fn the_same_create_again_is_a_conflict_or_where_that_is_set_an_answer() {
+    let world = World::new().await;
+    for (token, status) in [(ANSWERING, 200), (ENTRA, 409), (STRICT, 409)] {
+        let first = world.post(token, "/Users", ida()).await.expect(201).id();
+        let written = world.events().len();
+        let again = world.post(token, "/Users", ida()).await.expect(status);
+        if status == 200 {
+            assert_eq!(again.id(), first);
+        } else {
+            assert_eq!(again.body["scimType"], "uniqueness");
+        }
+        let mut other = ida();
+        other["title"] = json!("Boss");
+        let refused = world.post(token, "/Users", other).await;
+        refused.expect_error(409, "uniqueness");
+        assert_eq!(world.events().len(), written, "something was written");
+    }
+    assert_eq!(counted(&world, Quirk::RepeatedCreate), 1);
 }
 
 #[tokio::test]

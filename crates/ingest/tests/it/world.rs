@@ -15,7 +15,8 @@ use rollcall_eventlog::{
     AppendLog, BatchLimits, EventLog, LogId, MemoryLog, Partition, ReadLog as _, Stream,
 };
 use rollcall_ingest::{
-    Clock, Connection, Dialect, Directory, Door, DoorConfig, Metrics, RandomIds, TokenHash, serve,
+    Clock, Connection, Dialect, Directory, Door, DoorConfig, Metrics, RandomIds, RepeatedCreate, TokenHash,
+    serve,
 };
 use rollcall_projector::{Projector, TenantSetup};
 use serde_json::{Value, json};
@@ -31,6 +32,8 @@ pub const ENTRA: &str = "entra-token-0123456789";
 pub const OKTA: &str = "okta-token-0123456789";
 pub const OKTA_NEXT: &str = "okta-token-next-0123456789";
 pub const OTHER: &str = "other-tenant-token-0123456789";
+/// A connection that answers a create sent again.
+pub const ANSWERING: &str = "answering-token-0123456789";
 pub const STRICT: &str = "strict-token-0123456789";
 pub const BASE: &str = "https://rollcall.example/scim/v2";
 
@@ -113,6 +116,7 @@ pub fn connection(tenant: &str, name: &str, tokens: &[&str], dialect: Dialect) -
         name: ConnectionName::new(name).unwrap(),
         tokens: tokens.iter().map(hash).collect(),
         dialect,
+        repeated_create: RepeatedCreate::default(),
     }
 }
 
@@ -160,7 +164,12 @@ impl World {
         log: Arc<MemoryLog>,
         tenants: impl Fn(&TenantId) -> Option<Arc<dyn Directory>>,
     ) -> Self {
+        let answering = Connection {
+            repeated_create: RepeatedCreate::Answer,
+            ..connection(ACME, "answering", &[ANSWERING], Dialect::Tolerant)
+        };
         let connections = vec![
+            answering,
             connection(ACME, "entra", &[ENTRA], Dialect::Tolerant),
             connection(ACME, "okta", &[OKTA, OKTA_NEXT], Dialect::Tolerant),
             connection(ACME, "strict", &[STRICT], Dialect::Strict),

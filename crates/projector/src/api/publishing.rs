@@ -47,10 +47,9 @@ impl Publishing {
                 membership,
                 delivery_timeout,
             } => {
-                // In this order: what is taken away is gone from the assignment before the lease is another's.
-                let remaining = membership.remaining();
+                let (owned, remaining) = membership.owns(partition);
                 let needed = delivery_timeout.saturating_add(MARGIN);
-                if !membership.assignment().borrow().partitions.contains(&partition) {
+                if !owned {
                     Turn::Theirs
                 } else if remaining.is_none_or(|left| left >= needed) {
                     Turn::Ours

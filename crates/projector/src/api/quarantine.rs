@@ -28,7 +28,7 @@ pub(crate) struct Quarantine(Mutex<VecDeque<Quarantined>>);
 impl Quarantine {
     pub(crate) fn put(&self, tenant: Option<&TenantId>, position: Position, reason: String) {
         let whose = tenant.map_or("nobody", TenantId::as_str);
-        tracing::error!(tenant = whose, %position, reason, "a record is no event and was put aside");
+        tracing::error!(tenant = whose, %position, reason, "a record cannot be read and was put aside");
         let mut newest = self.0.lock();
         if newest.len() >= QUARANTINED_MAX {
             newest.pop_front();

@@ -137,38 +137,17 @@ impl CatalogBook {
             self.vanished.roles.remove(role);
             self.came(&Entry::Role(role.clone()));
         }
-        for (id, place) in &difference.retailers_set {
+        for id in difference.retailers_set.keys() {
             self.came(&Entry::Retailer(id.clone()));
-            self.vanished.retailers.remove(id);
-            let old = self
-                .catalog
-                .retailers
-                .get(id)
-                .filter(|old| old.reference != place.reference);
-            if let Some(old) = old {
-                self.vanished
-                    .retailer_names
-                    .entry(old.reference.clone())
-                    .or_default()
-                    .insert(id.clone());
-            }
         }
-        for (id, place) in &difference.locations_set {
+        for id in difference.locations_set.keys() {
             self.came(&Entry::Location(id.clone()));
-            self.vanished.locations.remove(id);
-            let old = self
-                .catalog
-                .locations
-                .get(id)
-                .filter(|old| old.reference != place.reference);
-            if let Some(old) = old {
-                self.vanished
-                    .location_names
-                    .entry(old.reference.clone())
-                    .or_default()
-                    .insert(id.clone());
-            }
         }
+        let (book, vanished) = (&self.catalog, &mut self.vanished);
+        let retailers = (&mut vanished.retailers, &mut vanished.retailer_names);
+        gain_places(&book.retailers, retailers, &difference.retailers_set);
+        let locations = (&mut vanished.locations, &mut vanished.location_names);
+        gain_places(&book.locations, locations, &difference.locations_set);
         self.catalog.apply(&difference.without_losses());
     }
 
@@ -182,27 +161,22 @@ impl CatalogBook {
     }
 
     fn lose(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        let (book, vanished) = (&mut self.catalog, &mut self.vanished);
         for entry in entries {
             self.gone.remove(&entry);
             match entry {
                 Entry::Role(role) => {
-                    if self.catalog.roles.remove(&role) {
-                        self.vanished.roles.insert(role);
+                    if book.roles.remove(&role) {
+                        vanished.roles.insert(role);
                     }
                 }
                 Entry::Retailer(id) => {
-                    if let Some(place) = self.catalog.retailers.remove(&id) {
-                        let names = self.vanished.retailer_names.entry(place.reference.clone());
-                        names.or_default().insert(id.clone());
-                        self.vanished.retailers.insert(id, place);
-                    }
+                    let gone = (&mut vanished.retailers, &mut vanished.retailer_names);
+                    lose_place(&mut book.retailers, gone, id);
                 }
                 Entry::Location(id) => {
-                    if let Some(place) = self.catalog.locations.remove(&id) {
-                        let names = self.vanished.location_names.entry(place.reference.clone());
-                        names.or_default().insert(id.clone());
-                        self.vanished.locations.insert(id, place);
-                    }
+                    let gone = (&mut vanished.locations, &mut vanished.location_names);
+                    lose_place(&mut book.locations, gone, id);
                 }
             }
         }
@@ -241,6 +215,36 @@ impl CatalogBook {
             .chain(retailers.cloned().map(Entry::Retailer))
             .chain(locations.cloned().map(Entry::Location));
         entries.filter(|entry| !self.gone.contains(entry)).collect()
+    }
+}
+
+/// What vanished of one kind of place, and the refs that led to it.
+type VanishedPlaces<'a> = (
+    &'a mut BTreeMap<String, Place>,
+    &'a mut BTreeMap<String, BTreeSet<String>>,
+);
+
+/// Places that are there again; a ref that one no longer has is remembered.
+fn gain_places(
+    places: &BTreeMap<String, Place>,
+    (vanished, names): VanishedPlaces<'_>,
+    set: &BTreeMap<String, Place>,
+) {
+    for (id, place) in set {
+        vanished.remove(id);
+        if let Some(old) = places.get(id).filter(|old| old.reference != place.reference) {
+            names.entry(old.reference.clone()).or_default().insert(id.clone());
+        }
+    }
+}
+
+fn lose_place(places: &mut BTreeMap<String, Place>, (vanished, names): VanishedPlaces<'_>, id: String) {
+    if let Some(place) = places.remove(&id) {
+        names
+            .entry(place.reference.clone())
+            .or_default()
+            .insert(id.clone());
+        vanished.insert(id, place);
     }
 }
 

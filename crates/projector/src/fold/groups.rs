@@ -1,7 +1,8 @@
 //! `group.created`, `group.changed`, `group.deleted`: attributes against a revision, members as a difference.
 
 use rollcall_domain::{
-    AppRole, EventId, GroupChanged, GroupCreated, GroupDeleted, MemberSet, Revision, Shape, fold_case,
+    AppRole, EventId, GroupChanged, GroupCreated, GroupDeleted, GroupId, MemberSet, Revision, Shape,
+    fold_case,
 };
 use rustc_hash::FxHashSet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,14 +86,8 @@ impl TenantState {
         connection: Option<&str>,
         event: &GroupChanged,
     ) -> Result<Revision, Rejection> {
-        let connection = self.own_connection(connection)?;
-        let ix = self
-            .live_group(connection, event.group)
-            .ok_or(Rejection::Missing)?;
+        let (connection, ix) = self.group_at(connection, event.group, event.base)?;
         let group = self.groups.get(ix).ok_or(Rejection::Missing)?;
-        if event.base.is_some_and(|base| base != group.revision) {
-            return Err(Rejection::RevisionMoved { now: group.revision });
-        }
         if event
             .member_base
             .is_some_and(|base| base != group.member_revision)
@@ -154,14 +149,7 @@ impl TenantState {
         connection: Option<&str>,
         event: &GroupDeleted,
     ) -> Result<Revision, Rejection> {
-        let connection = self.own_connection(connection)?;
-        let ix = self
-            .live_group(connection, event.group)
-            .ok_or(Rejection::Missing)?;
-        let group = self.groups.get(ix).ok_or(Rejection::Missing)?;
-        if event.base.is_some_and(|base| base != group.revision) {
-            return Err(Rejection::RevisionMoved { now: group.revision });
-        }
+        let (connection, ix) = self.group_at(connection, event.group, event.base)?;
         let accounts = self.accounts_below([ix]);
         self.guarded(id, accounts, |state| state.dissolve(ix, connection));
         self.counts.groups = self.counts.groups.saturating_sub(1);
@@ -169,6 +157,22 @@ impl TenantState {
             .get(ix)
             .map(|group| group.revision)
             .ok_or(Rejection::Missing)
+    }
+
+    /// A live group of the connection, still at the revision that the event was decided on.
+    fn group_at(
+        &mut self,
+        connection: Option<&str>,
+        group: GroupId,
+        base: Option<Revision>,
+    ) -> Result<(ConnectionIx, GroupIx), Rejection> {
+        let connection = self.own_connection(connection)?;
+        let ix = self.live_group(connection, group).ok_or(Rejection::Missing)?;
+        let now = self.groups.get(ix).ok_or(Rejection::Missing)?.revision;
+        match base {
+            Some(base) if base != now => Err(Rejection::RevisionMoved { now }),
+            _ => Ok((connection, ix)),
+        }
     }
 
     fn dissolve(&mut self, ix: GroupIx, connection: ConnectionIx) {

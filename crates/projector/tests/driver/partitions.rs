@@ -124,6 +124,11 @@ impl Shared {
     }
 }
 
+async fn accepted(handle: &TenantHandle, position: Position, event: EventId) {
+    let settled = handle.settled(position, event).await.unwrap();
+    assert!(settled.verdict.is_accepted());
+}
+
 fn while_owned(membership: &Arc<DealtMembership>) -> Publishing {
     Publishing::WhileOwned {
         membership: Arc::clone(membership) as _,
@@ -149,14 +154,7 @@ async fn every_partition_has_its_projector_and_they_come_and_go_one_by_one() {
     process.start(here).unwrap();
     let (position, event) = shared.user(of(here), 1).await;
     let handle = process.tenant(of(here)).unwrap();
-    assert!(
-        handle
-            .settled(position, event)
-            .await
-            .unwrap()
-            .verdict
-            .is_accepted()
-    );
+    accepted(&handle, position, event).await;
     assert!(
         process.tenant(of(there)).is_none(),
         "its partition is not folded here"
@@ -164,28 +162,14 @@ async fn every_partition_has_its_projector_and_they_come_and_go_one_by_one() {
     process.start(there).unwrap();
     let (position, event) = shared.user(of(there), 1).await;
     let other = process.tenant(of(there)).unwrap();
-    assert!(
-        other
-            .settled(position, event)
-            .await
-            .unwrap()
-            .verdict
-            .is_accepted()
-    );
+    accepted(&other, position, event).await;
     process.stop(here).await;
     assert!(process.tenant(of(here)).is_none());
     assert!(handle.stopped().is_some(), "who still holds it is told");
     let (position, event) = shared.user(of(here), 2).await;
     process.start(here).unwrap();
     let handle = process.tenant(of(here)).unwrap();
-    assert!(
-        handle
-            .settled(position, event)
-            .await
-            .unwrap()
-            .verdict
-            .is_accepted()
-    );
+    accepted(&handle, position, event).await;
     assert_eq!(handle.status().users, 2);
     process.stop_all().await;
     assert!(process.running().is_empty());

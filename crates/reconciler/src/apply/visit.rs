@@ -247,6 +247,10 @@ impl Visit<'_> {
         let closes = records
             .iter()
             .any(|record| !matches!(record, EventData::OutcomeHeld(_)));
+        // Written by an earlier visit, whose answer was lost, and seen by this one.
+        let applies = records
+            .iter()
+            .any(|record| matches!(record, EventData::OutcomeApplied(applied) if applied.intent.is_some()));
         if closes {
             self.shared
                 .crash_point(CrashPoint::BeforeOutcome, self.account)
@@ -268,7 +272,7 @@ impl Visit<'_> {
         if paused && !round.plan.is_empty() {
             return Finish::Again(now);
         }
-        if self.wrote
+        if (self.wrote || applies)
             && is_usable(round.observed.as_ref())
             && let Some(received) = self.received
         {

@@ -88,6 +88,20 @@ fn a_failed_key_waits_and_blocks_nobody_but_a_leaver_does_not_wait() {
 }
 
 #[test]
+fn what_failed_counts_from_its_first_receipt_and_what_is_done_does_not() {
+    let mut queue = Queue::default();
+    queue.push(1, Lane::Rest, Some(at(50)));
+    queue.take(Lane::Resync).unwrap();
+    queue.push(1, Lane::Rest, Some(at(60)));
+    queue.finish(1, Finish::Failed(at(90)));
+    queue.ripen(at(90));
+    assert_eq!(queue.take(Lane::Resync).unwrap().received, Some(at(50)));
+    queue.finish(1, Finish::Again(at(95)));
+    queue.ripen(at(95));
+    assert_eq!(queue.take(Lane::Resync).unwrap().received, None);
+}
+
+#[test]
 fn only_leavers_are_taken_when_only_they_may_go() {
     let mut queue = Queue::default();
     queue.push(1, Lane::Rest, None);

@@ -6,7 +6,7 @@
 
 use rollcall_domain::outcome::OutcomeApplied;
 use rollcall_domain::{ContextType, FluentStatus, FluentUserId, Grant, NameKey, Sequence};
-use rollcall_eventlog::{LogId, MemoryLog};
+use rollcall_eventlog::{AppendLog as _, LogId, MemoryLog};
 
 use super::*;
 use crate::clock::ManualClock;
@@ -107,4 +107,36 @@ async fn outcomes_that_were_given_up_half_way_end_the_checkpoints_of_this_proces
     drop(Unfinished(Some(&recorder.unsure)));
     recorder.checkpoint(path.clone(), || true).await.unwrap();
     assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn what_is_no_event_of_ours_is_put_aside_and_what_a_newer_version_wrote_is_not() {
+    let log = Arc::new(MemoryLog::new(LOG));
+    let first = recorder(&log, None).await.unwrap();
+    applied(&first, 1, "PICK").await;
+    let key = outcome_key(&tenant(), account(2));
+    for poison in ["no event", "{\"specversion\":\"9\"}", "[]"] {
+        let record = Record::new(key.clone(), poison);
+        log.append(Stream::Outcomes, vec![record]).await.unwrap();
+    }
+    applied(&first, 3, "PICK").await;
+    let again = recorder(&log, None).await.unwrap();
+    assert_eq!(again.with_ledger(|ledger| ledger.len()), 2);
+    let event = first.event(
+        first.new_id().unwrap(),
+        Source::Rollcall("reconciler".to_owned()),
+        EventData::TimerFired(rollcall_domain::TimerFired {
+            timer: "tick".to_owned(),
+        }),
+    );
+    let newer = String::from_utf8(event.encode().to_vec()).unwrap();
+    let newer = newer.replace("rollcall.timer.fired.v1", "rollcall.outcome.undone.v7");
+    log.append(Stream::Outcomes, vec![Record::new(key, newer)])
+        .await
+        .unwrap();
+    let refused = recorder(&log, None).await.unwrap_err();
+    assert!(
+        matches!(refused, LoadError::Unreadable { position: 6, .. }),
+        "{refused}"
+    );
 }

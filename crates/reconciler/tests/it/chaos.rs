@@ -6,25 +6,9 @@ use std::time::Duration;
 use rollcall_domain::DesiredStatus::{self, Active, Keep};
 use rollcall_fluent_sim::{Behavior, ExistingRole, Fault, FaultKind, RemovalOfAbsent};
 
-use crate::support::{LEFT, World};
+use crate::support::{Dice, LEFT, World};
 
-/// Numbers that look random and are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn roles(&mut self) -> Vec<&'static str> {
-        let some = ["PICK", "PICK+", "REPORT+", "STORE", "LEAD"].into_iter();
-        some.filter(|_| self.roll(2) == 0).collect()
-    }
-}
+const ROLES: [&str; 5] = ["PICK", "PICK+", "REPORT+", "STORE", "LEAD"];
 
 /// People with an even number exist before, with `REPORT`, which is foreign and stays.
 const PEOPLE: u64 = 6;
@@ -59,7 +43,7 @@ async fn story(seed: u64) {
         let (status, roles) = match dice.roll(6) {
             0 | 1 => (LEFT, Vec::new()),
             2 => (Keep, Vec::new()),
-            _ => (Active, dice.roles()),
+            _ => (Active, dice.some_of(&ROLES)),
         };
         world.source.want(&name(person), status, &roles);
         wanted[person as usize] = (status, roles);

@@ -6,18 +6,7 @@ use rollcall_domain::DesiredStatus::{self, Active};
 use rollcall_fluent_sim::Behavior;
 use rollcall_reconciler::CrashPoint;
 
-use crate::support::{Death, LEFT, Options, World};
-
-const POINTS: [CrashPoint; 8] = [
-    CrashPoint::BeforeIntent,
-    CrashPoint::AfterIntent,
-    CrashPoint::BeforeSend(0),
-    CrashPoint::AfterSend(0),
-    CrashPoint::BeforeSend(1),
-    CrashPoint::AfterSend(1),
-    CrashPoint::BeforeOutcome,
-    CrashPoint::AfterOutcome,
-];
+use crate::support::{Death, LEFT, Options, POINTS, World};
 
 /// A life up to the step that is looked at, and that step.
 struct Story {

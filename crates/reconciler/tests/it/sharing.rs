@@ -6,21 +6,10 @@ use std::time::Duration;
 use rollcall_domain::DesiredStatus::{self, Active};
 use rollcall_domain::{AppRole, Hold, RoleName};
 use rollcall_fluent_sim::{Behavior, Fault, FaultKind};
-use rollcall_reconciler::{CrashPoint, Scope};
+use rollcall_reconciler::Scope;
 
 use crate::fleet::{Fleet, PARTITIONS};
-use crate::support::LEFT;
-
-const POINTS: [CrashPoint; 8] = [
-    CrashPoint::BeforeIntent,
-    CrashPoint::AfterIntent,
-    CrashPoint::BeforeSend(0),
-    CrashPoint::AfterSend(0),
-    CrashPoint::BeforeSend(1),
-    CrashPoint::AfterSend(1),
-    CrashPoint::BeforeOutcome,
-    CrashPoint::AfterOutcome,
-];
+use crate::support::{Dice, LEFT, POINTS};
 
 async fn shared_evenly(nodes: usize) -> Fleet {
     let mut fleet = Fleet::new(nodes, Behavior::default()).await;
@@ -321,28 +310,7 @@ async fn one_sweep_of_a_process_is_for_all_its_partitions() {
     assert_eq!(sweeps(), before + 1);
 }
 
-/// Numbers that look random and are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn roles(&mut self) -> Vec<&'static str> {
-        let some = ["PICK", "PICK+", "STORE", "LEAD"].into_iter();
-        some.filter(|_| self.roll(2) == 0).collect()
-    }
-
-    fn point(&mut self) -> CrashPoint {
-        POINTS[usize::try_from(self.roll(POINTS.len() as u64)).unwrap()]
-    }
-}
-
+const ROLES: [&str; 4] = ["PICK", "PICK+", "STORE", "LEAD"];
 const PEOPLE: u64 = 8;
 const ROUNDS: u64 = 30;
 const NODES: usize = 3;
@@ -358,7 +326,7 @@ async fn story(seed: u64) {
             let change = if dice.roll(3) == 0 {
                 (LEFT, Vec::new())
             } else {
-                (Active, dice.roles())
+                (Active, dice.some_of(&ROLES))
             };
             fleet.world.source.want(&name(person), change.0, &change.1);
             wanted[person as usize] = change;
@@ -374,7 +342,8 @@ async fn story(seed: u64) {
                 adopt(&mut fleet, free, node).await;
             }
             3 => {
-                *fleet.death.lock() = Some(dice.point());
+                let point = usize::try_from(dice.roll(POINTS.len() as u64)).unwrap();
+                *fleet.death.lock() = Some(POINTS[point]);
             }
             4 => {
                 let free = fleet.cut_off(node);

@@ -57,6 +57,37 @@ pub(crate) fn pairs(roles: &[&str]) -> Vec<GrantPair> {
     pairs
 }
 
+/// Every place at which a process may die.
+pub(crate) const POINTS: [CrashPoint; 8] = [
+    CrashPoint::BeforeIntent,
+    CrashPoint::AfterIntent,
+    CrashPoint::BeforeSend(0),
+    CrashPoint::AfterSend(0),
+    CrashPoint::BeforeSend(1),
+    CrashPoint::AfterSend(1),
+    CrashPoint::BeforeOutcome,
+    CrashPoint::AfterOutcome,
+];
+
+/// Numbers that look random and are the same in every run.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    /// Each of them or not.
+    pub(crate) fn some_of(&mut self, all: &[&'static str]) -> Vec<&'static str> {
+        let all = all.iter().copied();
+        all.filter(|_| self.roll(2) == 0).collect()
+    }
+}
+
 pub(crate) const LEFT: DesiredStatus = DesiredStatus::Inactive {
     reason: InactiveReason::Deactivated,
 };

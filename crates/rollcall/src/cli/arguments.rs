@@ -55,6 +55,22 @@ pub enum Command {
         /// Keep the log in topics of its own at these brokers (one copy of each), as `host:port` separated by commas.
         #[arg(long, value_name = "BROKERS")]
         kafka: Option<String>,
+        /// Tell it to processes that run already: where Entra sends to (http://…/scim/v2), then Okta; their tokens
+        /// are in ROLLCALL_ENTRA_TOKEN and ROLLCALL_OKTA_TOKEN.
+        #[arg(
+            long,
+            value_name = "URL",
+            requires = "fluent",
+            requires = "admin",
+            conflicts_with = "kafka"
+        )]
+        scim: Vec<String>,
+        /// Where the simulated Fluent of those processes is, started with the seed of the story.
+        #[arg(long, value_name = "URL", requires = "scim")]
+        fluent: Option<String>,
+        /// The admin socket of each of those processes.
+        #[arg(long, value_name = "SOCKET", requires = "scim")]
+        admin: Vec<PathBuf>,
     },
     /// Run a simulated Fluent alone; needs no configuration.
     Sim {

@@ -278,11 +278,7 @@ pub(super) fn check(config: &Config, now: Timestamp) -> Vec<Checked> {
         let closed = |c: &&config::Connection| c.tokens.is_empty() && c.clients.is_empty();
         for connection in tenant.connections.iter().filter(closed) {
             let opened = file.tokens().iter().any(|token| {
-                let live = !matches!(
-                    token.state(now),
-                    CredentialState::Expired | CredentialState::Revoked
-                );
-                live && token.tenant == tenant.id && token.connection == connection.name
+                token.is_live(now) && token.tenant == tenant.id && token.connection == connection.name
             });
             if !opened {
                 checks.push(Checked::warning(

@@ -103,13 +103,6 @@ fn show(report: &TopicReport, format: Format) {
     });
 }
 
-/// One end of a copy.
-enum End {
-    Kafka(Arc<KafkaLog>),
-    Source(Arc<ReadOnlyLog>),
-    Target(Arc<EmbeddedLog>),
-}
-
 /// Copies a log from one place to another: a data folder, or `kafka`.
 pub(super) async fn copy_log(
     config: &Config,
@@ -126,16 +119,6 @@ pub(super) async fn copy_log(
         anyhow::Ok((source, open_target(&owned, &to)?))
     });
     let (source, target) = opened.await.context("opening the logs")??;
-    let source: Arc<dyn ReadLog> = match source {
-        End::Kafka(log) => log,
-        End::Source(log) => log,
-        End::Target(log) => log,
-    };
-    let target: Arc<dyn EventLog> = match target {
-        End::Kafka(log) => log,
-        End::Target(log) => log,
-        End::Source(_) => return Err(Failure::Usage("a log that is only read takes no copy".to_owned())),
-    };
     let summary = with_progress(source.as_ref(), target.as_ref()).await?;
     let value = json!({"found": summary.found, "copied": summary.copied});
     format.print(&value, || {
@@ -176,22 +159,20 @@ fn in_kafka(config: &Config) -> anyhow::Result<Arc<KafkaLog>> {
     Ok(Arc::new(KafkaLog::open(&kafka::options(settings))?))
 }
 
-fn open_source(config: &Config, place: &Path) -> anyhow::Result<End> {
+fn open_source(config: &Config, place: &Path) -> anyhow::Result<Arc<dyn ReadLog>> {
     if place == Path::new(KAFKA) {
-        return Ok(End::Kafka(in_kafka(config)?));
+        return Ok(in_kafka(config)?);
     }
     let log = ReadOnlyLog::open(place.join("log"), Verification::default());
-    Ok(End::Source(Arc::new(log.with_context(|| {
-        format!("opening the log in {}", place.display())
-    })?)))
+    let log = log.with_context(|| format!("opening the log in {}", place.display()))?;
+    Ok(Arc::new(log))
 }
 
-fn open_target(config: &Config, place: &Path) -> anyhow::Result<End> {
+fn open_target(config: &Config, place: &Path) -> anyhow::Result<Arc<dyn EventLog>> {
     if place == Path::new(KAFKA) {
-        return Ok(End::Kafka(in_kafka(config)?));
+        return Ok(in_kafka(config)?);
     }
     let log = EmbeddedLog::open(place.join("log"), EmbeddedOptions::default());
-    Ok(End::Target(Arc::new(log.with_context(|| {
-        format!("opening the log in {}", place.display())
-    })?)))
+    let log = log.with_context(|| format!("opening the log in {}", place.display()))?;
+    Ok(Arc::new(log))
 }

@@ -118,15 +118,12 @@ fn client_keys(section: &Section<'_>, file: &Path) -> Option<OauthProof> {
             );
         }
     }
-    let read = match values::read_bounded(file, KEY_FILE_BYTES_MAX) {
-        Ok(Some(bytes)) => String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned()),
-        Ok(None) => Err(format!("is larger than {KEY_FILE_BYTES_MAX} bytes")),
-        Err(error) => Err(format!("cannot be read: {error}")),
-    };
-    match read.and_then(|text| public_keys(&text).map_err(|error| error.to_string())) {
+    let keys = values::read_text(file, KEY_FILE_BYTES_MAX)
+        .and_then(|text| public_keys(&text).map_err(|error| format!("{} {error}", file.display())));
+    match keys {
         Ok(keys) => Some(OauthProof::Keys(keys)),
         Err(what) => {
-            section.wrong("key_file", format!("{} {what}", file.display()), None);
+            section.wrong("key_file", what, None);
             None
         }
     }

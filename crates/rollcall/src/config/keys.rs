@@ -354,6 +354,13 @@ pub const KEYS: &[Key] = &[
         "\"tolerant\"",
         "`tolerant` understands what Entra ID and Okta send in deviation from the RFCs; `strict` refuses it.",
     ),
+    key(
+        "tenant.connection.repeated_create",
+        Form::Choice(&["conflict", "answer"]),
+        "\"conflict\"",
+        "What the same POST of an active user again, as after a time-out, is answered with: 409 or, with `answer`, \
+         the user and 200, if all of it is as before and it has an `externalId`. In the strict dialect always 409.",
+    ),
     required(
         "tenant.connection.token.name",
         Form::TokenName,
@@ -538,7 +545,8 @@ pub const KEYS: &[Key] = &[
     optional(
         "tenant.rules.file",
         Form::Path,
-        "The rule file. It is activated when its content changes, within five seconds, whole or not at all.",
+        "The rule file. It is activated when its content changes, within five seconds, whole or not at all. Over Kafka \
+         only `rollcall rules activate` does it.",
     ),
 ];
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rollcall_domain::{
     ConnectionName, ForeignGrants, GuardPolicy, NamePattern, Policy, SharedAccounts, TenantId, UnknownRoles,
 };
+use rollcall_ingest::RepeatedCreate;
 use secrecy::ExposeSecret as _;
 use toml::de::DeTable;
 
@@ -345,12 +346,20 @@ fn connection(section: &Section<'_>, folder: &Path, env: Environment<'_>) -> Opt
         "dialect",
         &[("tolerant", Dialect::Tolerant), ("strict", Dialect::Strict)],
     );
+    let repeated_create = section.choice(
+        "repeated_create",
+        &[
+            ("conflict", RepeatedCreate::Conflict),
+            ("answer", RepeatedCreate::Answer),
+        ],
+    );
     Some(Connection {
         name: name?,
         kind: kind?,
         tokens: tokens?,
         clients: clients?,
         dialect: dialect?,
+        repeated_create: repeated_create?,
     })
 }
 

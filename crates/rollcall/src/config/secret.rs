@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Environment;
 use super::section::Section;
-use super::values::read_bounded;
+use super::values::read_text;
 
 /// A secret above this is not one.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
@@ -113,10 +113,7 @@ fn is_variable(name: &str) -> bool {
 }
 
 fn from_file(path: &Path) -> Result<SecretString, String> {
-    let bytes = read_bounded(path, SECRET_BYTES_MAX)
-        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?
-        .ok_or_else(|| format!("{} is larger than {SECRET_BYTES_MAX} bytes", path.display()))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", path.display()))?;
+    let text = read_text(path, SECRET_BYTES_MAX)?;
     if text.trim().is_empty() {
         return Err(format!("{} is empty", path.display()));
     }

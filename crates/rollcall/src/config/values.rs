@@ -1,6 +1,6 @@
 //! Durations, sizes, addresses and files as they are written.
 
-use std::io::Read as _;
+use std::io::Read;
 use std::path::Path;
 
 const DURATION_UNITS: [(&str, u64); 5] = [
@@ -87,11 +87,22 @@ pub(super) fn is_safe_for_secrets(url: &str) -> bool {
 
 /// Reads a file of at most `max` bytes; `None` when it is larger.
 pub(crate) fn read_bounded(path: &Path, max: u64) -> std::io::Result<Option<Vec<u8>>> {
+    bounded(std::fs::File::open(path)?, max)
+}
+
+/// The same of something that is open.
+pub(crate) fn bounded(from: impl Read, max: u64) -> std::io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(max.saturating_add(1))
-        .read_to_end(&mut bytes)?;
+    from.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= max).then_some(bytes))
+}
+
+/// Reads a text of at most `max` bytes; otherwise says what is wrong with the file.
+pub(super) fn read_text(path: &Path, max: u64) -> Result<String, String> {
+    let bytes = read_bounded(path, max)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?
+        .ok_or_else(|| format!("{} is larger than {max} bytes", path.display()))?;
+    String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", path.display()))
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! `rollcall demo`: the main job as a story, with the real engine over real HTTP against a Fluent simulator.
 //!
+//! Or the same story told to processes that run already, and compared in the same way.
+//!
 //! Requests have the shapes that Entra ID and Okta send. What Fluent must hold at the end is written down by the story
 //! itself ([`expectation`]), by rules of its own; any difference fails the command.
 
 mod expectation;
 mod fluent_hand;
 mod idp;
+mod stage;
 mod story;
 mod tell;
 mod world;
@@ -13,15 +16,16 @@ mod world;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use rollcall_domain::TenantId;
 use rollcall_fluent_sim::{Fault, FaultKind, Seed, Sim, SimConfig};
 
 use self::fluent_hand::FluentHand;
 use self::idp::Idp;
+use self::stage::{Here, Stage, There};
 use self::tell::Teller;
 use self::world::World;
-use crate::engine::{DemoOptions, Engine};
+use crate::engine::{DemoOptions, Engine, Running};
 use crate::output::line;
 
 /// What Fluent holds before the story: roles, a retailer with two warehouses, and users that are not ours.
@@ -41,9 +45,15 @@ pub(crate) async fn run(options: DemoOptions) -> anyhow::Result<bool> {
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let teller = Teller::new(options.json);
     teller.say("Rollcall demo: the season at Chicago.");
-    let mut world = build(folder.path(), options.kafka.as_deref(), teller).await?;
+    let mut world = match &options.running {
+        None => build(folder.path(), options.kafka.as_deref(), teller).await?,
+        Some(running) => join(running, teller).await?,
+    };
     let began = Instant::now();
-    let outcome = story::tell(&mut world).await.map(|()| world.verdict());
+    let outcome = match story::tell(&mut world).await {
+        Ok(()) => world.verdict().await,
+        Err(error) => Err(error),
+    };
     world.conclude(&outcome, began.elapsed());
     if options.json {
         line(&format!("{:#}", world.to_json(&outcome)));
@@ -71,26 +81,46 @@ async fn build(folder: &Path, kafka: Option<&str>, teller: Teller) -> anyhow::Re
         ..SimConfig::default()
     })
     .await?;
-    let (fixed_ms, jitter_ms) = FLUENT_LATENCY_MS;
-    sim.handle()
-        .inject(Fault::new(FaultKind::Latency { fixed_ms, jitter_ms }))?;
     let tenant = TenantId::new("midwest")?;
     let tokens = [token()?, token()?];
     let config = write_config(folder, &sim, &tokens, kafka)?;
     let engine = Engine::start(config).await?;
-    let base = format!("http://{}/scim/v2", engine.address());
+    let here = Here { engine, sim, tenant };
+    open(Stage::Here(Box::new(here)), tokens, teller).await
+}
+
+/// Goes to processes that run already. Nothing of the story may have happened there.
+async fn join(running: &Running, teller: Teller) -> anyhow::Result<World> {
+    let there = There::new(running.scim.clone(), &running.fluent, running.admin.clone());
+    let stage = Stage::There(Box::new(there));
+    let seed: Seed = serde_json::from_str(SEED).context("reading the seed")?;
+    let found = stage.users().await?.len();
+    // The simulator's own API user is there beside those of the seed.
+    if found > seed.users.len() + 1 {
+        bail!(
+            "the simulated Fluent holds {found} users: the story begins with those of its seed alone; begin with \
+             empty topics and a simulator started with --seed"
+        );
+    }
+    open(stage, running.tokens.clone(), teller).await
+}
+
+async fn open(stage: Stage, tokens: [String; 2], teller: Teller) -> anyhow::Result<World> {
+    let (fixed_ms, jitter_ms) = FLUENT_LATENCY_MS;
+    let slow = Fault::new(FaultKind::Latency { fixed_ms, jitter_ms });
+    stage.inject(slow).await?;
+    let [entra_url, okta_url] = stage.scim_urls();
+    teller.say(&format!(
+        "SCIM at {entra_url}, a Fluent simulator at {}.",
+        stage.fluent_url()
+    ));
     let [entra, okta] = tokens;
     let idps = [
-        Idp::new(base.clone(), entra, "Microsoft.Azure.ActiveDirectory"),
-        Idp::new(base, okta, "Okta SCIM Client 1.0.0"),
+        Idp::new(entra_url, entra, "Microsoft.Azure.ActiveDirectory"),
+        Idp::new(okta_url, okta, "Okta SCIM Client 1.0.0"),
     ];
-    let hand = FluentHand::log_in(sim.url(), &SimConfig::default().credentials).await?;
-    teller.say(&format!(
-        "SCIM at http://{}/scim/v2, a Fluent simulator at {}.",
-        engine.address(),
-        sim.url()
-    ));
-    Ok(World::new(engine, sim, tenant, idps, hand, teller))
+    let hand = FluentHand::log_in(stage.fluent_url(), &SimConfig::default().credentials).await?;
+    World::new(stage, idps, hand, teller).await
 }
 
 /// A configuration as an admin would write it, read by the ordinary loader.
@@ -158,5 +188,5 @@ fn log_in_kafka(brokers: &str) -> anyhow::Result<String> {
 fn token() -> anyhow::Result<String> {
     let mut bytes = [0u8; TOKEN_BYTES];
     getrandom::fill(&mut bytes).context("drawing a token")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(crate::digest::hex(&bytes))
 }

@@ -292,10 +292,10 @@ async fn terminated_in_the_surge(world: &mut World, season: &mut Season) -> anyh
     world.entra().entra_disables(&worker_id).await?;
     world.until_inactive(&worker.user_name).await?;
     let out_after = sent.elapsed();
-    let still_waiting = world.missing_in_fluent(&hired);
+    let still_waiting = world.missing_in_fluent(&hired).await?;
     world.expectation.is_out(&worker.user_name);
     world.until_as_expected().await?;
-    let behind = world.created_after_the_leaver(&worker.user_name)?;
+    let behind = world.created_after_the_leaver(&worker.user_name).await?;
     world.tell(
         "A worker is terminated in the middle of a surge of 200 hires",
         &format!(

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use rollcall_domain::TenantId;
-use rollcall_fluent_sim::{JournalResult, Sim, UserSnapshot};
+use rollcall_fluent_sim::{JournalResult, UserSnapshot};
 
 use super::expectation::{Expectation, Expected};
 use super::fluent_hand::FluentHand;
 use super::idp::{Idp, Person};
+use super::stage::Stage;
 use super::tell::Teller;
-use crate::engine::Engine;
 
 /// How long the story waits for a condition before it gives up: far above what any chapter takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,9 +19,7 @@ const GLANCE: Duration = Duration::from_millis(5);
 
 /// Everything that a chapter acts on.
 pub(crate) struct World {
-    engine: Engine,
-    sim: Sim,
-    tenant: TenantId,
+    stage: Stage,
     entra: Idp,
     okta: Idp,
     hand: FluentHand,
@@ -31,26 +28,21 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(
-        engine: Engine,
-        sim: Sim,
-        tenant: TenantId,
+    pub(crate) async fn new(
+        stage: Stage,
         idps: [Idp; 2],
         hand: FluentHand,
         teller: Teller,
-    ) -> Self {
+    ) -> anyhow::Result<Self> {
         let [entra, okta] = idps;
-        let expectation = people_in(&sim); // what is there before us must be there after us
-        Self {
-            engine,
-            sim,
-            tenant,
+        Ok(Self {
+            expectation: people_in(&stage).await?, // what is there before us must be there after us
+            stage,
             entra,
             okta,
             hand,
             teller,
-            expectation,
-        }
+        })
     }
 
     pub(crate) const fn entra(&self) -> &Idp {
@@ -67,63 +59,58 @@ impl World {
 
     /// Activates a rule set as an operator does.
     pub(crate) async fn activate_rules(&self, rules: &str) -> anyhow::Result<()> {
-        self.engine
-            .activate_rules(&self.tenant, rules, "demo")
-            .await
-            .map(|_version| ())
+        self.stage.activate_rules(rules).await
     }
 
     /// Prints why the person holds what it holds.
     pub(crate) async fn explain(&mut self, user_name: &str) -> anyhow::Result<()> {
         self.until_settled().await?; // so that it is on record
-        let lines = self.engine.explain_lines(&self.tenant, user_name).await?;
+        let lines = self.stage.explain_lines(user_name).await?;
         self.teller.lines(&lines);
         Ok(())
     }
 
     /// Waits until Fluent holds exactly what is expected.
     pub(crate) async fn until_as_expected(&self) -> anyhow::Result<()> {
-        let arrived = until(|| self.expectation.differences(&people_in(&self.sim)).is_empty()).await;
-        if arrived {
+        let differences = async || anyhow::Ok(self.expectation.differences(&people_in(&self.stage).await?));
+        if until(async || Ok(differences().await?.is_empty())).await? {
             return Ok(());
         }
-        let differences = self.expectation.differences(&people_in(&self.sim));
         bail!(
             "Fluent is not as expected after {PATIENCE:?}:\n  {}",
-            first_lines(&differences)
+            first_lines(&differences().await?)
         )
     }
 
     /// Waits until the person is held, and gives the reason.
     pub(crate) async fn until_held(&self, user_name: &str) -> anyhow::Result<String> {
-        let reason = || {
-            self.engine
-                .hold_reasons(&self.tenant, user_name)
-                .into_iter()
-                .next()
-        };
-        until(|| reason().is_some()).await;
-        reason().context("the person is not held")
+        let reasons = async || self.stage.hold_reasons(user_name).await;
+        until(async || Ok(!reasons().await?.is_empty())).await?;
+        let reason = reasons().await?.into_iter().next();
+        reason.context("the person is not held")
     }
 
     /// Waits until nothing is left to be done for anybody.
     pub(crate) async fn until_settled(&self) -> anyhow::Result<()> {
-        if until(|| self.engine.is_quiet()).await {
+        if until(async || self.stage.is_quiet().await).await? {
             Ok(())
         } else {
             bail!("the engine is still at work after {PATIENCE:?}")
         }
     }
 
+    async fn user(&self, user_name: &str) -> anyhow::Result<Option<UserSnapshot>> {
+        let users = self.stage.users().await?;
+        Ok(users.into_iter().find(|user| user.username == user_name))
+    }
+
     /// Waits until the person is INACTIVE in Fluent.
     pub(crate) async fn until_inactive(&self, user_name: &str) -> anyhow::Result<()> {
-        let out = || {
-            self.sim
-                .handle()
-                .user(user_name)
-                .is_some_and(|user| user.status == "INACTIVE")
+        let out = async || {
+            let user = self.user(user_name).await?;
+            Ok(user.is_some_and(|user| user.status == "INACTIVE"))
         };
-        if until(out).await {
+        if until(out).await? {
             Ok(())
         } else {
             bail!("{user_name} is still usable after {PATIENCE:?}")
@@ -139,25 +126,24 @@ impl World {
         id: &str,
     ) -> anyhow::Result<()> {
         let user = self
-            .sim
-            .handle()
             .user(user_name)
+            .await?
             .context("there is no such user in Fluent")?;
         self.hand.add_role(user.id, role, kind, id).await
     }
 
     /// How many of these are not in Fluent yet.
-    pub(crate) fn missing_in_fluent(&self, people: &[(Person, String)]) -> usize {
-        let fluent = self.sim.handle();
-        people
+    pub(crate) async fn missing_in_fluent(&self, people: &[(Person, String)]) -> anyhow::Result<usize> {
+        let fluent = people_in(&self.stage).await?;
+        let missing = people
             .iter()
-            .filter(|(person, _)| fluent.user(&person.user_name).is_none())
-            .count()
+            .filter(|(person, _)| !fluent.0.contains_key(&person.user_name));
+        Ok(missing.count())
     }
 
     /// How many users were created after the leaver was made INACTIVE, by Fluent's own journal.
-    pub(crate) fn created_after_the_leaver(&self, user_name: &str) -> anyhow::Result<usize> {
-        let journal = self.sim.handle().journal();
+    pub(crate) async fn created_after_the_leaver(&self, user_name: &str) -> anyhow::Result<usize> {
+        let journal = self.stage.journal().await?;
         let out = journal
             .iter()
             .rposition(|entry| {
@@ -174,8 +160,8 @@ impl World {
     }
 
     /// The last chapter: compares Fluent with the expectation, prints every difference, and says whether there is none.
-    pub(crate) fn verdict(&mut self) -> bool {
-        let fluent = people_in(&self.sim);
+    pub(crate) async fn verdict(&mut self) -> anyhow::Result<bool> {
+        let fluent = people_in(&self.stage).await?;
         let differences = self.expectation.differences(&fluent);
         let active = fluent.0.values().filter(|person| person.active).count();
         let grants: usize = fluent.0.values().map(|person| person.roles.len()).sum();
@@ -186,20 +172,12 @@ impl World {
             ("differences from the expectation", differences.len().to_string()),
         ]);
         self.teller.lines(&differences);
-        differences.is_empty()
+        Ok(differences.is_empty())
     }
 
     /// The addresses, for `--keep`.
     pub(crate) fn addresses(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("SCIM", format!("http://{}/scim/v2", self.engine.address())),
-            (
-                "health and metrics",
-                format!("http://{}/readyz and /metrics", self.engine.address()),
-            ),
-            ("Fluent simulator", self.sim.url()),
-            ("its control API", format!("{}/sim/v1", self.sim.control_url())),
-        ]
+        self.stage.addresses()
     }
 
     /// The closing line of the account.
@@ -218,9 +196,7 @@ impl World {
     }
 
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        let stopped = self.engine.stop().await;
-        self.sim.stop().await;
-        stopped
+        self.stage.stop().await
     }
 }
 
@@ -234,26 +210,25 @@ fn first_lines(lines: &[String]) -> String {
 }
 
 /// Looks until the condition holds or patience ends; says which.
-async fn until(condition: impl Fn() -> bool) -> bool {
+async fn until(condition: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<bool> {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
-        if condition() {
-            return true;
+        if condition().await? {
+            return Ok(true);
         }
         tokio::time::sleep(GLANCE).await;
     }
-    condition()
+    condition().await
 }
 
 /// Everybody in Fluent, in the words of the expectation.
-fn people_in(sim: &Sim) -> Expectation {
-    let people: BTreeMap<String, Expected> = sim
-        .handle()
-        .users()
-        .into_iter()
-        .map(|user| (user.username.clone(), expected(&user)))
+async fn people_in(stage: &Stage) -> anyhow::Result<Expectation> {
+    let users = stage.users().await?;
+    let people: BTreeMap<String, Expected> = users
+        .iter()
+        .map(|user| (user.username.clone(), expected(user)))
         .collect();
-    Expectation(people)
+    Ok(Expectation(people))
 }
 
 fn expected(user: &UserSnapshot) -> Expected {

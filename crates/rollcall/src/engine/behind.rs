@@ -10,7 +10,7 @@ use rollcall_domain::TenantId;
 use rollcall_eventlog::{Position, Stream};
 use tokio::sync::watch;
 
-use super::Core;
+use super::{Core, pause};
 
 /// How often the end is asked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -42,24 +42,27 @@ pub(super) async fn watch(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
     let mut goals: BTreeMap<TenantId, Goal> = BTreeMap::new();
     loop {
         look(&core, &mut goals).await;
-        tokio::select! {
-            _stopped = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+        if !pause(&mut stop, LOOK_EVERY).await {
+            return;
         }
     }
 }
 
 async fn look(core: &Core, goals: &mut BTreeMap<TenantId, Goal>) {
+    let mut ends = BTreeMap::new();
+    for partition in core.projectors.running() {
+        ends.insert(partition, core.log.end(Stream::Events, partition).await);
+    }
     let mut lags = BTreeMap::new();
     let mut wrong = None;
     for tenant in &core.tenants {
-        let Some(directory) = core.projectors.tenant(&tenant.id) else {
+        let end = ends.get(&core.projectors.partition_of(&tenant.id));
+        let (Some(directory), Some(end)) = (core.projectors.tenant(&tenant.id), end) else {
             goals.remove(&tenant.id);
             continue;
         };
-        let partition = core.projectors.partition_of(&tenant.id);
-        let end = match core.log.end(Stream::Events, partition).await {
-            Ok(end) => Position::to_stored(end),
+        let end = match end {
+            Ok(end) => Position::to_stored(*end),
             Err(error) => {
                 wrong = Some(error.to_string());
                 continue;

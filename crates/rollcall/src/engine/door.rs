@@ -120,6 +120,7 @@ fn connections(config: &Config) -> anyhow::Result<Vec<Connection>> {
                 config::Dialect::Tolerant => Dialect::Tolerant,
                 config::Dialect::Strict => Dialect::Strict,
             },
+            repeated_create: connection.repeated_create,
         })
     })
     .collect()

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use rollcall_eventlog::kafka::topics::{self, TopicPlan, TopicReport};
 use rollcall_eventlog::kafka::{KafkaError, KafkaLog, KafkaOptions, Sasl, Security, Tls, TokenSource};
 use rollcall_eventlog::{BatchLimits, ReadLog, Stream};
 
 use super::open;
 use crate::config::{Config, Kafka, KafkaSasl, KafkaSecurity, KafkaTls, PasswordMechanism};
+use crate::files::{self, Failed};
 use crate::keys::{KeyStore, LogPresence};
 
 /// The file that names the log of a data folder.
@@ -159,9 +160,12 @@ pub(super) fn remember_log(folder: &Path, known: Option<String>, log: &KafkaLog)
             folder.display()
         ),
         None => {
-            std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
             let path = log_file(folder);
-            std::fs::write(&path, format!("{now}\n")).with_context(|| format!("writing {}", path.display()))
+            files::make_folder(&path)
+                .and_then(|()| files::replace(&path, format!("{now}\n").as_bytes()))
+                .map_err(|Failed { action, source }| {
+                    anyhow!(source).context(format!("{}: {action} failed", path.display()))
+                })
         }
     }
 }

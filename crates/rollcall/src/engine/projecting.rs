@@ -37,7 +37,9 @@ impl Projecting {
         if here.is_empty() {
             return Ok(()); // nobody of ours stands there
         }
-        self.core.start_projector(partition).await?;
+        if !self.core.role.folds_all() {
+            self.core.start_projector(partition).await?; // else it runs since the start
+        }
         for (tenant, policy) in here {
             let directory = projectors
                 .tenant(tenant)

@@ -10,8 +10,8 @@ use rollcall_projector::{RULES_FILE, Rejection, TenantHandle};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::Core;
 use super::operator::{self, OperatorError, Placed};
+use super::{Core, pause};
 use crate::config::{Config, read_rules, rules_content};
 
 /// How often a rule file is looked at: a change is noticed within five seconds (DESIGN 7).
@@ -96,11 +96,7 @@ async fn look(
     mut stop: watch::Receiver<bool>,
 ) {
     let mut last = None;
-    loop {
-        tokio::select! {
-            _stopped = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-        }
+    while pause(&mut stop, LOOK_EVERY).await {
         let now = content(&file).await;
         if now != last && activate_file(&log, &directory, &file).await {
             last = now;

@@ -23,6 +23,32 @@ pub struct DemoOptions {
     pub json: bool,
     /// Keep the log in topics of these brokers, instead of in a temporary folder.
     pub kafka: Option<String>,
+    /// Processes that run already, to which the story is told instead.
+    pub running: Option<Running>,
+}
+
+/// Processes that run already, for the demo.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Running {
+    /// Where Entra and Okta send to: `http://…/scim/v2`.
+    pub scim: Vec<String>,
+    /// The simulated Fluent.
+    pub fluent: String,
+    /// The admin sockets of all processes.
+    pub admin: Vec<PathBuf>,
+    /// Entra's token and Okta's.
+    pub tokens: [String; 2],
+}
+
+impl std::fmt::Debug for Running {
+    /// Without the tokens.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running")
+            .field("scim", &self.scim)
+            .field("fluent", &self.fluent)
+            .field("admin", &self.admin)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What `rollcall sim` is asked for.

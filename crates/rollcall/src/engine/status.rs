@@ -54,9 +54,7 @@ impl Core {
                 self.health.ended("projector", reason);
             }
             let reconcilers = tenant.reconcilers.read();
-            let halted = reconcilers
-                .values()
-                .find_map(|reconciler| reconciler.status().halted);
+            let halted = reconcilers.values().find_map(Reconciler::halted);
             if let Some(reason) = halted {
                 self.health.ended("log", reason);
             }
@@ -126,7 +124,10 @@ impl Core {
         Some(TenantStatus {
             tenant: tenant.id.clone(),
             sequence: directory.sequence,
-            lag_events: handle.lag().max(self.behind.of(&tenant.id)),
+            lag_events: match self.opened.kafka() {
+                None => handle.lag(),
+                Some(_) => self.behind.of(&tenant.id), // the question to a broker is asked there
+            },
             users: directory.users,
             active_users: directory.active_users,
             groups: directory.groups,

@@ -9,7 +9,7 @@ use rollcall_ingest::{CredentialState, Tls};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::Core;
+use super::{Core, pause};
 use crate::config::TlsFiles;
 
 /// Time between two looks at the files.
@@ -30,11 +30,7 @@ pub(super) fn watch(
     let (files, core, mut stop) = (files.clone(), Arc::clone(core), stop.clone());
     let presented = tls.clone();
     let watching = tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _stopped = stop.wait_for(|stop| *stop) => return,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
+        while pause(&mut stop, LOOK_EVERY).await {
             let problem = match files.read() {
                 Ok(now) if now == last => None,
                 // The two files are not exchanged in one moment: a mixture is looked at again.

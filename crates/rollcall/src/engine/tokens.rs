@@ -11,7 +11,7 @@ use rollcall_ingest::{Clock as _, CredentialReport, CredentialState, Credentials
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::Core;
+use super::{Core, pause};
 use crate::admin::api::CredentialStatus;
 use crate::tokens::{TokenStore, TokenStoreError};
 
@@ -65,11 +65,7 @@ pub(super) fn watch(
     look.tell(core, None);
     let (core, mut stop) = (Arc::clone(core), stop.clone());
     Ok(tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _stopped = stop.wait_for(|stop| *stop) => return,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
+        while pause(&mut stop, LOOK_EVERY).await {
             let problem = match look.again() {
                 Ok(Seen::Unchanged) => None,
                 Ok(Seen::Taken) => {
@@ -136,8 +132,9 @@ impl Core {
             return warnings;
         };
         let credentials = door.credentials();
-        warnings.extend(credentials.report(now).iter().filter_map(warning));
-        let closed = credentials.closed(now);
+        let reports = credentials.report(now);
+        warnings.extend(reports.iter().filter_map(warning));
+        let closed = credentials.closed(&reports);
         warnings.extend(closed.iter().map(|connection| {
             format!("nothing opens connection {connection}: make a token with `rollcall token new`")
         }));

@@ -320,7 +320,7 @@ quirks! {
         Counted, Conflict;
     RepeatedCreate "repeated-create"
         arrives "the same POST again while the user is active and just as sent (a time-out)"
-        becomes "409 `uniqueness`; with `repeated_create = \"answer\"` the user, 200"
+        becomes "409 `uniqueness`; with `repeated_create = \"answer\"` the user as it is, 200"
         from "Okta, every client that retries"
-        Nothing, Conflict;
+        Counted, Conflict;
 }

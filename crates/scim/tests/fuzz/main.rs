@@ -14,6 +14,7 @@
 
 mod model;
 mod mutate;
+mod oracle;
 
 use mutate::{Random, mutated};
 use rollcall_scim::bulk::BulkRequest;

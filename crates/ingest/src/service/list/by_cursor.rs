@@ -14,11 +14,9 @@ pub(super) async fn page(
     cursors: &Cursors<'_>,
     text: &str,
 ) -> Result<ListAnswer, Failure> {
-    let place = cursors.read(text)?;
-    let by_place = is_listed(parts)?;
-    match place {
+    match cursors.read(text)? {
         Place::Offset(offset) => listed(parts, query, cursors, offset).await,
-        Place::Start if by_place => listed(parts, query, cursors, 0).await,
+        Place::Start if is_listed(parts)? => listed(parts, query, cursors, 0).await,
         place => beside(parts, query, cursors, place).await,
     }
 }

@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 use super::Id;
+use crate::hex::{from_hex, hex};
 
 /// Where a page begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl<'a> Cursors<'a> {
             return Ok(Place::Start);
         }
         let invalid = || ScimError::invalid_cursor("the cursor was not given out for this query");
-        let bytes = unhex(text).ok_or_else(invalid)?;
+        let bytes = from_hex::<{ PLAIN_BYTES + CODE_BYTES }>(text.as_bytes()).ok_or_else(invalid)?;
         let (plain, code) = bytes.split_first_chunk::<PLAIN_BYTES>().ok_or_else(invalid)?;
         if !bool::from(self.code(plain).as_slice().ct_eq(code)) {
             return Err(invalid());
@@ -129,25 +130,6 @@ impl<'a> Cursors<'a> {
     fn code(&self, plain: &[u8]) -> [u8; CODE_BYTES] {
         self.key.name_key(&format!("{}\n{}", self.query.0, hex(plain))).0
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    let digits = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-    digits.collect()
-}
-
-/// Only the spelling that [`hex`] gives.
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if text.len() != 2 * (PLAIN_BYTES + CODE_BYTES) || text.bytes().any(|b| b.is_ascii_uppercase()) {
-        return None;
-    }
-    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
-    let (pairs, _) = text.as_bytes().as_chunks::<2>();
-    pairs
-        .iter()
-        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
-        .collect()
 }
 
 #[cfg(test)]
