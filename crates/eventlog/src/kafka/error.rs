@@ -27,6 +27,22 @@ pub enum KafkaError {
         /// What the client said.
         reason: String,
     },
+    /// The cluster answers, and does not take our login.
+    #[error("Kafka at {brokers} refused the login: {reason}")]
+    Login {
+        /// The configured brokers.
+        brokers: String,
+        /// What the client said. Never holds a secret.
+        reason: String,
+    },
+    /// No encrypted connection came about: one side does not trust the other, or does not speak TLS.
+    #[error("Kafka at {brokers}: no encrypted connection: {reason}")]
+    Encryption {
+        /// The configured brokers.
+        brokers: String,
+        /// What the client said.
+        reason: String,
+    },
     /// The cluster answers, and refuses.
     #[error("Kafka refused to {action} {topic}: {reason}")]
     Refused {
@@ -101,6 +117,8 @@ impl KafkaError {
             Self::Unreachable { .. } | Self::Machine { .. } => Retry::Later,
             Self::Setting { .. } | Self::Foreign { .. } => Retry::Never,
             Self::Refused { .. }
+            | Self::Login { .. }
+            | Self::Encryption { .. }
             | Self::NoTopic { .. }
             | Self::NotBegun { .. }
             | Self::Topics(_)

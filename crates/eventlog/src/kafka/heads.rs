@@ -8,7 +8,7 @@ use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Context, consumer_config};
+use super::client::{Context, Said, consumer_config};
 use super::error::{KafkaError, Meaning, meaning};
 use super::marker::Marker;
 use super::options::KafkaOptions;
@@ -107,11 +107,26 @@ impl Heads {
 
     fn failed(&self, action: &'static str, mut reason: String) -> KafkaError {
         self.serve();
-        if let Some(said) = self.consumer.context().said() {
-            reason = format!("{reason} ({said})");
+        let brokers = self.brokers.clone();
+        if let Some(Said { code, text }) = self.consumer.context().said() {
+            match code {
+                Some(RDKafkaErrorCode::Authentication) => {
+                    return KafkaError::Login {
+                        brokers,
+                        reason: text,
+                    };
+                }
+                Some(RDKafkaErrorCode::SSL) => {
+                    return KafkaError::Encryption {
+                        brokers,
+                        reason: text,
+                    };
+                }
+                _ => reason = format!("{reason} ({text})"),
+            }
         }
         KafkaError::Unreachable {
-            brokers: self.brokers.clone(),
+            brokers,
             action,
             reason,
         }
@@ -127,6 +142,7 @@ impl Heads {
                 .consumer
                 .fetch_metadata(Some(topic), left)
                 .map_err(|error| self.unreachable(action, &error))?;
+            self.consumer.context().answered();
             let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
                 return Ok(None);
             };

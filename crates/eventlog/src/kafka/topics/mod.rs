@@ -27,7 +27,8 @@ use plan::{Wanted, wanted};
 /// means that it could not be learnt.
 ///
 /// With bearer tokens ([`Sasl::OAuthBearer`](super::Sasl::OAuthBearer)) the topics' settings cannot be read,
-/// since the client's administrative part takes no token; the report says so.
+/// since the client's administrative part takes no token; nor can they without the right to describe them.
+/// The report says so ([`TopicReport::unchecked`]).
 ///
 /// Blocks for a few round trips, [`KafkaOptions::request_timeout`] at most for each.
 ///
@@ -62,9 +63,11 @@ pub fn ensure(options: &KafkaOptions, plan: &TopicPlan) -> Result<TopicReport, K
     }
     if !missing.is_empty() {
         refuse_missing_beside_records(options, &heads, &missing)?;
+        let Some(admin) = &admin else {
+            return Err(by_hand(options, plan, &missing));
+        };
         for stream in missing {
             let topic = options.topic(stream);
-            let admin = admin.as_ref().ok_or_else(|| by_hand(&topic, plan, stream))?;
             if admin.create(&topic, plan, stream)? {
                 created.push(stream);
             }
@@ -118,6 +121,9 @@ fn look(
 ) -> Result<TopicReport, KafkaError> {
     let mut topics = Vec::new();
     let mut log_id = None;
+    let mut unread = admin
+        .is_none()
+        .then_some("topics' settings cannot be read with a bearer token");
     for stream in Stream::ALL {
         let name = options.topic(stream);
         let mut state = TopicState {
@@ -135,21 +141,19 @@ fn look(
             state.partitions = shape.partitions;
             state.replication = shape.replication;
             shape_findings(&mut state, plan, shape);
-            if let Some(admin) = admin {
-                let settings = admin.settings(&state.name)?;
-                setting_findings(&mut state, plan, &settings);
+            match admin.map(|admin| admin.settings(&state.name)).transpose()? {
+                Some(Some(settings)) => setting_findings(&mut state, plan, &settings),
+                Some(None) => unread = Some("this login may not describe the topics' configuration"),
+                None => {}
             }
             marker_findings(&mut state, heads, &mut log_id)?;
         }
         topics.push(state);
     }
-    let unchecked = admin.is_none().then(|| {
+    let unchecked = unread.map(|why| {
         let names = wanted(plan, Stream::Events).into_iter().map(|wanted| wanted.name);
         let names: Vec<_> = names.collect();
-        format!(
-            "not checked, since topics' settings cannot be read with a bearer token: {}",
-            names.join(", ")
-        )
+        format!("not checked, since {why}: {}", names.join(", "))
     });
     Ok(TopicReport {
         log_id,
@@ -253,20 +257,29 @@ fn marker_findings(
     Ok(())
 }
 
-/// How a topic is made where we cannot.
-fn by_hand(topic: &str, plan: &TopicPlan, stream: Stream) -> KafkaError {
-    let settings: String = wanted(plan, stream)
-        .iter()
-        .map(|wanted| format!(" --config {}={}", wanted.name, wanted.value))
-        .collect();
+/// How topics are made where we cannot: the client's administrative part is never served in a way that would
+/// give it a token.
+fn by_hand(options: &KafkaOptions, plan: &TopicPlan, missing: &[Stream]) -> KafkaError {
+    let commands = missing.iter().map(|stream| {
+        let settings: String = wanted(plan, *stream)
+            .iter()
+            .map(|wanted| format!(" --config {}={}", wanted.name, wanted.value))
+            .collect();
+        format!(
+            "kafka-topics.sh --create --topic {} --partitions {} --replication-factor {}{settings}",
+            options.topic(*stream),
+            plan.partitions(*stream),
+            plan.replication
+        )
+    });
+    let commands: Vec<_> = commands.collect();
+    let names = missing.iter().map(|stream| options.topic(*stream));
     KafkaError::Refused {
         action: "create",
-        topic: topic.to_owned(),
+        topic: names.collect::<Vec<_>>().join(", "),
         reason: format!(
-            "topics cannot be made with a bearer token; run kafka-topics.sh --create --topic {topic} \
-             --partitions {} --replication-factor {}{settings}",
-            plan.partitions(stream),
-            plan.replication
+            "topics cannot be made with a bearer token; make them, each empty, and run `rollcall topics` again: {}",
+            commands.join("; ")
         ),
     }
 }
@@ -341,23 +354,19 @@ impl Admin {
         }
     }
 
-    /// The settings of a topic.
-    fn settings(&self, topic: &str) -> Result<BTreeMap<String, String>, KafkaError> {
+    /// The settings of a topic; none where they may not be read.
+    fn settings(&self, topic: &str) -> Result<Option<BTreeMap<String, String>>, KafkaError> {
         let action = "reading a topic's settings";
         let asked = [ResourceSpecifier::Topic(topic)];
         let answered = block_on(self.client.describe_configs(&asked, &self.options()));
         let results = answered.map_err(|error| self.unreachable(action, &error))?;
         match results.into_iter().next() {
-            Some(Ok(resource)) => Ok(resource
-                .entries
-                .into_iter()
-                .map(|entry| (entry.name, entry.value.unwrap_or_default()))
-                .collect()),
-            Some(Err(code)) if meaning(code) == Meaning::Forbidden => Err(KafkaError::Refused {
-                action: "describe the settings of",
-                topic: topic.to_owned(),
-                reason: code.to_string(),
-            }),
+            Some(Ok(resource)) => {
+                let entries = resource.entries.into_iter();
+                let settings = entries.map(|entry| (entry.name, entry.value.unwrap_or_default()));
+                Ok(Some(settings.collect()))
+            }
+            Some(Err(code)) if meaning(code) == Meaning::Forbidden => Ok(None),
             Some(Err(code)) => Err(self.unreachable(action, &code)),
             None => Err(self.unreachable(action, &"an empty answer")),
         }
