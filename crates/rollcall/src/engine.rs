@@ -6,6 +6,7 @@
 
 mod admin;
 mod behind;
+mod brokers;
 mod door;
 mod evidence;
 mod explain;
@@ -44,6 +45,7 @@ use rollcall_reconciler::{Crew, Reconciler};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use self::brokers::check_brokers;
 pub use self::fluent::check_connectivity;
 pub use self::offline::Offline;
 use self::open::OpenLog;

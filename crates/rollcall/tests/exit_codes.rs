@@ -167,3 +167,27 @@ fn the_configuration_may_be_named_by_option_or_variable() {
         .env("ROLLCALL_CONFIG", "other.toml");
     assert_eq!(command.output().unwrap().status.code(), Some(0));
 }
+
+#[test]
+fn brokers_that_cannot_be_reached_are_told_of_by_check_with_their_address() {
+    let over_kafka = "[log]\nengine = \"kafka\"\n[kafka]\nbrokers = \"127.0.0.1:1\"\n";
+    let text = GOOD
+        .replacen("[log]\n", over_kafka, 1)
+        .replacen("path = \"data\"\n", "", 1);
+    let nowhere = folder(&[("rollcall.toml", &text), ("rules.json", RULES)]);
+    assert_eq!(code(&rollcall(nowhere.path(), &["check", "--offline"])), 0);
+    let output = rollcall(nowhere.path(), &["--json", "check"]);
+    assert_eq!(code(&output), 1);
+    let checks: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let kafka = checks
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|check| check["what"] == "Kafka");
+    let found = kafka.and_then(|check| check["found"].as_str()).unwrap();
+    assert!(found.starts_with("Kafka at 127.0.0.1:1: "), "{found}");
+    assert!(
+        found.ends_with("that they run and can be reached from here"),
+        "{found}"
+    );
+}

@@ -167,6 +167,15 @@ impl Town {
         }
     }
 
+    /// Replaces something in the configuration of a node, which must be there.
+    #[track_caller]
+    pub(crate) fn reconfigure(&self, name: Name, from: &str, to: &str) {
+        let file = self.folder(name).join("rollcall.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{from:?} is not in {text}");
+        std::fs::write(file, text.replace(from, to)).unwrap();
+    }
+
     pub(crate) fn names(&self) -> Vec<Name> {
         self.nodes.keys().copied().collect()
     }

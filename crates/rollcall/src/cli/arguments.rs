@@ -81,9 +81,10 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         seed: Option<PathBuf>,
     },
-    /// Check the configuration, the rule files, that every Fluent can be reached, and that it has what the rules name.
+    /// Check the configuration and the rule files, the brokers and the topics over Kafka, that every Fluent can be
+    /// reached, and that it has what the rules name.
     Check {
-        /// Leave Fluent alone.
+        /// Leave Fluent and the brokers alone.
         #[arg(long)]
         offline: bool,
     },

@@ -147,18 +147,22 @@ pub(super) fn known_log(folder: &Path) -> anyhow::Result<Option<String>> {
     }
 }
 
+/// What is said when the topics hold another log than the folder has seen.
+pub(super) fn other_log(prefix: &str, now: &str, folder: &Path, known: &str) -> String {
+    format!(
+        "the topics {prefix}* were deleted or recreated, or are another log's: they hold log {now}, and {} belongs to \
+         log {known}; restore the topics (to begin anew with these, move the whole data folder away but keys.json)",
+        folder.display()
+    )
+}
+
 /// Compares the log with the one that the folder has seen, and remembers it: topics that were made anew behind our back
 /// are never taken for a fresh start.
 pub(super) fn remember_log(folder: &Path, known: Option<String>, log: &KafkaLog) -> anyhow::Result<()> {
     let now = log.log_id().to_string();
     match known {
         Some(known) if known == now => Ok(()),
-        Some(known) => bail!(
-            "the topics {}* were deleted or recreated, or are another log's: they hold log {now}, and {} belongs to \
-             log {known}; restore the topics (to begin anew with these, move the whole data folder away but keys.json)",
-            log.options().topic_prefix,
-            folder.display()
-        ),
+        Some(known) => bail!(other_log(&log.options().topic_prefix, &now, folder, &known)),
         None => {
             let path = log_file(folder);
             files::make_folder(&path)
