@@ -90,6 +90,47 @@ fn what_is_allowed_and_worth_a_look_is_told() {
     assert!(!early.contains("a-secret-of"), "a secret is shown:\n{early}");
 }
 
+/// What is told of the encryption to brokers, without the secrets.
+fn told_of_brokers(kafka: &str) -> Option<String> {
+    let config = read(&format!(
+        "{}\n[kafka]\n{kafka}\n",
+        example().replace("[log]", "[log]\nengine = \"kafka\"")
+    ));
+    let config = config.unwrap_or_else(|errors| panic!("{errors}"));
+    let warnings = config.warnings("2026-11-25T00:00:00Z".parse().unwrap());
+    let told = warnings
+        .into_iter()
+        .find(|warning| warning.what == "kafka.security")?;
+    assert!(
+        !told.found.contains("a-secret-of"),
+        "a secret is shown: {}",
+        told.found
+    );
+    Some(told.found)
+}
+
+#[test]
+fn brokers_over_a_network_in_the_clear_are_warned_of() {
+    for here in ["localhost:9092", "127.0.0.1:9092, [::1]:9093", "LOCALHOST"] {
+        assert_eq!(told_of_brokers(&format!("brokers = \"{here}\"")), None, "{here}");
+    }
+    let far = "brokers = \"localhost:9092,kafka-1:9092, 10.0.0.7:9092\"";
+    let told = told_of_brokers(far).unwrap();
+    assert!(
+        told.contains("at kafka-1:9092, 10.0.0.7:9092 are") && told.contains("= \"tls\""),
+        "{told}"
+    );
+    let login = format!("{far}\nsecurity = \"sasl_plaintext\"\nusername = \"us\"\npassword_env = \"KAFKA\"");
+    let told = told_of_brokers(&format!("{login}\nsasl_mechanism = \"PLAIN\"")).unwrap();
+    assert!(
+        told.contains("the password can be read") && told.contains("= \"sasl_tls\""),
+        "{told}"
+    );
+    let told = told_of_brokers(&format!("{login}\nsasl_mechanism = \"SCRAM-SHA-512\"")).unwrap();
+    assert!(!told.contains("password"), "{told}");
+    assert_eq!(told_of_brokers(&format!("{far}\nsecurity = \"tls\"")), None);
+}
+
 #[test]
 fn what_is_not_written_has_the_defaults_of_the_domain_and_our_own_user_is_protected() {
     let text = example();

@@ -29,6 +29,7 @@ mod sharing;
 mod status;
 mod tls;
 mod tokens;
+mod warned;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -56,7 +57,7 @@ pub(crate) use self::run::terminated;
 pub use self::run::{DemoOptions, Running, SimOptions, demo, run, sim};
 use self::sharing::Attend;
 use crate::admin::AdminServer;
-use crate::config::{Config, Tenant as TenantConfig};
+use crate::config::{self, Config, Tenant as TenantConfig, Warning};
 use crate::health::Health;
 use crate::keys::KeyStore;
 
@@ -84,6 +85,8 @@ pub(crate) struct Core {
     started: Timestamp,
     health: Health,
     door: std::sync::OnceLock<rollcall_ingest::Door>,
+    /// What the configuration allows and an operator should know of as long as the process lives.
+    standing: Vec<String>,
     /// What is wrong with the token file.
     token_troubles: RwLock<Vec<String>>,
     /// What the server presents, when it speaks TLS.
@@ -281,6 +284,7 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStor
         started: SystemClock.now(),
         health: Health::default(),
         door: std::sync::OnceLock::new(),
+        standing: standing(config),
         token_troubles: RwLock::default(),
         certificate: RwLock::default(),
         log: log.shared(),
@@ -291,6 +295,13 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStor
         shares: RwLock::new(shares),
     };
     Ok((core, keys))
+}
+
+/// What the configuration allows and somebody should look at; told in the log.
+fn standing(config: &Config) -> Vec<String> {
+    let warnings = config.kafka.as_ref().and_then(config::Kafka::warning);
+    let told = warnings.map(|Warning { what, found }| format!("{what}: {found}"));
+    told.inspect(|warning| tracing::warn!("{warning}")).into_iter().collect()
 }
 
 /// Begins what this process does for partitions. Alone it owns all of them, and begins before anything is served; with

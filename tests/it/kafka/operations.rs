@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::town::{Name, Plan, Role, Town};
+use crate::engine::certificate::Certificate;
+use crate::engine::harness::until;
 
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const NODE: Name = (Role::Project, 0);
@@ -100,4 +102,54 @@ async fn check_asks_the_brokers_and_says_what_to_change() {
         "keys",
         "copy keys.json from a process that runs",
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_of_any_role_warns_of_its_certificate_and_of_brokers_in_the_clear() {
+    let mut town = Town::new(&Plan {
+        each: 1,
+        ..Plan::default()
+    })
+    .await;
+    let ended = Certificate::until("200102000000Z");
+    std::fs::write(town.folder(NODE).join("cert.pem"), &ended.pem).unwrap();
+    std::fs::write(town.folder(NODE).join("key.pem"), &ended.key).unwrap();
+    let listen = "listen = \"127.0.0.1:0\"";
+    let tls = format!("{listen}\ntls_cert = \"cert.pem\"\ntls_key = \"key.pem\"");
+    town.reconfigure(NODE, listen, &tls);
+    // Nobody is there; the other one answers.
+    let bootstrap = town.kafka.bootstrap();
+    town.reconfigure(NODE, &bootstrap, &format!("{bootstrap},192.0.2.1:9092"));
+    let checks = checked(&town, 0).await;
+    let (good, warning, found) = row(&checks, "kafka.security");
+    assert!(good && warning, "{checks:#}");
+    assert!(
+        found.contains("the brokers at 192.0.2.1:9092 are spoken to without encryption"),
+        "{found}"
+    );
+
+    town.spawn(NODE);
+    let warnings = [
+        "without encryption",
+        "the server's certificate expired at 2020-01-02",
+    ];
+    until("both are in the log", async || {
+        let lines = town.world.lines.all();
+        warnings.iter().all(|warning| {
+            let told = lines
+                .iter()
+                .any(|line| line.contains(" WARN ") && line.contains(warning));
+            told
+        })
+    })
+    .await;
+    until("both are in the status", async || {
+        let told = town.command(NODE, &["--json", "status"]).await;
+        told.code == 0
+            && warnings
+                .iter()
+                .all(|warning| told.json()["warnings"].to_string().contains(warning))
+    })
+    .await;
+    town.stop(NODE).await;
 }

@@ -1,5 +1,6 @@
 //! How the instance is: one picture of all its parts, for operators, health and metrics.
 
+use rollcall_domain::Timestamp;
 use rollcall_ingest::{Clock as _, ConnectionWarning, Door, SystemClock};
 use rollcall_reconciler::pace::PauseReason;
 use rollcall_reconciler::{Reconciler, Status as ReconcilerStatus};
@@ -33,13 +34,21 @@ impl Core {
             started: self.started,
             ready: not_ready.is_empty(),
             not_ready,
-            warnings: self.credential_warnings(now),
+            warnings: self.warnings(now),
             certificate_ends: self.certificate.read().ends,
             role: self.role.to_string(),
             shares: self.share_status(),
             tenants,
             credentials: self.credential_status(now),
         }
+    }
+
+    /// Everything that an operator should look at and that stops nothing.
+    fn warnings(&self, now: Timestamp) -> Vec<String> {
+        let mut warnings = self.standing.clone();
+        warnings.extend(self.certificate_warnings(now));
+        warnings.extend(self.credential_warnings(now));
+        warnings
     }
 
     /// Lets the parts say whether they can serve. Fluent is not among them: an IdP's change is taken while Fluent is
