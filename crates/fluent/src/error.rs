@@ -66,6 +66,15 @@ impl Operation {
         }
     }
 
+    /// Whether it reads hundreds of things at once, which may take longer. Nothing is in doubt when its answer is lost.
+    #[must_use]
+    pub const fn is_large(self) -> bool {
+        matches!(
+            self,
+            Self::CheckSchema | Self::Users | Self::Roles | Self::Retailers | Self::Locations
+        )
+    }
+
     /// Whether it changes something, so that a lost answer leaves a doubt.
     #[must_use]
     pub const fn writes(self) -> bool {
