@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rollcall::config::{Config, ConfigErrors, KEYS, parse};
+use rollcall::config::{Config, ConfigErrors, KEYS, longest_under_lease, parse};
 use rollcall_domain::{NamePattern, Policy};
 use rollcall_ingest::TokenName;
 use rollcall_tests::{golden, root};
@@ -88,6 +88,24 @@ fn what_is_allowed_and_worth_a_look_is_told() {
     assert!(told("2027-11-20").contains("token of acme/okta/2026-11: expires at 2027-11-30"));
     assert!(told("2027-11-30").contains("token of acme/okta/2026-11: expired at 2027-11-30"));
     assert!(!early.contains("a-secret-of"), "a secret is shown:\n{early}");
+}
+
+#[test]
+fn by_default_requests_and_appends_fit_into_a_session_with_room_for_a_late_sign_of_life() {
+    let text = example().replace("[log]", "[log]\nengine = \"kafka\"");
+    let config = read(&format!("{text}\n[kafka]\nbrokers = \"localhost\"\n"));
+    let config = config.unwrap_or_else(|errors| panic!("{errors}"));
+    let kafka = config.kafka.unwrap();
+    assert_eq!(
+        kafka.session_timeout,
+        Duration::from_secs(10),
+        "docs/operations.md tells what a crash costs"
+    );
+    let longest = kafka
+        .delivery_timeout
+        .max(config.tenants[0].fluent.request_timeout);
+    let room = longest_under_lease(kafka.session_timeout).saturating_sub(longest);
+    assert!(room >= Duration::from_secs(1), "{room:?}");
 }
 
 /// What is told of the encryption to brokers, without the secrets.

@@ -228,15 +228,15 @@ pub const KEYS: &[Key] = &[
     key(
         "kafka.session_timeout",
         Form::Duration(6 * SECOND, 5 * MINUTE),
-        "\"20s\"",
-        "After so much silence the partitions of a process are handed to others. A request to Fluent and an append \
-         must fit into four fifths of it, less 2 s.",
+        "\"10s\"",
+        "After so much silence the partitions of a process are handed to others: so long a crash keeps its leavers \
+         waiting. A request to Fluent and an append must fit into four fifths of it, less 2 s.",
     ),
     key(
         "kafka.delivery_timeout",
         Form::Duration(SECOND, 4 * MINUTE),
-        "\"10s\"",
-        "How long an append waits for its acknowledgement before it is refused. A change of leader should fit into it.",
+        "\"5s\"",
+        "How long an append waits for its acknowledgement before it is refused; what was refused is sent again.",
     ),
     key(
         "kafka.security",
@@ -462,9 +462,10 @@ pub const KEYS: &[Key] = &[
     key(
         "tenant.fluent.request_timeout",
         Form::Duration(SECOND, 2 * MINUTE),
-        "\"10s\"",
-        "A call that is not answered by then is settled by reading again. Must be shorter than \
-         `late_write_window`.",
+        "\"5s\"",
+        "A call that is not answered by then, its login included, is settled by reading again; readings of whole \
+         pages have 30 s at least. Must be shorter than `late_write_window`, and over Kafka fit into \
+         `kafka.session_timeout`.",
     ),
     key(
         "tenant.fluent.concurrency",

@@ -39,8 +39,9 @@ use crate::contract::{Assignment, Membership, Partition, Stream};
 
 /// How often the lease is renewed, as a part of the session: a failed attempt leaves room for several more.
 const RENEWALS_PER_SESSION: u32 = 10;
-/// How often the member tells the coordinator that it lives: how soon it hears of a rebalance.
-const HEARTBEATS_PER_SESSION: u32 = 5;
+/// How often the member tells the coordinator that it lives, and so how soon it hears of a rebalance: what a
+/// dead member had waits for that too.
+const HEARTBEATS_PER_SESSION: u32 = 10;
 /// How long one poll waits.
 const POLL: Duration = Duration::from_millis(50);
 /// How long the coordinator waits for a member to rejoin before it goes on without it: several sessions, so
