@@ -80,10 +80,20 @@ async fn check_asks_the_brokers_and_says_what_to_change() {
         "topic elsewhere.outcomes",
         "run `rollcall topics`",
     );
+    // Nor does anybody make some where another log was: whoever lost it has to say so.
+    let data = town.folder(NODE).join("data");
+    std::fs::write(data.join("log-id"), "00112233445566778899aabbccddeeff\n").unwrap();
+    let refused = town.command(NODE, &["topics"]).await;
+    assert!(
+        refused.code == 1 && refused.err.contains("its topics are not there"),
+        "{refused:?}"
+    );
     let there = town.kafka.tool(TOPICS, &["--list"]).unwrap();
     assert!(there.contains(&events) && !there.contains("elsewhere"), "{there}");
     town.reconfigure(NODE, "elsewhere.", &town.prefix.clone());
 
+    failed(&checked(&town, 1).await, "log", "restore the topics");
+    std::fs::remove_file(data.join("log-id")).unwrap();
     town.reconfigure(NODE, "[kafka]", "[kafka]\npartitions = 4");
     failed(
         &checked(&town, 1).await,
@@ -92,10 +102,22 @@ async fn check_asks_the_brokers_and_says_what_to_change() {
     );
     town.reconfigure(NODE, "partitions = 4\n", "");
 
-    let data = town.folder(NODE).join("data");
-    std::fs::write(data.join("log-id"), "00112233445566778899aabbccddeeff\n").unwrap();
-    failed(&checked(&town, 1).await, "log", "restore the topics");
-    std::fs::remove_file(data.join("log-id")).unwrap();
+    // What projectors compute can be computed again; the other two topics are the truth.
+    let desired = format!("{}desired", town.prefix);
+    town.kafka
+        .tool(TOPICS, &["--delete", "--topic", &desired])
+        .unwrap();
+    failed(
+        &checked(&town, 1).await,
+        &format!("topic {desired}"),
+        "`rollcall topics renew-desired`",
+    );
+    for _ in 0..2 {
+        let renewed = town.command(NODE, &["topics", "renew-desired"]).await;
+        assert_eq!(renewed.code, 0, "{renewed:?}");
+    }
+    checked(&town, 0).await;
+
     std::fs::rename(data.join("keys.json"), data.join("keys.kept")).unwrap();
     failed(
         &checked(&town, 1).await,

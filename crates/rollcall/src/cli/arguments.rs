@@ -197,6 +197,9 @@ pub enum TopicsCommand {
     Check,
     /// Make what is missing and check everything; `rollcall topics` alone does the same.
     Create,
+    /// Make a lost topic of desired users anew, where the other two are whole. Before that stop every `project` and
+    /// remove its `state-…` folders: it fills the topic when it starts with an empty state.
+    RenewDesired,
 }
 
 /// What can be done with logs.

@@ -29,12 +29,22 @@ fn settings(config: &Config) -> Result<&Kafka, Failure> {
 /// Makes what is missing, the keys of new tenants too, and checks everything; blocks.
 pub(super) fn create(config: &Config, format: Format) -> Result<(), Failure> {
     let settings = settings(config)?;
+    let found = topics::check(&kafka::options(settings), &kafka::plan(settings)).map_err(failed)?;
+    kafka::refuse_to_begin_anew(&config.log.path, &found)?;
     let report = topics::ensure(&kafka::options(settings), &kafka::plan(settings)).map_err(failed)?;
     show(&report, format);
     if report.log_id.is_some() {
         let log = KafkaLog::open(&kafka::options(settings)).map_err(failed)?;
         kafka::make_keys(config, &log)?;
     }
+    judge(&report)
+}
+
+/// Makes the topic of desired users anew where it was lost; blocks.
+pub(super) fn renew_desired(config: &Config, format: Format) -> Result<(), Failure> {
+    let settings = settings(config)?;
+    let report = topics::renew_desired(&kafka::options(settings), &kafka::plan(settings)).map_err(failed)?;
+    show(&report, format);
     judge(&report)
 }
 

@@ -59,7 +59,12 @@ fn ask(config: &Config, kafka: &Kafka) -> Vec<Checked> {
     let known = known_log(&config.log.path);
     let none_yet = report.topics.iter().all(|topic| !topic.exists);
     let first_start = none_yet && kafka.create_topics && matches!(known, Ok(None));
-    checks.extend(report.topics.iter().map(|topic| about(topic, first_start)));
+    checks.extend(
+        report
+            .topics
+            .iter()
+            .map(|topic| about(topic, &report, first_start)),
+    );
     if let Some(unchecked) = &report.unchecked {
         let found = format!("{unchecked}: compare them by hand with docs/deployment.md");
         checks.push(Checked::warning("settings of the topics", found));
@@ -115,17 +120,16 @@ fn advised(error: &KafkaError) -> String {
 }
 
 /// A topic, with what changes whatever is wrong with it.
-fn about(topic: &TopicState, first_start: bool) -> Checked {
+fn about(topic: &TopicState, report: &TopicReport, first_start: bool) -> Checked {
     let what = format!("topic {}", topic.name);
-    if !topic.exists {
-        return if first_start {
-            Checked::warning(
-                what,
-                "is not there yet: `rollcall topics` makes it, or else the first start",
-            )
-        } else {
-            Checked::failed(what, "is not there: run `rollcall topics`")
-        };
+    if first_start {
+        return Checked::warning(
+            what,
+            "is not there yet: `rollcall topics` makes it, or else the first start",
+        );
+    }
+    if let Some(missing) = report.missing(topic) {
+        return Checked::failed(what, missing);
     }
     if topic.findings.is_empty() {
         let (partitions, copies) = (topic.partitions, topic.replication);

@@ -78,7 +78,7 @@ fn sasl(sasl: &KafkaSasl) -> Sasl {
 }
 
 /// Checks the topics, and makes those that are missing where that is wanted. True when this call began the log.
-pub(super) fn topics(kafka: &Kafka, make: bool) -> anyhow::Result<bool> {
+pub(super) fn topics(folder: &Path, kafka: &Kafka, make: bool) -> anyhow::Result<bool> {
     let (options, plan) = (options(kafka), plan(kafka));
     let report = if make {
         topics::ensure(&options, &plan)
@@ -90,10 +90,27 @@ pub(super) fn topics(kafka: &Kafka, make: bool) -> anyhow::Result<bool> {
     if let Some(unchecked) = &report.unchecked {
         tracing::warn!(unchecked, "the topics' settings");
     }
+    refuse_to_begin_anew(folder, &report)?;
     if !report.is_good() {
         return Err(KafkaError::Topics(Box::new(report)).into());
     }
     Ok(made)
+}
+
+/// Refuses to make topics for a data folder that has seen a log which is not there any more: whoever lost it is to
+/// bring it back, or to say that it is given up.
+pub(crate) fn refuse_to_begin_anew(folder: &Path, report: &TopicReport) -> anyhow::Result<()> {
+    if report.topics.iter().any(|topic| topic.exists) {
+        return Ok(()); // the markers tell
+    }
+    match known_log(folder)? {
+        None => Ok(()),
+        Some(known) => bail!(
+            "{} belongs to log {known}, and its topics are not there: they were deleted, or these are other brokers; \
+             restore them (to begin anew, or to copy a kept log back, move the whole data folder away but keys.json)",
+            folder.display()
+        ),
+    }
 }
 
 /// Whether whoever has this report made the topic of events: of several that try at once exactly one does.

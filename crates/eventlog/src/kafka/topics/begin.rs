@@ -85,6 +85,56 @@ fn name_log(options: &KafkaOptions, heads: &Heads, first: bool, began: Instant) 
     }
 }
 
+/// The log that these topics hold, each of them whole.
+pub(super) fn whole(options: &KafkaOptions, heads: &Heads, streams: &[Stream]) -> Result<LogId, KafkaError> {
+    let mut log = None;
+    for stream in streams {
+        let topic = options.topic(*stream);
+        let count = heads.shape_of_existing(&topic)?.partitions;
+        for (partition, head) in heads.read(&topic, 0..count)? {
+            let id = match (log, head) {
+                (Some(id), _) => id,
+                (None, Head::Marked { marker, .. }) => *log.insert(marker.log),
+                (None, _) => LogId([0; 16]),
+            };
+            same_log(head, &expected(id, *stream, partition, count), &topic)?;
+        }
+    }
+    log.ok_or_else(|| KafkaError::NotBegun {
+        prefix: options.topic_prefix.clone(),
+    })
+}
+
+/// Marks every partition of a topic that has nothing but markers of this log.
+pub(super) fn mark_empty(
+    options: &KafkaOptions,
+    heads: &Heads,
+    stream: Stream,
+    log: LogId,
+) -> Result<(), KafkaError> {
+    let topic = options.topic(stream);
+    let count = heads.shape_of_existing(&topic)?.partitions;
+    let mut missing = Vec::new();
+    for (partition, head) in heads.read(&topic, 0..count)? {
+        let marker = expected(log, stream, partition, count);
+        match head {
+            Head::Empty => missing.push((topic.clone(), marker)),
+            Head::Marked { more: true, .. } => {
+                return Err(KafkaError::Refused {
+                    action: "make anew",
+                    topic,
+                    reason: "it has records".to_owned(),
+                });
+            }
+            head => drop(same_log(head, &marker, &topic)?),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    write(options, &missing)
+}
+
 /// The beginnings of all partitions of the topics that exist.
 fn beginnings(options: &KafkaOptions, heads: &Heads) -> Result<Beginnings, KafkaError> {
     let mut found = BTreeMap::new();

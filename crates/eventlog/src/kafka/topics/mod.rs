@@ -77,6 +77,29 @@ pub fn ensure(options: &KafkaOptions, plan: &TopicPlan) -> Result<TopicReport, K
     look(options, plan, &heads, admin.as_ref(), &created)
 }
 
+/// Makes the topic of `desired` anew, empty, where it was lost and the other two are a whole log. It holds what
+/// the projectors compute from `events`; they fill it when they start with an empty state.
+///
+/// # Errors
+/// [`KafkaError::Replaced`] and the like when the other two are not whole, [`KafkaError::Refused`] when there is
+/// a topic of that name with records; see [`KafkaError`].
+pub fn renew_desired(options: &KafkaOptions, plan: &TopicPlan) -> Result<TopicReport, KafkaError> {
+    options.check()?;
+    plan.check()?;
+    let heads = Heads::new(options)?;
+    let admin = Admin::new(options)?;
+    let log = begin::whole(options, &heads, &[Stream::Events, Stream::Outcomes])?;
+    let topic = options.topic(Stream::Desired);
+    if heads.shape(&topic)?.is_none() {
+        let Some(admin) = &admin else {
+            return Err(by_hand(options, plan, &[Stream::Desired]));
+        };
+        admin.create(&topic, plan, Stream::Desired)?;
+    }
+    begin::mark_empty(options, &heads, Stream::Desired, log)?;
+    look(options, plan, &heads, admin.as_ref(), &[Stream::Desired])
+}
+
 /// A topic that is missing while another one has records was deleted.
 fn refuse_missing_beside_records(
     options: &KafkaOptions,
@@ -218,18 +241,17 @@ fn setting_findings(state: &mut TopicState, plan: &TopicPlan, found: &BTreeMap<S
     }
 }
 
-/// Checks the markers; the first partition of `events` names the log.
+/// Checks the markers; the first that is found names the log, that of `events` where it is whole.
 fn marker_findings(
     state: &mut TopicState,
     heads: &Heads,
     log_id: &mut Option<LogId>,
 ) -> Result<(), KafkaError> {
     let found = heads.read(&state.name, 0..state.partitions)?;
-    if state.stream == Stream::Events
-        && let Some(Head::Marked { marker, .. }) = found.get(&0)
-    {
-        *log_id = Some(marker.log);
-    }
+    *log_id = log_id.or(found.get(&0).and_then(|head| match head {
+        Head::Marked { marker, .. } => Some(marker.log),
+        _ => None,
+    }));
     let all_empty = found.values().all(|head| *head == Head::Empty);
     let wrong = found.iter().find_map(|(partition, head)| {
         let log = log_id.unwrap_or(LogId([0; 16]));
