@@ -143,7 +143,7 @@ fn look(
     created: &[Stream],
 ) -> Result<TopicReport, KafkaError> {
     let mut topics = Vec::new();
-    let mut log_id = None;
+    let mut beginnings = Vec::new();
     let mut unread = admin
         .is_none()
         .then_some("topics' settings cannot be read with a bearer token");
@@ -169,9 +169,20 @@ fn look(
                 Some(None) => unread = Some("this login may not describe the topics' configuration"),
                 None => {}
             }
-            marker_findings(&mut state, heads, &mut log_id)?;
         }
+        beginnings.push(heads.read(&state.name, 0..state.partitions)?);
         topics.push(state);
+    }
+    // Where not all is there any more, whatever is left names the log.
+    let log_id = beginnings
+        .iter()
+        .flat_map(BTreeMap::values)
+        .find_map(|head| match head {
+            Head::Marked { marker, .. } => Some(marker.log),
+            _ => None,
+        });
+    for (state, found) in topics.iter_mut().zip(&beginnings) {
+        marker_findings(state, found, log_id);
     }
     let unchecked = unread.map(|why| {
         let names = wanted(plan, Stream::Events).into_iter().map(|wanted| wanted.name);
@@ -241,17 +252,8 @@ fn setting_findings(state: &mut TopicState, plan: &TopicPlan, found: &BTreeMap<S
     }
 }
 
-/// Checks the markers; the first that is found names the log, that of `events` where it is whole.
-fn marker_findings(
-    state: &mut TopicState,
-    heads: &Heads,
-    log_id: &mut Option<LogId>,
-) -> Result<(), KafkaError> {
-    let found = heads.read(&state.name, 0..state.partitions)?;
-    *log_id = log_id.or(found.get(&0).and_then(|head| match head {
-        Head::Marked { marker, .. } => Some(marker.log),
-        _ => None,
-    }));
+/// Checks the markers against the log that the first of them names.
+fn marker_findings(state: &mut TopicState, found: &BTreeMap<u32, Head>, log_id: Option<LogId>) {
     let all_empty = found.values().all(|head| *head == Head::Empty);
     let wrong = found.iter().find_map(|(partition, head)| {
         let log = log_id.unwrap_or(LogId([0; 16]));
@@ -263,10 +265,10 @@ fn marker_findings(
         .err()
     });
     if let Some(error) = wrong {
-        let change = if all_empty && log_id.is_none() {
-            "run `rollcall topics`"
-        } else {
-            "restore the topic, or remove all three and copy a kept log back (`rollcall log copy`)"
+        let change = match (all_empty, log_id, state.stream) {
+            (true, None, _) => "run `rollcall topics`",
+            (true, Some(_), Stream::Desired) => "run `rollcall topics renew-desired`",
+            _ => "restore the topic, or remove all three and copy a kept log back (`rollcall log copy`)",
         };
         state.findings.push(Finding {
             about: "marker".to_owned(),
@@ -276,7 +278,6 @@ fn marker_findings(
             change: change.to_owned(),
         });
     }
-    Ok(())
 }
 
 /// How topics are made where we cannot: the client's administrative part is never served in a way that would
