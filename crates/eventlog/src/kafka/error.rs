@@ -99,6 +99,19 @@ pub enum KafkaError {
         /// The partition.
         partition: Partition,
     },
+    /// Partitions were added to a topic after its log was begun, and something wrote to them.
+    #[error(
+        "topic {topic} was begun with {begun_with} partitions, and partition {partition} among those added later has \
+         records, which nobody reads: see who writes there, and remove them (kafka-delete-records.sh)"
+    )]
+    Added {
+        /// The topic.
+        topic: String,
+        /// The first added partition with records.
+        partition: Partition,
+        /// The partitions that the log has.
+        begun_with: u32,
+    },
     /// The machine failed: no thread, no randomness.
     #[error("{action}: {reason}")]
     Machine {
@@ -123,7 +136,8 @@ impl KafkaError {
             | Self::NotBegun { .. }
             | Self::Topics(_)
             | Self::Replaced { .. }
-            | Self::Cut { .. } => Retry::AfterRestart,
+            | Self::Cut { .. }
+            | Self::Added { .. } => Retry::AfterRestart,
         }
     }
 }

@@ -40,8 +40,8 @@ pub(crate) enum Head {
     },
     /// A record that is no marker.
     Foreign,
-    /// The first records were deleted.
-    Cut,
+    /// The first records were deleted; `more` when others are left.
+    Cut { more: bool },
 }
 
 /// The topic as the brokers know it.
@@ -229,8 +229,8 @@ impl Heads {
         let mut wanted = BTreeMap::new();
         for partition in partitions {
             match self.bounds(topic, partition, deadline)? {
-                (low, _) if low > 0 => {
-                    heads.insert(partition, Head::Cut);
+                (low, high) if low > 0 => {
+                    heads.insert(partition, Head::Cut { more: high > low });
                 }
                 (_, 0) => {
                     heads.insert(partition, Head::Empty);
@@ -332,13 +332,43 @@ pub(crate) fn same_log(head: Head, expected: &Marker, topic: &str) -> Result<u64
         Head::Empty => Err(replaced(format!(
             "partition {partition} is empty, its marker is missing"
         ))),
-        Head::Cut => Err(KafkaError::Cut {
+        Head::Cut { .. } => Err(KafkaError::Cut {
             topic: topic.to_owned(),
             partition,
         }),
         Head::Foreign => Err(KafkaError::Foreign {
             topic: topic.to_owned(),
             partition,
+        }),
+    }
+}
+
+/// How many partitions of a topic its log has: as many as it was begun with, which the markers say. Who adds some
+/// later must not part the records of a key, so they are never used. All of them where no log was begun yet.
+pub(crate) fn begun_with(heads: &BTreeMap<u32, Head>) -> u32 {
+    let all = u32::try_from(heads.len()).unwrap_or(u32::MAX);
+    let marked = heads.values().find_map(|head| match head {
+        Head::Marked { marker, .. } => Some(marker.partitions),
+        _ => None,
+    });
+    marked.filter(|count| (1..=all).contains(count)).unwrap_or(all)
+}
+
+/// Whether nothing stands in the partitions that were added to a topic after its log was begun with `count`.
+pub(crate) fn added_are_empty(
+    heads: &BTreeMap<u32, Head>,
+    count: u32,
+    topic: &str,
+) -> Result<(), KafkaError> {
+    let used = heads
+        .range(count..)
+        .find(|(_, head)| !matches!(head, Head::Empty | Head::Cut { more: false }));
+    match used {
+        None => Ok(()),
+        Some((partition, _)) => Err(KafkaError::Added {
+            topic: topic.to_owned(),
+            partition: Partition(*partition),
+            begun_with: count,
         }),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use rollcall_eventlog::copy::{CopyPhase, CopySummary, copy};
-use rollcall_eventlog::kafka::topics::{self, TopicReport};
+use rollcall_eventlog::kafka::topics::{self, Finding, TopicReport};
 use rollcall_eventlog::kafka::{KafkaError, KafkaLog};
 use rollcall_eventlog::{EmbeddedLog, EmbeddedOptions, EventLog, ReadLog, ReadOnlyLog, Verification};
 use serde_json::json;
@@ -79,12 +79,11 @@ fn show(report: &TopicReport, format: Format) {
             "exists": topic.exists,
             "created": topic.created,
             "partitions": topic.partitions,
+            "added": topic.added,
             "replication": topic.replication,
             "settings": topic.settings.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
-            "findings": topic.findings.iter().map(|finding| json!({
-                "about": finding.about, "found": finding.found, "wanted": finding.wanted,
-                "why": finding.why, "change": finding.change,
-            })).collect::<Vec<_>>(),
+            "findings": topic.findings.iter().map(found).collect::<Vec<_>>(),
+            "warnings": topic.warnings.iter().map(found).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
     });
     format.print(&value, || {
@@ -106,11 +105,23 @@ fn show(report: &TopicReport, format: Format) {
         if let Some(id) = report.log_id {
             text.push_str(&format!("\nlog {id}"));
         }
+        for topic in &report.topics {
+            for warning in &topic.warnings {
+                text.push_str(&format!("\nwarning: {}: {warning}", topic.name));
+            }
+        }
         if let Some(unchecked) = &report.unchecked {
             text.push_str(&format!("\n{unchecked}"));
         }
         text
     });
+}
+
+fn found(finding: &Finding) -> serde_json::Value {
+    json!({
+        "about": finding.about, "found": finding.found, "wanted": finding.wanted,
+        "why": finding.why, "change": finding.change,
+    })
 }
 
 /// Copies a log from one place to another: a data folder, or `kafka`.

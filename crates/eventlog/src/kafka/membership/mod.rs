@@ -69,6 +69,8 @@ impl fmt::Debug for KafkaMembership {
 struct Shared {
     stream: Stream,
     topic: String,
+    /// Partitions of the log: the group deals those that were added to the topic later, too, and they are nobody's.
+    count: u32,
     group: String,
     session: Duration,
     assignment: watch::Sender<Assignment>,
@@ -98,6 +100,7 @@ impl KafkaMembership {
         let shared = Arc::new(Shared {
             stream,
             topic: options.topic(stream),
+            count: log.reading.table.count(stream),
             group: options.group(name),
             session: options.session_timeout,
             assignment: watch::Sender::new(Assignment::default()),
@@ -315,6 +318,10 @@ impl Shared {
         });
     }
 
+    fn of_the_log<'a>(&'a self, dealt: &'a BTreeSet<Partition>) -> impl Iterator<Item = Partition> + 'a {
+        dealt.iter().copied().filter(|partition| partition.0 < self.count)
+    }
+
     fn abandon(&self) {
         // Under the lock, so that whoever is about to wait sees it.
         let revoked = self.revoked.lock();
@@ -374,7 +381,7 @@ impl Member {
             return;
         }
         self.shared
-            .change(|owned| owned.extend(partitions.iter().copied()));
+            .change(|owned| owned.extend(self.shared.of_the_log(partitions)));
         // Proven at once: without a lease nothing may be done.
         drop(self.shared.lease.lock());
         self.shared.stirred.notify_all();
@@ -386,7 +393,8 @@ impl Member {
             self.shared.counters.lost();
             self.shared.lease.lock().lose();
         } else {
-            self.shared.revoked.lock().extend(partitions.iter().copied());
+            let held = self.shared.of_the_log(partitions);
+            self.shared.revoked.lock().extend(held);
         }
         self.shared
             .change(|owned| owned.retain(|partition| !partitions.contains(partition)));

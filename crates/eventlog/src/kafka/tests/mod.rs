@@ -5,6 +5,7 @@
     clippy::indexing_slicing
 )]
 
+mod added;
 mod broker;
 mod copying;
 mod faults;

@@ -10,7 +10,7 @@ use rdkafka::{ClientContext, client::OAuthToken};
 use crate::contract::{LogId, Partition, Stream};
 use crate::kafka::client::{Context, base_config, millis};
 use crate::kafka::error::KafkaError;
-use crate::kafka::heads::{Head, Heads, expected, same_log, setting, signed};
+use crate::kafka::heads::{Head, Heads, begun_with, expected, same_log, setting, signed};
 use crate::kafka::marker::Marker;
 use crate::kafka::options::KafkaOptions;
 use crate::kafka::wait::pause;
@@ -54,7 +54,7 @@ fn name_log(options: &KafkaOptions, heads: &Heads, first: bool, began: Instant) 
     loop {
         let found = beginnings(options, heads)?;
         let events = found.get(&Stream::Events);
-        let count = events.map_or(0, |events| u32::try_from(events.len()).unwrap_or(u32::MAX));
+        let count = events.map_or(0, begun_with);
         let Some(head) = events.and_then(|events| events.get(&0)) else {
             return Err(KafkaError::NoTopic {
                 topic: options.topic(Stream::Events),
@@ -157,9 +157,9 @@ fn missing(
     let Some(partitions) = found.get(&stream) else {
         return Err(KafkaError::NoTopic { topic });
     };
-    let count = u32::try_from(partitions.len()).unwrap_or(u32::MAX);
+    let count = begun_with(partitions);
     let mut missing = Vec::new();
-    for (partition, head) in partitions {
+    for (partition, head) in partitions.range(..count) {
         let marker = expected(id, stream, *partition, count);
         if *head == Head::Empty {
             refuse_used(options, found, stream, *partition)?;

@@ -17,7 +17,7 @@ pub(crate) use begin::begin;
 
 use super::client::{Context, base_config};
 use super::error::{KafkaError, Meaning, meaning};
-use super::heads::{Head, Heads, Shape, expected, same_log, setting, signed};
+use super::heads::{Head, Heads, Shape, added_are_empty, begun_with, expected, same_log, setting, signed};
 use super::options::KafkaOptions;
 use super::wait::block_on;
 use crate::contract::{LogId, Stream};
@@ -152,25 +152,33 @@ fn look(
         let mut state = TopicState {
             stream,
             exists: false,
+            empty: false,
             created: created.contains(&stream),
             partitions: 0,
+            added: 0,
             replication: 0,
             settings: Vec::new(),
             findings: Vec::new(),
+            warnings: Vec::new(),
             name,
         };
+        let mut beginning = BTreeMap::new();
         if let Some(shape) = heads.shape(&state.name)? {
             state.exists = true;
-            state.partitions = shape.partitions;
+            let found = heads.read(&state.name, 0..shape.partitions)?;
+            state.partitions = begun_with(&found);
+            state.added = shape.partitions.saturating_sub(state.partitions);
             state.replication = shape.replication;
+            added_findings(&mut state, &found);
             shape_findings(&mut state, plan, shape);
             match admin.map(|admin| admin.settings(&state.name)).transpose()? {
                 Some(Some(settings)) => setting_findings(&mut state, plan, &settings),
                 Some(None) => unread = Some("this login may not describe the topics' configuration"),
                 None => {}
             }
+            beginning = found;
         }
-        beginnings.push(heads.read(&state.name, 0..state.partitions)?);
+        beginnings.push(beginning);
         topics.push(state);
     }
     // Where not all is there any more, whatever is left names the log.
@@ -196,19 +204,58 @@ fn look(
     })
 }
 
+/// Partitions that were added after the log was begun: empty they do no harm.
+fn added_findings(state: &mut TopicState, found: &BTreeMap<u32, Head>) {
+    if state.added == 0 {
+        return;
+    }
+    let total = state.partitions.saturating_add(state.added);
+    let used = match added_are_empty(found, state.partitions, &state.name) {
+        Err(KafkaError::Added { partition, .. }) => Some(partition),
+        _ => None,
+    };
+    let finding = Finding {
+        about: "partitions".to_owned(),
+        found: used.map_or_else(
+            || total.to_string(),
+            |partition| format!("{total}, and partition {partition}, which was added, has records"),
+        ),
+        wanted: state.partitions.to_string(),
+        why:
+            "a key's partition follows from the number that the log was begun with; those added are not used"
+                .to_owned(),
+        change: match used {
+            None => format!(
+                "nothing, since partitions cannot be taken away; leave {} = {}, and let nobody write to them",
+                TopicPlan::partitions_setting(state.stream),
+                state.partitions
+            ),
+            Some(_) => format!(
+                "see who writes to {} beside Rollcall, and remove what stands there with kafka-delete-records.sh",
+                state.name
+            ),
+        },
+    };
+    if used.is_none() {
+        state.warnings.push(finding);
+    } else {
+        state.findings.push(finding);
+    }
+}
+
 fn shape_findings(state: &mut TopicState, plan: &TopicPlan, shape: Shape) {
     let partitions = plan.partitions(state.stream);
     let name = state.name.clone();
-    if shape.partitions != partitions {
+    if state.partitions != partitions {
         state.findings.push(Finding {
             about: "partitions".to_owned(),
-            found: shape.partitions.to_string(),
+            found: state.partitions.to_string(),
             wanted: partitions.to_string(),
             why: "a key's partition follows from their number, which never changes".to_owned(),
             change: format!(
                 "set {} = {} to use the topic as it is",
                 TopicPlan::partitions_setting(state.stream),
-                shape.partitions
+                state.partitions
             ),
         });
     }
@@ -254,8 +301,8 @@ fn setting_findings(state: &mut TopicState, plan: &TopicPlan, found: &BTreeMap<S
 
 /// Checks the markers against the log that the first of them names.
 fn marker_findings(state: &mut TopicState, found: &BTreeMap<u32, Head>, log_id: Option<LogId>) {
-    let all_empty = found.values().all(|head| *head == Head::Empty);
-    let wrong = found.iter().find_map(|(partition, head)| {
+    state.empty = found.values().all(|head| *head == Head::Empty);
+    let wrong = found.range(..state.partitions).find_map(|(partition, head)| {
         let log = log_id.unwrap_or(LogId([0; 16]));
         same_log(
             *head,
@@ -265,7 +312,7 @@ fn marker_findings(state: &mut TopicState, found: &BTreeMap<u32, Head>, log_id: 
         .err()
     });
     if let Some(error) = wrong {
-        let change = match (all_empty, log_id, state.stream) {
+        let change = match (state.empty, log_id, state.stream) {
             (true, None, _) => "run `rollcall topics`",
             (true, Some(_), Stream::Desired) => "run `rollcall topics renew-desired`",
             _ => "restore the topic, or remove all three and copy a kept log back (`rollcall log copy`)",

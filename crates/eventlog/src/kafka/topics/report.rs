@@ -24,16 +24,22 @@ pub struct TopicState {
     pub name: String,
     /// Whether it exists; nothing else is known of one that does not.
     pub exists: bool,
+    /// Whether nothing was ever written to it, not even the markers that every log begins with.
+    pub empty: bool,
     /// Whether it was made just now.
     pub created: bool,
-    /// Its partitions.
+    /// The partitions of its log, or its own where no log was begun.
     pub partitions: u32,
+    /// Those that were added later and are not used.
+    pub added: u32,
     /// The copies of its records: of the partition that has fewest.
     pub replication: u32,
     /// The settings that matter, with their values, in a fixed order.
     pub settings: Vec<(String, String)>,
-    /// What is wrong with it.
+    /// What is wrong with it, so that the log cannot be used.
     pub findings: Vec<Finding>,
+    /// What is not as it should be, and stops nothing.
+    pub warnings: Vec<Finding>,
 }
 
 /// One thing that is not as it must be.
