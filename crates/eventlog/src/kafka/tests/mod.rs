@@ -8,6 +8,7 @@
 mod added;
 mod broker;
 mod copying;
+mod ends;
 mod faults;
 mod membership;
 mod mock;
