@@ -163,15 +163,23 @@ impl Publisher {
                         self.mark(&done);
                         break;
                     }
-                    Err(error) if error.retry() == Retry::Later && !self.is_stopped() => {
-                        tracing::warn!(%error, "desired users were not published; trying again");
-                        std::thread::park_timeout(RETRY_PAUSE);
-                    }
-                    Err(error) => {
-                        // They stay marked, so the next start publishes them.
-                        tracing::error!(%error, "desired users cannot be published any more");
-                        return;
-                    }
+                    // Whatever fails here stays marked, so the next start publishes it.
+                    Err(_) if self.is_stopped() => return,
+                    Err(error) => match error.retry() {
+                        Retry::Later => {
+                            tracing::warn!(%error, "desired users were not published; trying again");
+                            std::thread::park_timeout(RETRY_PAUSE);
+                        }
+                        Retry::Never => {
+                            tracing::error!(%error, "the log refuses desired users for good; they are left out");
+                            break;
+                        }
+                        Retry::AfterRestart => {
+                            tracing::error!(%error, "desired users cannot be published any more");
+                            *core.unpublished.write() = Some(error.to_string());
+                            return;
+                        }
+                    },
                 }
             }
         }

@@ -157,6 +157,8 @@ pub(crate) struct Core {
     stopping: AtomicBool,
     /// Why the driver ended; none while it runs.
     ended: RwLock<Option<String>>,
+    /// Why nothing is published any more until a restart; none while it is.
+    pub(crate) unpublished: RwLock<Option<String>>,
 }
 
 impl Core {
@@ -175,6 +177,7 @@ impl Core {
             progress: watch::Sender::new(position),
             stopping: AtomicBool::new(false),
             ended: RwLock::new(None),
+            unpublished: RwLock::new(None),
         }
     }
 

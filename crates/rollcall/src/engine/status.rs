@@ -2,6 +2,7 @@
 
 use rollcall_domain::Timestamp;
 use rollcall_ingest::{Clock as _, ConnectionWarning, Door, SystemClock};
+use rollcall_projector::TenantHandle;
 use rollcall_reconciler::pace::PauseReason;
 use rollcall_reconciler::{Reconciler, Status as ReconcilerStatus};
 
@@ -55,12 +56,12 @@ impl Core {
     /// down, so an instance that cannot reach it is ready all the same.
     pub(super) fn look_at_health(&self) {
         for tenant in &self.tenants {
-            let stopped = self
-                .projectors
-                .tenant(&tenant.id)
-                .and_then(|directory| directory.stopped());
-            if let Some(reason) = stopped {
+            let directory = self.projectors.tenant(&tenant.id);
+            if let Some(reason) = directory.as_ref().and_then(TenantHandle::stopped) {
                 self.health.ended("projector", reason);
+            }
+            if let Some(reason) = directory.as_ref().and_then(TenantHandle::unpublished) {
+                self.health.ended("publisher", reason);
             }
             let reconcilers = tenant.reconcilers.read();
             let halted = reconcilers.values().find_map(Reconciler::halted);
