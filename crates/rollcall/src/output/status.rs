@@ -38,21 +38,11 @@ pub fn status(status: &InstanceStatus) -> String {
         );
     }
     for tenant in status.tenants.iter().filter(|tenant| tenant.unreadable > 0) {
-        let newest: Vec<String> = tenant
-            .put_aside
-            .iter()
-            .map(|put| put.position.to_string())
-            .collect();
+        let (id, count) = (&tenant.tenant, tenant.unreadable);
+        let places = places(tenant.put_aside.iter().map(|put| put.position));
         let _ = writeln!(
             text,
-            "  {}: {} records are no events and were put aside; the newest at {}",
-            tenant.tenant,
-            tenant.unreadable,
-            if newest.is_empty() {
-                "an earlier start".to_owned()
-            } else {
-                newest.join(", ")
-            }
+            "  {id}: {count} records are no events and were put aside; {places}"
         );
     }
     text.push('\n');
@@ -99,6 +89,16 @@ pub fn status(status: &InstanceStatus) -> String {
         }
     }
     text
+}
+
+/// Where the newest records stand that were put aside. None is known of those that were met at an earlier start, nor of
+/// those that many others came after: only so many are kept.
+fn places(positions: impl Iterator<Item = u64>) -> String {
+    let known: Vec<String> = positions.map(|position| position.to_string()).collect();
+    if known.is_empty() {
+        return "the log told the place of each when it was met".to_owned();
+    }
+    format!("the newest at {}", known.join(", "))
 }
 
 /// What every table of credentials shows.
@@ -149,5 +149,17 @@ fn fluent(fluent: &FluentStatusReport) -> String {
         (Some(problem), _) => problem.clone(),
         (None, true) => "reachable".to_owned(),
         (None, false) => "not reached yet".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_that_are_no_longer_known_are_not_said_to_be_of_an_earlier_start() {
+        assert_eq!(places([7, 12].into_iter()), "the newest at 7, 12");
+        let unknown = places(std::iter::empty());
+        assert_eq!(unknown, "the log told the place of each when it was met");
     }
 }
