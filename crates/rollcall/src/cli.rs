@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod progress;
 mod rules;
 mod token;
 mod topics;

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressStyle};
-use rollcall_eventlog::copy::{CopyPhase, CopySummary, copy};
+use rollcall_eventlog::copy::{CopySummary, copy};
 use rollcall_eventlog::kafka::topics::{self, Finding, TopicReport};
 use rollcall_eventlog::kafka::{KafkaError, KafkaLog};
-use rollcall_eventlog::{EmbeddedLog, EmbeddedOptions, EventLog, ReadLog, ReadOnlyLog, Verification};
+use rollcall_eventlog::{EmbeddedLog, EmbeddedOptions, EventLog, ReadLog, ReadOnlyLog, Retry, Verification};
 use serde_json::json;
 
+use super::progress::CopyShown;
 use crate::config::{Config, Kafka};
 use crate::engine::kafka;
 use crate::exit::Failure;
@@ -152,25 +152,17 @@ pub(super) async fn copy_log(
 }
 
 async fn with_progress(source: &dyn ReadLog, target: &dyn EventLog) -> Result<CopySummary, Failure> {
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {human_pos} of {human_len}, {eta} left")
-    {
-        bar.set_style(style);
-    }
-    let told = |progress: rollcall_eventlog::copy::CopyProgress| {
-        let word = match progress.phase {
-            CopyPhase::Comparing => "comparing",
-            CopyPhase::Copying => "copying",
+    let mut shown = CopyShown::new();
+    let summary = copy(source, target, |progress| shown.tell(&progress)).await;
+    shown.over();
+    summary.map_err(|error| {
+        // A target that was refused stays refused: nothing goes on.
+        let doing = match error.retry() {
+            Retry::Never => "copying the log",
+            Retry::Later | Retry::AfterRestart => "copying the log; running it again goes on where it stood",
         };
-        bar.set_message(format!("{word} {}/{}", progress.stream, progress.partition));
-        bar.set_length(progress.end);
-        bar.set_position(progress.at);
-    };
-    let summary = copy(source, target, told).await;
-    bar.finish_and_clear();
-    summary
-        .context("copying the log; running it again goes on where it stood")
-        .map_err(Failure::Other)
+        Failure::Other(anyhow::Error::new(error).context(doing))
+    })
 }
 
 fn in_kafka(config: &Config) -> anyhow::Result<Arc<KafkaLog>> {
