@@ -137,8 +137,7 @@ impl DealtMembership {
     /// From now on these and no others are owned.
     pub fn deal(&self, partitions: impl IntoIterator<Item = u32>) {
         self.assignment.send_modify(|assignment| {
-            assignment.generation += 1;
-            assignment.partitions = partitions.into_iter().map(Partition).collect();
+            assignment.own(partitions.into_iter().map(Partition).collect());
         });
         let owned = self.assignment.borrow().partitions.clone();
         self.released

@@ -1,16 +1,12 @@
 //! What a process shares with others, as it is told to operators.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use rollcall_eventlog::Membership;
-use rollcall_ingest::{Clock as _, SystemClock};
+use rollcall_eventlog::{Membership, Partition, Standing};
 
 use super::Core;
 use crate::admin::api::ShareStatus;
 
-/// A member that has been dealt nothing after that time is a spare: there are more processes than partitions.
-const SPARE_AFTER: Duration = Duration::from_secs(60);
 /// The part of the process in `/readyz`.
 const PART: &str = "group";
 
@@ -33,7 +29,8 @@ impl Core {
         told.collect()
     }
 
-    /// Says whether this process belongs to its groups.
+    /// Says whether this process belongs to its groups. One that was dealt nothing is a spare, and ready, only while its
+    /// group counts it as a member.
     pub(super) fn look_at_shares(&self) {
         let running = SystemClock.now().millis_since(self.started);
         let spare = u64::try_from(running).is_ok_and(|running| running > SPARE_AFTER.as_millis() as u64);
@@ -44,7 +41,7 @@ impl Core {
             }
             (share.lease_ms == Some(0)).then(|| format!("the lease from the group {group} has run out"))
         });
-        match wrong {
+        match wrong.next().or_else(|| untaken.next()) {
             Some(why) => self.health.not_ready(PART, why),
             None => self.health.ready(PART),
         }
@@ -60,6 +57,19 @@ impl Core {
         let found = found.map(|(_, membership)| Arc::clone(membership));
         found.ok_or_else(|| anyhow::anyhow!("the group {group} was not joined"))
     }
+}
+
+/// What keeps this process from being a member; nothing when it is one.
+fn not_a_member(group: &str, standing: Standing) -> Option<String> {
+    let (wrong, why) = match standing {
+        Standing::Member => return None,
+        Standing::NotDealt { why } => (format!("no partition was dealt by the group {group} yet"), why),
+        Standing::Lapsed { why } => (format!("the lease from the group {group} has run out"), why),
+    };
+    Some(match why {
+        Some(why) => format!("{wrong}: {why}"),
+        None => wrong,
+    })
 }
 
 fn owned(membership: &Arc<dyn Membership>) -> Vec<u32> {

@@ -7,7 +7,7 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use super::super::*;
 use super::mock::Mock;
-use crate::contract::{BatchLimits, Retry};
+use crate::contract::{BatchLimits, Membership as _, Retry, Standing};
 
 const SOON: Duration = Duration::from_secs(60);
 
