@@ -10,12 +10,13 @@ mod brokers;
 mod door;
 mod evidence;
 mod explain;
+pub(crate) mod fingerprints;
 mod fluent;
 pub(crate) mod kafka;
 mod keys;
 mod oauth;
 mod offline;
-mod open;
+pub(crate) mod open;
 mod operator;
 mod policy;
 mod projecting;
@@ -138,7 +139,7 @@ impl Engine {
             for tenant in &core.tenants {
                 let (_, directory) = core.of(&tenant.id)?;
                 caught_up(&directory).await?;
-                keys::fit(&directory)?;
+                core.fit(&directory).await?;
             }
         }
         let (unshare, sharing_stop) = watch::channel(false);
@@ -232,6 +233,19 @@ impl Core {
         Ok((tenant, directory))
     }
 
+    /// Whether the tenant's key is the one that its log is written with, once its directory has caught up: by an account
+    /// that is there, and by the fingerprint in the log.
+    ///
+    /// # Errors
+    /// When it is not, with what to do.
+    async fn fit(&self, directory: &TenantHandle) -> anyhow::Result<()> {
+        keys::fit(directory)?;
+        match &self.fingerprints {
+            Some(fingerprints) => fingerprints.settle(self.log.as_ref(), directory.id()).await,
+            None => Ok(()),
+        }
+    }
+
     /// Starts the projector of a partition, on a thread that may block.
     async fn start_projector(&self, partition: Partition) -> anyhow::Result<()> {
         let projectors = Arc::clone(&self.projectors);
@@ -258,6 +272,16 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStor
         })
     };
     let setups: Vec<TenantSetup> = config.tenants.iter().map(setup).collect::<anyhow::Result<_>>()?;
+    let fingerprints = config
+        .kafka
+        .as_ref()
+        .map(|_| fingerprints::Fingerprints::new(&config.log.path, &keys));
+    if let Some(fingerprints) = &fingerprints {
+        // Before anything is joined: who has another key takes no partition from those that have the right one.
+        for tenant in &config.tenants {
+            fingerprints.compare(log.shared().as_ref(), &tenant.id).await?;
+        }
+    }
     let mut shares = Vec::new();
     let publishing = if role.projects() {
         let membership = log.join(Stream::Events, open::PROJECT)?;

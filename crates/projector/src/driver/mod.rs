@@ -15,7 +15,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rollcall_domain::TenantId;
-use rollcall_eventlog::{BatchLimits, LogReader, Position, ReadBatch, ReadError, RecordRef, Retry};
+use rollcall_eventlog::{
+    BatchLimits, LogReader, Position, ReadBatch, ReadError, RecordRef, Retry, Stream, is_note,
+};
 use serde_json::{Map, Value};
 
 use crate::api::Quarantine;
@@ -51,9 +53,7 @@ impl Driver {
     pub(crate) fn new(core: Arc<Core>, store: Store, publisher: Publisher) -> Result<Self, ProjectorError> {
         let position = store.position();
         let after = Position::new(position);
-        let reader = core
-            .log
-            .reader(rollcall_eventlog::Stream::Events, core.partition, after)?;
+        let reader = core.log.reader(Stream::Events, core.partition, after)?;
         Ok(Self {
             core,
             store,
@@ -111,7 +111,7 @@ impl Driver {
         while records.peek().is_some() {
             let step: Vec<_> = records.by_ref().take(STEP_RECORDS).collect();
             let mut by_tenant: BTreeMap<&[u8], Vec<RecordRef<'_>>> = BTreeMap::new();
-            for record in &step {
+            for record in step.iter().filter(|record| !is_note(record.key)) {
                 by_tenant.entry(record.key).or_default().push(*record);
             }
             for (key, records) in by_tenant {

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::progress::CopyShown;
 use crate::config::{Config, Kafka};
-use crate::engine::kafka;
+use crate::engine::{kafka, open};
 use crate::exit::Failure;
 use crate::output::{Format, table};
 
@@ -134,12 +134,16 @@ pub(super) async fn copy_log(
     if from == to {
         return Err(Failure::Usage("--from and --to are the same".to_owned()));
     }
-    let owned = config.clone();
+    let (owned, place) = (config.clone(), from.clone());
+    let into_kafka = to == Path::new(KAFKA);
     let opened = tokio::task::spawn_blocking(move || {
         let source = open_source(&owned, &from)?;
         anyhow::Ok((source, open_target(&owned, &to)?))
     });
     let (source, target) = opened.await.context("opening the logs")??;
+    if into_kafka {
+        kafka::same_keys(&open::tenants(config), &place, target.as_ref()).await?;
+    }
     let summary = with_progress(source.as_ref(), target.as_ref()).await?;
     let value = json!({"found": summary.found, "copied": summary.copied});
     format.print(&value, || {

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
+use rollcall_domain::TenantId;
 use rollcall_eventlog::kafka::topics::{self, TopicPlan, TopicReport};
 use rollcall_eventlog::kafka::{KafkaError, KafkaLog, KafkaOptions, Sasl, Security, Tls, TokenSource};
 use rollcall_eventlog::{BatchLimits, ReadLog, Stream};
 
+use super::fingerprints::{self, Fingerprints};
 use super::open;
 use crate::config::{Config, Kafka, KafkaSasl, KafkaSecurity, KafkaTls, PasswordMechanism};
 use crate::files::{self, Failed};
@@ -119,19 +121,56 @@ pub(crate) fn began(report: &TopicReport) -> bool {
     topics.any(|topic| topic.stream == Stream::Events && topic.created)
 }
 
-/// Makes the keys of a log that has no events yet; those that are there already stay.
+/// Makes the keys of tenants that the log does not know yet, and puts their fingerprints into it; keys that are there
+/// already stay, and must be the log's. Blocks.
 pub(crate) fn make_keys(config: &Config, log: &KafkaLog) -> anyhow::Result<KeyStore> {
     let tenants = open::tenants(config);
-    let missing = KeyStore::missing(&config.log.path, &tenants).context("opening the key store")?;
+    let folder = &config.log.path;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .context("starting a runtime")?;
+    let missing = KeyStore::missing(folder, &tenants).context("opening the key store")?;
     for tenant in &missing {
+        let begun = runtime.block_on(fingerprints::first(log, tenant))?.is_some();
         ensure!(
-            !has_events(log, tenant.as_str())?,
-            "tenant {tenant} has events in the log but no key in {}: copy keys.json from another process, or restore \
-             it from a backup",
-            config.log.path.display()
+            !begun && !has_events(log, tenant.as_str())?,
+            "tenant {tenant} is in the log already, but has no key in {}: copy keys.json from the machine that made \
+             it (the one where `rollcall topics` or a process was the first), or restore it from a backup",
+            folder.display()
         );
     }
-    KeyStore::open(&config.log.path, &tenants, LogPresence::Absent).context("making the keys")
+    let keys = KeyStore::open(folder, &tenants, LogPresence::Absent).context("making the keys")?;
+    let ours = Fingerprints::new(folder, &keys);
+    for tenant in &tenants {
+        // Who has events and no fingerprint is of an earlier version: a process that knows an account decides.
+        let is_old = runtime.block_on(fingerprints::first(log, tenant))?.is_none()
+            && has_events(log, tenant.as_str())?;
+        if !is_old {
+            runtime.block_on(ours.settle(log, tenant))?;
+        }
+    }
+    Ok(keys)
+}
+
+/// Refuses to copy into topics that were begun with other keys than those of the log that comes into them.
+pub(crate) async fn same_keys(
+    tenants: &[TenantId],
+    source: &Path,
+    target: &(impl ReadLog + ?Sized),
+) -> anyhow::Result<()> {
+    let known = KeyStore::open_existing(source, &[]).context("opening the keys of the source")?;
+    for tenant in tenants {
+        let first = fingerprints::first(target, tenant).await?;
+        let ours = known.get(tenant).map(fingerprints::fingerprint);
+        ensure!(
+            first.is_none() || ours.is_none() || first == ours,
+            "the topics were begun with another key of tenant {tenant} than the one in {}: remove the topics, put that \
+             keys.json into the data folder of the configuration, run `rollcall topics` and copy again",
+            source.display()
+        );
+    }
+    Ok(())
 }
 
 /// Whether a tenant has events. Reads its partition up to the first; blocks.

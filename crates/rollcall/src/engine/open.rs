@@ -126,7 +126,7 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
 }
 
 /// The tenants of the configuration.
-pub(super) fn tenants(config: &Config) -> Vec<TenantId> {
+pub(crate) fn tenants(config: &Config) -> Vec<TenantId> {
     config.tenants.iter().map(|tenant| tenant.id.clone()).collect()
 }
 
