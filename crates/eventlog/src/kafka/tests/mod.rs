@@ -10,6 +10,7 @@ mod broker;
 mod copying;
 mod ends;
 mod faults;
+mod holes;
 mod membership;
 mod mock;
 mod outage;
