@@ -335,19 +335,35 @@ impl FluentClient {
         variables: Json,
     ) -> Result<Option<T>, FluentError> {
         let body = json!({ "query": text, "variables": variables }).to_string();
-        self.execute(operation, body.into())
+        self.execute(operation, body.into(), &|| true)
             .await?
             .field(operation, RESULT)
     }
 
-    /// Sends a GraphQL request, with one fresh token when the current one is refused. All of it ends within the time for
-    /// the request: whoever holds a lease for that long may rely on nothing being sent later.
-    pub(crate) async fn execute(&self, operation: Operation, body: Bytes) -> Result<Envelope, FluentError> {
+    /// Sends a GraphQL request, with one fresh token when the current one is refused; each time only if `may_send` says
+    /// so at that moment. What was refused for its token was not carried out. All of it ends within the time for the
+    /// request: whoever holds a lease for that long may rely on nothing being sent later.
+    pub(crate) async fn execute(
+        &self,
+        operation: Operation,
+        body: Bytes,
+        may_send: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Envelope, FluentError> {
+        let not_sent = FluentError::NotSent {
+            operation,
+            after: None,
+        };
         let until = Instant::now() + self.inner.time_for(operation);
         let token = self.inner.tokens.get().await?;
+        if !may_send() {
+            return Err(not_sent);
+        }
         let mut answer = self.post(operation, &token, body.clone(), until).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
             let token = self.inner.tokens.replace(&token).await?;
+            if !may_send() {
+                return Err(not_sent);
+            }
             answer = self.post(operation, &token, body, until).await?;
             if answer.status == StatusCode::UNAUTHORIZED {
                 return Err(FluentError::Unauthorized { operation });

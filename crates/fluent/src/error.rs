@@ -281,8 +281,9 @@ pub enum FluentError {
         /// Its size.
         bytes: usize,
     },
-    /// Not sent, because an earlier part of the same batch met a failure that concerns all.
-    #[error("{operation}: not sent after an earlier failure")]
+    /// Not sent: an earlier part of the same batch met a failure that concerns all, or the sender's time had run out
+    /// when a token was there at last.
+    #[error("{operation}: not sent after an earlier failure, or too late")]
     NotSent {
         /// What was asked.
         operation: Operation,
