@@ -36,7 +36,7 @@ pub enum Kind {
 }
 
 /// Every metric with its kind and help, as in `docs/metrics.md`.
-pub const NAMES: [(&str, Kind, &str); 47] = [
+pub const NAMES: [(&str, Kind, &str); 48] = [
     (
         "rollcall_requests",
         Kind::Counter,
@@ -237,6 +237,11 @@ pub const NAMES: [(&str, Kind, &str); 47] = [
         "rollcall_assignments_lost",
         Kind::Counter,
         "Times that everything was lost since the session had run out (Kafka)",
+    ),
+    (
+        "rollcall_appends_without_room",
+        Kind::Counter,
+        "Appends that were refused since the producer's queue was full (Kafka)",
     ),
     (
         "rollcall_records_sent",
@@ -620,6 +625,7 @@ mod tests {
                 producer_reinitialised: 0,
                 rebalances: 2,
                 assignments_lost: 0,
+                appends_without_room: 0,
                 appends_in_flight: 0,
                 records_in_flight: 0,
                 delivery_buckets: vec![(0.001, 3), (0.01, 4)],

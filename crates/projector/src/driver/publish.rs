@@ -140,7 +140,10 @@ impl Publisher {
         if self.publishing.is_never() {
             return;
         }
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+        else {
             core.end("the publisher could not be started".to_owned());
             return;
         };

@@ -236,7 +236,14 @@ pub const KEYS: &[Key] = &[
         "kafka.delivery_timeout",
         Form::Duration(SECOND, 4 * MINUTE),
         "\"5s\"",
-        "How long an append waits for its acknowledgement before it is refused; what was refused is sent again.",
+        "How long an append waits for its acknowledgement before it is refused; what was refused is sent again. A quarter \
+         of it at most is for room in the queue.",
+    ),
+    key(
+        "kafka.queue",
+        Form::Size(16 * KIB, 1024 * MIB),
+        "\"32 MiB\"",
+        "Room for records that wait for their acknowledgement. What finds none is refused with 503, and sent again.",
     ),
     key(
         "kafka.security",

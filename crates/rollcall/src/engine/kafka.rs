@@ -26,6 +26,7 @@ pub(crate) fn options(kafka: &Kafka) -> KafkaOptions {
         security: security(&kafka.security),
         delivery_timeout: kafka.delivery_timeout,
         session_timeout: kafka.session_timeout,
+        queue_bytes: kafka.queue,
         ..KafkaOptions::new(kafka.brokers.clone())
     }
 }
