@@ -99,6 +99,8 @@ pub(crate) struct Core {
     behind: behind::Behind,
     /// What is shared with other processes, by the name of the group.
     shares: RwLock<Vec<(&'static str, Arc<dyn Membership>)>>,
+    /// What keeps partitions of ours from being attended to, by group and partition.
+    troubles: RwLock<BTreeMap<(&'static str, Partition), String>>,
 }
 
 /// A tenant of the instance.
@@ -317,6 +319,7 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStor
         tenants: config.tenants.iter().map(tenant).collect(),
         behind: behind::Behind::default(),
         shares: RwLock::new(shares),
+        troubles: RwLock::default(),
     };
     Ok((core, keys))
 }

@@ -65,5 +65,9 @@ impl Attend for Projecting {
         })
     }
 
+    fn stands(&self, partition: Partition, trouble: Option<String>) {
+        self.core.stands(open::PROJECT, partition, trouble);
+    }
+
     fn dealt(&self, _owned: usize) {}
 }

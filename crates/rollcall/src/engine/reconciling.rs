@@ -122,6 +122,10 @@ impl Attend for Reconciling {
         })
     }
 
+    fn stands(&self, partition: Partition, trouble: Option<String>) {
+        self.core.stands(open::RECONCILE, partition, trouble);
+    }
+
     /// This process's part of the requests that all together may have out at one time.
     fn dealt(&self, owned: usize) {
         for (tenant, _) in &self.tenants {

@@ -32,19 +32,30 @@ impl Core {
     /// Says whether this process belongs to its groups. One that was dealt nothing is a spare, and ready, only while its
     /// group counts it as a member.
     pub(super) fn look_at_shares(&self) {
-        let running = SystemClock.now().millis_since(self.started);
-        let spare = u64::try_from(running).is_ok_and(|running| running > SPARE_AFTER.as_millis() as u64);
-        let wrong = self.share_status().into_iter().find_map(|share| {
-            let group = &share.group;
-            if share.partitions.is_empty() {
-                return (!spare).then(|| format!("no partition was dealt by the group {group} yet"));
-            }
-            (share.lease_ms == Some(0)).then(|| format!("the lease from the group {group} has run out"))
+        if self.opened.kafka().is_none() {
+            return;
+        }
+        let shares = self.shares.read();
+        let mut wrong = shares
+            .iter()
+            .filter_map(|(group, membership)| not_a_member(group, membership.standing()));
+        let troubles = self.troubles.read();
+        let mut untaken = troubles.iter().map(|((group, partition), trouble)| {
+            format!("partition {partition} of the group {group} cannot be taken: {trouble}")
         });
         match wrong.next().or_else(|| untaken.next()) {
             Some(why) => self.health.not_ready(PART, why),
             None => self.health.ready(PART),
         }
+    }
+
+    /// A partition of ours is attended to, or what keeps it from that: it is owned and nobody works on it.
+    pub(super) fn stands(&self, group: &'static str, partition: Partition, trouble: Option<String>) {
+        let mut troubles = self.troubles.write();
+        match trouble {
+            Some(trouble) => troubles.insert((group, partition), trouble),
+            None => troubles.remove(&(group, partition)),
+        };
     }
 
     /// The membership of a group that was joined.

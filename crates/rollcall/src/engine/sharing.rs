@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use rollcall_eventlog::{Membership, Partition};
+use rollcall_eventlog::{Assignment, Membership, Partition};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -25,12 +25,17 @@ pub(super) trait Attend: Send + Sync + 'static {
     /// Ends, whether or not it had begun. When this is over nothing is in flight any more.
     fn let_go(&self, partition: Partition) -> BoxFuture<'_, ()>;
 
+    /// How it stands with a partition of ours: what keeps it from being attended to, nothing when it is or is let go.
+    fn stands(&self, partition: Partition, trouble: Option<String>);
+
     /// So many partitions are ours now.
     fn dealt(&self, owned: usize);
 }
 
 /// A partition that is attended to, by a task of its own: so none waits for another's slow beginning.
 struct Attended {
+    /// The generation at which it was dealt.
+    since: Option<u64>,
     let_go: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -45,12 +50,24 @@ pub(super) async fn attend(
     let mut ours: BTreeMap<Partition, Attended> = BTreeMap::new();
     loop {
         let stopping = *stop.borrow_and_update();
-        let mut dealt = assignment.borrow_and_update().partitions.clone();
+        let Assignment {
+            partitions: mut dealt,
+            since,
+            ..
+        } = assignment.borrow_and_update().clone();
         if stopping {
             dealt.clear();
         }
         work.dealt(dealt.len());
-        let gone: Vec<Partition> = ours.keys().filter(|p| !dealt.contains(p)).copied().collect();
+        // What was lost and has come back was perhaps another's meanwhile: it is begun anew.
+        let stays = |(partition, attended): &(&Partition, &Attended)| {
+            dealt.contains(partition) && since.get(partition).copied() == attended.since
+        };
+        let gone = ours
+            .iter()
+            .filter(|ours| !stays(ours))
+            .map(|(partition, _)| *partition);
+        let gone: Vec<Partition> = gone.collect();
         let_go(&gone, &mut ours).await;
         if !gone.is_empty() {
             tracing::info!(stream = %membership.stream(), partitions = ?numbers(&gone), "let go");
@@ -64,7 +81,8 @@ pub(super) async fn attend(
             tracing::info!(stream = %membership.stream(), partitions = ?numbers(&new), "taken");
         }
         for partition in new {
-            ours.insert(partition, attend_to(Arc::clone(&work), partition));
+            let since = since.get(&partition).copied();
+            ours.insert(partition, attend_to(Arc::clone(&work), partition, since));
         }
         tokio::select! {
             changed = assignment.changed() => if changed.is_err() { stop_only(&mut stop).await },
@@ -97,7 +115,7 @@ async fn let_go(gone: &[Partition], ours: &mut BTreeMap<Partition, Attended>) {
     }
 }
 
-fn attend_to(work: Arc<dyn Attend>, partition: Partition) -> Attended {
+fn attend_to(work: Arc<dyn Attend>, partition: Partition, since: Option<u64>) -> Attended {
     let (let_go, mut gone) = oneshot::channel();
     let task = tokio::spawn(async move {
         loop {
@@ -106,12 +124,14 @@ fn attend_to(work: Arc<dyn Attend>, partition: Partition) -> Attended {
                 _ = &mut gone => break,
                 taken = work.take(partition) => match taken {
                     Ok(()) => {
+                        work.stands(partition, None);
                         let _let_go_or_dropped = (&mut gone).await;
                         break;
                     }
                     Err(error) => {
                         let error = format!("{error:#}");
                         tracing::warn!(%partition, error, "a partition could not be taken; trying again");
+                        work.stands(partition, Some(error));
                         work.let_go(partition).await;
                     }
                 },
@@ -123,8 +143,9 @@ fn attend_to(work: Arc<dyn Attend>, partition: Partition) -> Attended {
             }
         }
         work.let_go(partition).await;
+        work.stands(partition, None);
     });
-    Attended { let_go, task }
+    Attended { since, let_go, task }
 }
 
 #[cfg(test)]
@@ -186,6 +207,12 @@ mod tests {
             Box::pin(std::future::ready(()))
         }
 
+        fn stands(&self, partition: Partition, trouble: Option<String>) {
+            if let Some(trouble) = trouble {
+                self.note(format!("{partition}: {trouble}"));
+            }
+        }
+
         fn dealt(&self, owned: usize) {
             self.note(format!("dealt {owned}"));
         }
@@ -242,6 +269,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_lost_and_came_back_between_two_looks_is_begun_anew() {
+        let work = Arc::new(Noted::default());
+        let (membership, stop, task) = start(&work);
+        membership.deal([0, 1]);
+        work.until(&["took 0", "took 1"]).await;
+        work.deeds.lock().clear();
+        // Nobody looks in between: this thread has the runtime for itself.
+        membership.deal([1]);
+        membership.deal([0, 1]);
+        work.until(&["let go 0", "took 0"]).await;
+        assert!(
+            !work.deeds.lock().contains(&"let go 1".to_owned()),
+            "that one stayed"
+        );
+        stop.send_replace(true);
+        task.await.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_partition_that_cannot_be_taken_is_tried_again() {
         let work = Arc::new(Noted {
             failing: Mutex::new([3].into()),
@@ -249,7 +295,7 @@ mod tests {
         });
         let (membership, stop, task) = start(&work);
         membership.deal([3]);
-        work.until(&["take 3", "let go 3", "took 3"]).await;
+        work.until(&["take 3", "3: not yet", "let go 3", "took 3"]).await;
         stop.send_replace(true);
         task.await.unwrap();
     }
