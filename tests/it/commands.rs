@@ -182,6 +182,7 @@ fn the_status_reads_as_a_table() {
         ready: false,
         not_ready: vec!["projector: 3 events behind".to_owned()],
         certificate_ends: None,
+        put_aside_of_nobody: 0,
         role: "reconcile".to_owned(),
         shares: vec![ShareStatus {
             group: "reconcile".to_owned(),

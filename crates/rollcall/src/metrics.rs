@@ -216,7 +216,7 @@ pub const NAMES: [(&str, Kind, &str); 48] = [
     (
         "rollcall_records_put_aside",
         Kind::Counter,
-        "Records of the tenant that no event could be read from",
+        "Records of the tenant that no event could be read from; `?`: of no tenant of this process",
     ),
     (
         "rollcall_partitions_owned",
@@ -345,6 +345,10 @@ impl Scrape {
     }
 
     fn of_tenants(&self, series: &mut Series) {
+        // No tenant is called so: a name has letters, digits, '-' and '_' alone.
+        let nobody = vec![("tenant", "?".to_owned())];
+        let put_aside = Value::Counter(self.status.put_aside_of_nobody);
+        series.push(("rollcall_records_put_aside", nobody, put_aside));
         for tenant in &self.status.tenants {
             for (name, value) in [
                 ("rollcall_sequence", tenant.sequence.0),

@@ -116,13 +116,12 @@ impl Driver {
             }
             for (key, records) in by_tenant {
                 match self.tenant_of(key) {
-                    Some(tenant) => {
+                    Ok(tenant) => {
                         fold_step(&self.core.quarantine, &tenant, &records);
                         self.publisher.leavers(&tenant);
                     }
-                    None => records.iter().for_each(|record| {
-                        let reason = "its key is no tenant".to_owned();
-                        self.core.quarantine.put(None, record.position, reason);
+                    Err(reason) => records.iter().for_each(|record| {
+                        self.core.quarantine.put(None, record.position, reason.to_owned());
                     }),
                 }
             }
@@ -134,11 +133,22 @@ impl Driver {
         }
     }
 
-    /// The tenant of a record's key, made when it is new.
-    fn tenant_of(&mut self, key: &[u8]) -> Option<Arc<Tenant>> {
-        let id = TenantId::new(std::str::from_utf8(key).ok()?).ok()?;
+    /// The tenant of a record's key, made when it is new; or why there is none here.
+    fn tenant_of(&mut self, key: &[u8]) -> Result<Arc<Tenant>, &'static str> {
+        let id = std::str::from_utf8(key)
+            .ok()
+            .and_then(|key| TenantId::new(key).ok());
+        let id = id.ok_or("its key is no tenant")?;
+        // A producer that is not ours may choose another partition: to fold it here would make a second tenant of that
+        // name, with half of its events.
+        if self.core.log.partition_of(Stream::Events, key) != self.core.partition {
+            return Err("it stands in another partition than its tenant's");
+        }
         if let Some(tenant) = self.core.tenant(&id) {
-            return Some(tenant);
+            return Ok(tenant);
+        }
+        if !self.store.has_room() {
+            return Err("its tenant is not configured, as too many others");
         }
         let number = self.store.number(&id);
         let tenant = Arc::new(Tenant::new(
@@ -148,7 +158,7 @@ impl Driver {
             self.core.documents.clone(),
         ));
         self.core.tenants.write().insert(id, Arc::clone(&tenant));
-        Some(tenant)
+        Ok(tenant)
     }
 
     /// Computes desired users of the dirty sets until `deadline`; true when some are left.

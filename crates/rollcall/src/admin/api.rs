@@ -82,6 +82,9 @@ pub struct InstanceStatus {
     /// What it shares with other processes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shares: Vec<ShareStatus>,
+    /// Records of `events` that were put aside since the start and belong to none of its tenants.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub put_aside_of_nobody: u64,
     /// Every tenant that is with this process.
     pub tenants: Vec<TenantStatus>,
     /// What opens the connections.
@@ -660,6 +663,7 @@ pub(crate) fn sample_status() -> InstanceStatus {
             of: 24,
             lease_ms: Some(12_400),
         }],
+        put_aside_of_nobody: 0,
         tenants: vec![TenantStatus {
             tenant: TenantId::new("acme").unwrap(),
             sequence: Sequence(1204),

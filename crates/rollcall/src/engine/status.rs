@@ -39,6 +39,7 @@ impl Core {
             certificate_ends: self.certificate.read().ends,
             role: self.role.to_string(),
             shares: self.share_status(),
+            put_aside_of_nobody: self.projectors.put_aside_of_nobody(),
             tenants,
             credentials: self.credential_status(now),
         }

@@ -37,6 +37,13 @@ pub fn status(status: &InstanceStatus) -> String {
             lease.unwrap_or_default()
         );
     }
+    if status.put_aside_of_nobody > 0 {
+        let _ = writeln!(
+            text,
+            "  {} records of events belong to no tenant of this process and were put aside: who else writes there?",
+            status.put_aside_of_nobody
+        );
+    }
     for tenant in status.tenants.iter().filter(|tenant| tenant.unreadable > 0) {
         let (id, count) = (&tenant.tenant, tenant.unreadable);
         let places = places(tenant.put_aside.iter().map(|put| put.position));
