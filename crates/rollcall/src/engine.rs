@@ -12,6 +12,7 @@ mod evidence;
 mod explain;
 pub(crate) mod fingerprints;
 mod fluent;
+mod in_use;
 pub(crate) mod kafka;
 mod keys;
 mod oauth;
@@ -97,6 +98,10 @@ pub(crate) struct Core {
     projectors: Arc<Projectors>,
     tenants: Vec<Tenant>,
     behind: behind::Behind,
+    /// Of the tenants' keys; none over the embedded log, which has one process.
+    fingerprints: Option<fingerprints::Fingerprints>,
+    /// The data folder is ours, where several processes could have it by mistake.
+    in_use: parking_lot::Mutex<Option<in_use::InUse>>,
     /// What is shared with other processes, by the name of the group.
     shares: RwLock<Vec<(&'static str, Arc<dyn Membership>)>>,
     /// What keeps partitions of ours from being attended to, by group and partition.
@@ -218,7 +223,9 @@ impl Engine {
         }
         self.core.shares.write().clear();
         self.core.projectors.stop_all().await;
-        self.core.opened.clone().close().await
+        let closed = self.core.opened.clone().close().await;
+        drop(self.core.in_use.lock().take());
+        closed
     }
 }
 
@@ -264,6 +271,11 @@ impl Core {
 
 /// Opens the log and makes what the parts share.
 async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStore)> {
+    let in_use = config
+        .kafka
+        .as_ref()
+        .map(|_| in_use::take(&config.log.path))
+        .transpose()?;
     let open::Opened { log, keys } = open::open(config).await?;
     let setup = |tenant: &TenantConfig| {
         let key = keys.get(&tenant.id);
@@ -318,6 +330,8 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStor
         projectors: Arc::new(projectors),
         tenants: config.tenants.iter().map(tenant).collect(),
         behind: behind::Behind::default(),
+        fingerprints,
+        in_use: parking_lot::Mutex::new(in_use),
         shares: RwLock::new(shares),
         troubles: RwLock::default(),
     };
