@@ -72,7 +72,11 @@ pub fn status(status: &InstanceStatus) -> String {
             tenant.queued.to_string(),
             tenant.waiting.to_string(),
             rules.chars().take(VERSION_SHOWN).collect(),
-            fluent(&tenant.fluent),
+            if status.reconciles() {
+                fluent(&tenant.fluent)
+            } else {
+                "–".to_owned() // this process never calls it
+            },
         ]
     });
     text.push_str(&table(&header, rows));
@@ -162,11 +166,25 @@ fn fluent(fluent: &FluentStatusReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::api::sample_status;
 
     #[test]
     fn places_that_are_no_longer_known_are_not_said_to_be_of_an_earlier_start() {
         assert_eq!(places([7, 12].into_iter()), "the newest at 7, 12");
         let unknown = places(std::iter::empty());
         assert_eq!(unknown, "the log told the place of each when it was met");
+    }
+
+    #[test]
+    fn only_who_calls_fluent_says_how_it_is() {
+        let mut sample = sample_status();
+        for tenant in &mut sample.tenants {
+            tenant.fluent = FluentStatusReport::default();
+        }
+        assert!(status(&sample).contains("not reached yet"));
+        for role in ["ingest", "project"] {
+            role.clone_into(&mut sample.role);
+            assert!(!status(&sample).contains("not reached yet"), "{role}");
+        }
     }
 }
