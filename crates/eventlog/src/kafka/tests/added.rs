@@ -35,6 +35,16 @@ fn add_one(options: &KafkaOptions) {
     while heads.shape(&topic).unwrap().unwrap().partitions != 4 {}
 }
 
+fn lose_desired(options: &KafkaOptions) {
+    let topic = options.topic(Stream::Desired);
+    let wait = AdminOptions::new().operation_timeout(Some(SOON));
+    for result in block_on(admin(options).delete_topics(&[&topic], &wait)).unwrap() {
+        result.unwrap();
+    }
+    let heads = Heads::new(options).unwrap();
+    while heads.shape(&topic).unwrap().is_some() {}
+}
+
 /// Writes a record into the added partition, as a stranger might.
 fn write_there(options: &KafkaOptions) {
     let producer: BaseProducer = base_config(options).create().unwrap();
@@ -88,6 +98,11 @@ async fn an_added_partition_is_warned_of_and_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let target = EmbeddedLog::open(folder.path(), EmbeddedOptions::default()).unwrap();
         assert_eq!(block_on(copy(&again, &target, |_| {})).unwrap().copied, 90);
+        // Nor does it stand in the way of what else is to be mended.
+        drop((log, again));
+        lose_desired(&options);
+        let report = topics::renew_desired(&options, &PLAN).unwrap();
+        assert!(report.is_good(), "{report}");
     })
     .await
     .unwrap();

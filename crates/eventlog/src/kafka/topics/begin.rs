@@ -90,8 +90,10 @@ pub(super) fn whole(options: &KafkaOptions, heads: &Heads, streams: &[Stream]) -
     let mut log = None;
     for stream in streams {
         let topic = options.topic(*stream);
-        let count = heads.shape_of_existing(&topic)?.partitions;
-        for (partition, head) in heads.read(&topic, 0..count)? {
+        let shape = heads.shape_of_existing(&topic)?;
+        let found = heads.read(&topic, 0..shape.partitions)?;
+        let count = begun_with(&found);
+        for (partition, head) in found.range(..count).map(|(partition, head)| (*partition, *head)) {
             let id = match (log, head) {
                 (Some(id), _) => id,
                 (None, Head::Marked { marker, .. }) => *log.insert(marker.log),
@@ -113,9 +115,11 @@ pub(super) fn mark_empty(
     log: LogId,
 ) -> Result<(), KafkaError> {
     let topic = options.topic(stream);
-    let count = heads.shape_of_existing(&topic)?.partitions;
+    let shape = heads.shape_of_existing(&topic)?;
+    let found = heads.read(&topic, 0..shape.partitions)?;
+    let count = begun_with(&found);
     let mut missing = Vec::new();
-    for (partition, head) in heads.read(&topic, 0..count)? {
+    for (partition, head) in found.range(..count).map(|(partition, head)| (*partition, *head)) {
         let marker = expected(log, stream, partition, count);
         match head {
             Head::Empty => missing.push((topic.clone(), marker)),
