@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rollcall_eventlog::kafka::topics::{self, TopicReport, TopicState};
+use rollcall_eventlog::kafka::topics::{self, Finding, TopicReport, TopicState};
 use rollcall_eventlog::kafka::{KafkaError, KafkaOptions};
 use tokio::sync::oneshot;
 
@@ -133,10 +133,17 @@ fn about(topic: &TopicState, report: &TopicReport, first_start: bool) -> Checked
     }
     if topic.findings.is_empty() {
         let (partitions, copies) = (topic.partitions, topic.replication);
+        if !topic.warnings.is_empty() {
+            return Checked::warning(what, listed(&topic.warnings));
+        }
         return Checked::good(what, format!("partitions: {partitions}, copies: {copies}"));
     }
-    let findings = topic.findings.iter().map(ToString::to_string);
-    Checked::failed(what, findings.collect::<Vec<_>>().join("; "))
+    Checked::failed(what, listed(&topic.findings))
+}
+
+fn listed(findings: &[Finding]) -> String {
+    let findings: Vec<_> = findings.iter().map(ToString::to_string).collect();
+    findings.join("; ")
 }
 
 /// Whether the topics hold the log that the data folder has seen.
