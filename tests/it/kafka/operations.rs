@@ -158,10 +158,9 @@ async fn a_process_of_any_role_warns_of_its_certificate_and_of_brokers_in_the_cl
     until("both are in the log", async || {
         let lines = town.world.lines.all();
         warnings.iter().all(|warning| {
-            let told = lines
+            lines
                 .iter()
-                .any(|line| line.contains(" WARN ") && line.contains(warning));
-            told
+                .any(|line| line.contains(" WARN ") && line.contains(warning))
         })
     })
     .await;
