@@ -248,11 +248,11 @@ impl BulkOperation {
     }
 
     /// Takes what refers to these names out of a new resource, and gives the PATCH that puts it in again: members
-    /// of a group, and a user's manager.
+    /// of a group, and a user's manager, in every spelling that the dialect takes.
     ///
     /// # Errors
     /// 409 when a name stands anywhere else: such a circle is not resolved.
-    pub fn take_out(&mut self, names: &[String]) -> Result<Value, ScimError> {
+    pub fn take_out(&mut self, dialect: Dialect, names: &[String]) -> Result<Value, ScimError> {
         let names: HashSet<&str> = names.iter().map(String::as_str).collect();
         let is_meant = |value: &Value| {
             let mut found = Vec::new();
@@ -261,24 +261,11 @@ impl BulkOperation {
         };
         let mut operations = Vec::new();
         if let Some(Value::Object(data)) = &mut self.data {
-            let members = data
-                .iter_mut()
-                .find(|(key, _)| key.eq_ignore_ascii_case("members"));
-            if let Some((_, Value::Array(members))) = members {
-                let (out, kept) = std::mem::take(members).into_iter().partition(is_meant);
-                *members = kept;
-                let out: Vec<Value> = out;
-                if !out.is_empty() {
-                    operations.push(json!({"op": "add", "path": "members", "value": out}));
-                }
-            }
-            if let Some(Value::Object(extension)) = data.get_mut(ENTERPRISE_URN)
-                && extension.get("manager").is_some_and(is_meant)
-            {
-                let path = format!("{ENTERPRISE_URN}:manager");
-                let value = extension.remove("manager");
+            let mut put_in = |path: &str, value: Value| {
                 operations.push(json!({"op": "add", "path": path, "value": value}));
-            }
+            };
+            take_members(dialect, data, is_meant, &mut put_in);
+            take_manager(dialect, data, is_meant, &mut put_in);
         }
         if self.references().iter().any(|name| names.contains(name)) {
             return Err(ScimError::conflict(
@@ -286,6 +273,70 @@ impl BulkOperation {
             ));
         }
         Ok(json!({"schemas": [crate::patch::PATCH_OP_SCHEMA], "Operations": operations}))
+    }
+}
+
+/// Members that are meant. One that stands without a list is no list, and the strict dialect refuses it as such.
+fn take_members(
+    dialect: Dialect,
+    data: &mut Map<String, Value>,
+    is_meant: impl Fn(&Value) -> bool,
+    put_in: &mut impl FnMut(&str, Value),
+) {
+    let members = data
+        .iter_mut()
+        .find(|(key, _)| key.eq_ignore_ascii_case("members"));
+    match members {
+        Some((_, Value::Array(members))) => {
+            let (out, kept) = std::mem::take(members).into_iter().partition(is_meant);
+            *members = kept;
+            let out: Vec<Value> = out;
+            if !out.is_empty() {
+                put_in("members", Value::Array(out));
+            }
+        }
+        Some((_, single)) if dialect == Dialect::Tolerant && is_meant(single) => {
+            put_in("members", std::mem::replace(single, Value::Array(Vec::new())));
+        }
+        _ => {}
+    }
+}
+
+/// The manager, when it is meant: inside the extension, or (tolerated) under `URN:manager` or its bare name.
+fn take_manager(
+    dialect: Dialect,
+    data: &mut Map<String, Value>,
+    is_meant: impl Fn(&Value) -> bool,
+    put_in: &mut impl FnMut(&str, Value),
+) {
+    let path = format!("{ENTERPRISE_URN}:manager");
+    let extension = data
+        .iter_mut()
+        .find(|(key, _)| key.eq_ignore_ascii_case(ENTERPRISE_URN));
+    if let Some((_, Value::Object(extension))) = extension {
+        take(extension, "manager", &is_meant, &mut |value| put_in(&path, value));
+    }
+    if dialect == Dialect::Tolerant {
+        for spelling in [path.as_str(), "manager"] {
+            take(data, spelling, &is_meant, &mut |value| put_in(spelling, value));
+        }
+    }
+}
+
+/// Takes the member of that name, whatever its case, out of an object when it is meant.
+fn take(
+    map: &mut Map<String, Value>,
+    name: &str,
+    is_meant: &impl Fn(&Value) -> bool,
+    out: &mut impl FnMut(Value),
+) {
+    let meant = map
+        .iter()
+        .find(|(key, value)| key.eq_ignore_ascii_case(name) && is_meant(value));
+    if let Some(key) = meant.map(|(key, _)| key.clone())
+        && let Some(value) = map.remove(&key)
+    {
+        out(value);
     }
 }
 

@@ -73,7 +73,8 @@ impl Service {
     ) -> Result<Answer, Failure> {
         let mut operation = run.operation(number)?.clone();
         if !without.is_empty() {
-            run.rest.insert(number, operation.take_out(without)?);
+            let dialect = call.seat.connection.dialect;
+            run.rest.insert(number, operation.take_out(dialect, without)?);
         }
         let operation = operation.resolved(&run.ids)?;
         let request = Single::new(&self.links.base, &operation)?;

@@ -190,6 +190,91 @@ async fn circles_are_resolved() {
     }
 }
 
+/// RFC 7644 section 3.7.1: a group that names itself is a circle of one. Whichever way it comes to be its own
+/// member, it is so, under the same version, and its members are in it once.
+#[tokio::test]
+async fn a_group_in_itself_is_the_same_by_every_way() {
+    let world = World::new().await;
+    for token in [ENTRA, STRICT] {
+        let ida = world.user(token, "ida").await;
+        let with_itself = |data: &str, own: &str| {
+            let members = json!([{"value": ida}, {"value": own}]);
+            json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
+                "displayName": data, "members": members})
+        };
+        let add = |own: &str| {
+            let operations = json!([{"op": "add", "path": "members", "value": [{"value": own}]}]);
+            json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations})
+        };
+        let mut made = Vec::new();
+        for (name, more) in [
+            ("bulk-post", None),
+            ("bulk-patch", Some(("PATCH", add("bulkId:g")))),
+            ("bulk-put", Some(("PUT", with_itself("bulk-put", "bulkId:g")))),
+        ] {
+            let first: &[&str] = if more.is_some() {
+                &[&ida]
+            } else {
+                &[&ida, "bulkId:g"]
+            };
+            let mut operations = vec![group(name, first)];
+            operations[0]["bulkId"] = json!("g");
+            if let Some((method, data)) = more {
+                operations.push(json!({"method": method, "path": "/Groups/bulkId:g", "data": data}));
+            }
+            let body = json!({"schemas": [REQUEST], "Operations": operations});
+            let reply = world.post(token, "/Bulk", body).await.expect(200);
+            assert!(
+                statuses(&reply).iter().all(|status| status.starts_with('2')),
+                "{name}"
+            );
+            made.push(id(&reply, 0));
+        }
+        let patched = world.group(token, "patch", &[&ida]).await;
+        let path = format!("/Groups/{patched}");
+        world
+            .patch(token, &path, add(&patched)["Operations"].clone())
+            .await
+            .expect(200);
+        let put = world.group(token, "put", &[&ida]).await;
+        let path = format!("/Groups/{put}");
+        world
+            .put(token, &path, with_itself("put", &put))
+            .await
+            .expect(200);
+        made.extend([patched, put]);
+        for group in &made {
+            let shown = world.get(token, &format!("/Groups/{group}")).await.expect(200);
+            assert_eq!(
+                world.members(token, group).await,
+                crate::world::sorted(&[&ida, group])
+            );
+            let first = world.get(token, &format!("/Groups/{}", made[0])).await;
+            assert_eq!(
+                shown.body["meta"]["version"], first.body["meta"]["version"],
+                "{}",
+                shown.text
+            );
+        }
+        let shown = world.get(token, &format!("/Users/{ida}")).await.expect(200);
+        assert_eq!(
+            shown.body["groups"].as_array().unwrap().len(),
+            made.len(),
+            "{}",
+            shown.text
+        );
+        for group in &made {
+            world.delete(token, &format!("/Groups/{group}")).await.expect(204);
+        }
+    }
+    // As outside of Bulk, one member needs no list in the tolerant dialect.
+    let mut single = group("single", &[]);
+    single["data"]["members"] = json!("bulkId:single");
+    let reply = bulk(&world, json!([single])).await.expect(200);
+    assert_eq!(statuses(&reply), ["201"]);
+    assert_eq!(world.members(ENTRA, &id(&reply, 0)).await, [id(&reply, 0)]);
+}
+
 /// RFC 7644 section 3.7.3: after so many errors the rest is neither done nor answered.
 #[tokio::test]
 async fn fail_on_errors_leaves_out_the_rest() {

@@ -64,7 +64,7 @@ fn a_circle_is_entered_at_one_place_and_completed() {
     assert_eq!(request.steps(), expected);
 
     let mut entered = request.operations[1].clone().unwrap();
-    let patch = entered.take_out(&["a".to_owned()]).unwrap();
+    let patch = entered.take_out(Dialect::Strict, &["a".to_owned()]).unwrap();
     assert_eq!(entered.data.unwrap()["members"], json!([{"value": "bulkId:c"}]));
     assert_eq!(
         patch["Operations"],
@@ -74,7 +74,71 @@ fn a_circle_is_entered_at_one_place_and_completed() {
         data: Some(json!({"title": "bulkId:a"})),
         ..request.operations[0].clone().unwrap()
     };
-    assert_eq!(elsewhere.take_out(&["a".to_owned()]).unwrap_err().status, 409);
+    let refused = elsewhere.take_out(Dialect::Strict, &["a".to_owned()]);
+    assert_eq!(refused.unwrap_err().status, 409);
+}
+
+/// A circle is closed in every spelling that the dialect takes, by an operation in the same spelling.
+#[test]
+fn a_circle_is_entered_in_every_spelling_of_members_and_manager() {
+    let member = json!({"value": "bulkId:a"});
+    let flat = format!("{ENTERPRISE_URN}:manager");
+    let in_extension = json!({ENTERPRISE_URN.to_uppercase(): {"MANAGER": member, "department": "d"}});
+    for (data, left, path, strict) in [
+        (
+            json!({"members": member}),
+            json!({"members": []}),
+            "members",
+            false,
+        ),
+        (
+            json!({"Members": "bulkId:a"}),
+            json!({"Members": []}),
+            "members",
+            false,
+        ),
+        (
+            json!({"members": ["bulkId:a", "7"]}),
+            json!({"members": ["7"]}),
+            "members",
+            true,
+        ),
+        (
+            json!({"manager": "bulkId:a", "title": "t"}),
+            json!({"title": "t"}),
+            "manager",
+            false,
+        ),
+        (json!({&flat: member}), json!({}), &flat, false),
+        (
+            in_extension,
+            json!({ENTERPRISE_URN.to_uppercase(): {"department": "d"}}),
+            &flat,
+            true,
+        ),
+    ] {
+        for dialect in [Dialect::Tolerant, Dialect::Strict] {
+            let mut operation = BulkOperation {
+                method: BulkMethod::Post,
+                bulk_id: Some("a".to_owned()),
+                path: "/x".to_owned(),
+                version: None,
+                data: Some(data.clone()),
+            };
+            let taken = operation.take_out(dialect, &["a".to_owned()]);
+            if dialect == Dialect::Strict && !strict {
+                assert_eq!(taken.unwrap_err().status, 409, "{data}");
+                continue;
+            }
+            let operations = taken.unwrap()["Operations"].clone();
+            assert_eq!(
+                (operations.as_array().unwrap().len(), &operations[0]["path"]),
+                (1, &json!(path))
+            );
+            assert!(operations[0]["value"].to_string().contains("bulkId:a"), "{data}");
+            assert_eq!(operation.data.as_ref(), Some(&left), "{data}");
+        }
+    }
 }
 
 #[test]
