@@ -6,9 +6,14 @@ use crate::json::parse_json;
 use crate::limits::{BULK_BYTES_MAX, BULK_OPERATIONS_MAX};
 use crate::note::Dialect;
 use crate::schema::ENTERPRISE_URN;
+use crate::tolerance::{Place, Quirk, Tolerated};
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+
+mod order;
+
+use order::Order;
 
 /// URN of the request.
 pub const BULK_REQUEST_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
@@ -42,12 +47,11 @@ impl BulkMethod {
         }
     }
 
-    fn parse(word: &str, dialect: Dialect) -> Option<Self> {
+    /// In any case: whether that is allowed is the dialect's matter.
+    fn parse(word: &str) -> Option<Self> {
         let all = [Self::Post, Self::Put, Self::Patch, Self::Delete];
-        all.into_iter().find(|method| match dialect {
-            Dialect::Strict => method.as_str() == word,
-            Dialect::Tolerant => method.as_str().eq_ignore_ascii_case(word.trim()),
-        })
+        all.into_iter()
+            .find(|method| method.as_str().eq_ignore_ascii_case(word.trim()))
     }
 }
 
@@ -83,6 +87,8 @@ pub struct BulkRequest {
     pub fail_on_errors: Option<usize>,
     /// In the order of the request, 1 to [`BULK_OPERATIONS_MAX`].
     pub operations: Vec<ReadOperation>,
+    /// In what the request itself deviates from the RFC; what its operations hold is theirs.
+    pub tolerated: Tolerated,
 }
 
 impl BulkRequest {
@@ -102,9 +108,9 @@ impl BulkRequest {
         };
         let named = member(&body, "schemas").and_then(Value::as_array);
         let is_named = named.is_some_and(|list| list.iter().any(|urn| urn == BULK_REQUEST_SCHEMA));
-        if dialect == Dialect::Strict && !is_named {
-            let detail = format!("schemas does not name {BULK_REQUEST_SCHEMA}");
-            return Err(ScimError::invalid_syntax(detail));
+        let mut seen = Tolerated::NONE;
+        if !is_named {
+            Quirk::BulkSchemas.allow(dialect, &mut seen, Place::Body, "schemas")?;
         }
         let list = match member(&body, "Operations") {
             Some(Value::Array(list)) if !list.is_empty() => list,
@@ -120,20 +126,27 @@ impl BulkRequest {
         }
         let fail_on_errors = match member(&body, "failOnErrors") {
             None | Some(Value::Null) => None,
-            Some(value) => Some(
-                positive(value)
-                    .ok_or_else(|| ScimError::invalid_value("failOnErrors must be a whole number above 0"))?,
-            ),
+            Some(value) => {
+                if value.is_string() {
+                    Quirk::BulkCountText.allow(dialect, &mut seen, Place::Body, "failOnErrors")?;
+                }
+                let detail = "failOnErrors must be a whole number above 0";
+                Some(positive(value).ok_or_else(|| ScimError::invalid_value(detail))?)
+            }
         };
-        let mut seen = HashSet::new();
+        let mut names = HashSet::new();
         for name in list.iter().filter_map(bulk_id) {
-            if !seen.insert(name) {
+            if !names.insert(name) {
                 return Err(ScimError::invalid_syntax("two operations have the same bulkId"));
             }
         }
         Ok(Self {
             fail_on_errors,
-            operations: list.iter().map(|one| operation(dialect, one)).collect(),
+            operations: list
+                .iter()
+                .map(|one| operation(dialect, &mut seen, one))
+                .collect(),
+            tolerated: seen,
         })
     }
 
@@ -182,21 +195,25 @@ fn bulk_id(operation: &Value) -> Option<&str> {
     member(operation.as_object()?, "bulkId")?.as_str()
 }
 
-fn operation(dialect: Dialect, value: &Value) -> ReadOperation {
+fn operation(dialect: Dialect, seen: &mut Tolerated, value: &Value) -> ReadOperation {
     let wrong = |what: &str| Err(ScimError::invalid_syntax(what.to_owned()));
     let Value::Object(map) = value else {
         return wrong("the operation is not a JSON object");
     };
     let text = |name: &str| member(map, name).and_then(Value::as_str).map(str::to_owned);
-    let Some(method) = text("method").and_then(|word| BulkMethod::parse(&word, dialect)) else {
+    let word = text("method").unwrap_or_default();
+    let Some(method) = BulkMethod::parse(&word) else {
         return wrong("method must be POST, PUT, PATCH or DELETE");
     };
+    if method.as_str() != word {
+        Quirk::BulkMethodCase.allow(dialect, seen, Place::Body, "method")?;
+    }
     let Some(path) = text("path").filter(|path| !path.trim().is_empty()) else {
         return wrong("path is missing");
     };
     let bulk_id = text("bulkId").filter(|name| !name.is_empty());
-    if dialect == Dialect::Strict && method == BulkMethod::Post && bulk_id.is_none() {
-        return wrong("a POST needs a bulkId");
+    if method == BulkMethod::Post && bulk_id.is_none() {
+        Quirk::BulkIdMissing.allow(dialect, seen, Place::Body, "bulkId")?;
     }
     let data = member(map, "data").filter(|data| !data.is_null()).cloned();
     if method != BulkMethod::Delete && data.is_none() {
@@ -383,112 +400,6 @@ fn replace(value: &mut Value, ids: &HashMap<String, BulkId>) {
         Value::Array(list) => list.iter_mut().for_each(|value| replace(value, ids)),
         Value::Object(map) => map.values_mut().for_each(|value| replace(value, ids)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum State {
-    Waiting,
-    Begun,
-    Done,
-}
-
-/// Depth first, so that what is referred to comes before what refers to it. A frame is a reference: a thousand
-/// operations in a chain need no deep stack.
-struct Order<'a> {
-    operations: &'a [ReadOperation],
-    creators: HashMap<&'a str, usize>,
-    states: Vec<State>,
-    without: Vec<Vec<String>>,
-    incomplete: Vec<usize>,
-    steps: Vec<BulkStep>,
-}
-
-impl<'a> Order<'a> {
-    fn of(operations: &'a [ReadOperation]) -> Self {
-        let named = operations.iter().enumerate().filter_map(|(at, operation)| {
-            let operation = operation.as_ref().ok()?;
-            let creates = operation.method == BulkMethod::Post;
-            Some((operation.bulk_id.as_deref().filter(|_| creates)?, at))
-        });
-        Self {
-            operations,
-            creators: named.collect(),
-            states: vec![State::Waiting; operations.len()],
-            without: vec![Vec::new(); operations.len()],
-            incomplete: Vec::new(),
-            steps: Vec::with_capacity(operations.len()),
-        }
-    }
-
-    fn steps(mut self) -> Vec<BulkStep> {
-        for at in 0..self.operations.len() {
-            self.visit(at);
-            for operation in std::mem::take(&mut self.incomplete) {
-                self.steps.push(BulkStep::Complete { operation });
-            }
-        }
-        self.steps
-    }
-
-    fn visit(&mut self, first: usize) {
-        let mut stack = vec![(first, self.begin(first))];
-        while let Some((at, mut needs)) = stack.pop() {
-            match needs.pop() {
-                None => self.finish(at),
-                Some((name, needed)) => {
-                    stack.push((at, needs));
-                    match self.states.get(needed) {
-                        Some(State::Waiting) => {
-                            let needs = self.begin(needed);
-                            stack.push((needed, needs));
-                        }
-                        Some(State::Begun) => {
-                            if let Some(without) = self.without.get_mut(at) {
-                                without.push(name.to_owned());
-                            }
-                        }
-                        Some(State::Done) | None => {}
-                    }
-                }
-            }
-        }
-    }
-
-    /// What an operation needs that a POST of the request creates, last reference first; nothing when it is done.
-    fn begin(&mut self, at: usize) -> Vec<(&'a str, usize)> {
-        match self.states.get_mut(at) {
-            Some(state @ State::Waiting) => *state = State::Begun,
-            _ => return Vec::new(),
-        }
-        let Some(Ok(operation)) = self.operations.get(at) else {
-            return Vec::new();
-        };
-        let mut seen = HashSet::new();
-        let mut needs: Vec<(&str, usize)> = operation
-            .references()
-            .into_iter()
-            .filter(|name| seen.insert(*name))
-            .filter_map(|name| Some((name, *self.creators.get(name)?)))
-            .collect();
-        needs.reverse();
-        needs
-    }
-
-    fn finish(&mut self, operation: usize) {
-        match self.states.get_mut(operation) {
-            Some(state @ State::Begun) => *state = State::Done,
-            _ => return,
-        }
-        let without = self
-            .without
-            .get_mut(operation)
-            .map(std::mem::take)
-            .unwrap_or_default();
-        if !without.is_empty() {
-            self.incomplete.push(operation);
-        }
-        self.steps.push(BulkStep::Carry { operation, without });
     }
 }
 

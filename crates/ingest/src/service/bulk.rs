@@ -38,6 +38,7 @@ struct Run<'a> {
 impl Service {
     pub(super) async fn bulk(&self, call: Call<'_>) -> Result<Answer, Failure> {
         let request = BulkRequest::parse(call.seat.connection.dialect, call.body)?;
+        self.note(&[], request.tolerated);
         let mut pace = Pace::new(&call.seat.gate, call.ticks);
         let mut run = Run {
             operations: &request.operations,

@@ -65,6 +65,29 @@ async fn the_same_create_again_is_a_conflict_or_where_that_is_set_an_answer() {
     assert_eq!(counted(&world, Quirk::RepeatedCreate), 1);
 }
 
+/// In the strict dialect each is refused: the request as a whole, or the operation that holds it.
+#[tokio::test]
+async fn a_bulk_request_in_any_spelling_is_carried_out_counted_and_refused_in_the_strict_dialect() {
+    let world = World::new().await;
+    let request = |name: &str| {
+        json!({"Operations": [{"method": "post", "path": "/Users", "data":
+            {"schemas": [USER], "userName": name}}]})
+    };
+    let reply = world.post(ENTRA, "/Bulk", request("ida")).await.expect(200);
+    assert_eq!(reply.body["Operations"][0]["status"], "201");
+    for quirk in [Quirk::BulkSchemas, Quirk::BulkMethodCase, Quirk::BulkIdMissing] {
+        assert_eq!(counted(&world, quirk), 1, "{}", quirk.row().key);
+    }
+    let refused = world.post(STRICT, "/Bulk", request("bo")).await;
+    refused.expect_error(400, "invalidSyntax");
+    let mut with_schemas = request("bo");
+    with_schemas["schemas"] = json!(["urn:ietf:params:scim:api:messages:2.0:BulkRequest"]);
+    let reply = world.post(STRICT, "/Bulk", with_schemas).await.expect(200);
+    assert_eq!(reply.body["Operations"][0]["status"], "400");
+    assert_eq!(reply.body["Operations"][0]["response"]["scimType"], "invalidSyntax");
+    assert_eq!(world.get(STRICT, "/Users").await.expect(200).body["totalResults"], 0);
+}
+
 #[tokio::test]
 async fn members_not_sent_stay_and_are_cleared_in_the_strict_dialect() {
     let world = World::new().await;

@@ -302,6 +302,28 @@ quirks! {
         from "Entra (matching on an e-mail)"
         Counted, Refuses(InvalidFilter);
 
+    // Bulk.
+    BulkSchemas "bulk-schemas"
+        arrives "a Bulk request whose `schemas` is missing or does not name the BulkRequest URN"
+        becomes "a Bulk request"
+        from "scripts"
+        Counted, Refuses(InvalidSyntax);
+    BulkMethodCase "bulk-method-case"
+        arrives "the `method` of a Bulk operation in another case or with blanks (`post`)"
+        becomes "the method"
+        from "scripts"
+        Counted, Refuses(InvalidSyntax);
+    BulkIdMissing "bulk-id-missing"
+        arrives "a Bulk POST without `bulkId`, or with an empty one"
+        becomes "the POST; no other operation can refer to what it creates"
+        from "scripts"
+        Counted, Refuses(InvalidSyntax);
+    BulkCountText "bulk-count-text"
+        arrives "`failOnErrors` as text (`\"1\"`)"
+        becomes "the number"
+        from "scripts"
+        Counted, Refuses(InvalidValue);
+
     // Life.
     LeaverAtFault "leaver-at-fault"
         arrives "a PUT or PATCH of a user that must be refused but says clearly that `active` is false"

@@ -9,6 +9,7 @@
 )]
 
 use super::*;
+use crate::bulk::{BULK_REQUEST_SCHEMA, BulkOperation, BulkRequest};
 use crate::filter::Filter;
 use crate::members::MemberRef;
 use crate::parse::read_resource;
@@ -30,6 +31,8 @@ enum Sent {
     /// The whole body of a PATCH.
     PatchBody(ResourceKind, Value),
     Filter(&'static str),
+    /// The whole body of a Bulk request.
+    Bulk(Value),
 }
 
 /// What a request comes to.
@@ -38,6 +41,7 @@ enum Outcome {
     Resource(Map<String, Value>, Option<Vec<MemberRef>>),
     Patched(Map<String, Value>, NetMembers),
     Filter(Filter),
+    Bulk(Option<usize>, Vec<BulkOperation>),
 }
 
 struct Read {
@@ -93,6 +97,15 @@ fn read(dialect: Dialect, sent: &Sent) -> Result<Read, ScimError> {
             Ok(Read {
                 outcome: Outcome::Filter(filter),
                 tolerated,
+                noted: false,
+            })
+        }
+        Sent::Bulk(body) => {
+            let request = BulkRequest::parse(dialect, body.to_string().as_bytes())?;
+            let operations = request.operations.into_iter().collect::<Result<_, _>>()?;
+            Ok(Read {
+                outcome: Outcome::Bulk(request.fail_on_errors, operations),
+                tolerated: request.tolerated,
                 noted: false,
             })
         }
@@ -173,9 +186,22 @@ fn group_patch(operations: Value) -> Sent {
     Sent::Patch(ResourceKind::Group, operations)
 }
 
+/// A Bulk request of one operation, by the RFC but for `with`.
+fn bulk(operation: Value, with: Value) -> Sent {
+    let mut body = json!({"schemas": [BULK_REQUEST_SCHEMA], "Operations": [operation]});
+    body.as_object_mut()
+        .unwrap()
+        .extend(with.as_object().unwrap().clone());
+    Sent::Bulk(body)
+}
+
 /// A PATCH that changes nothing, as the RFC has it.
 fn nothing() -> Sent {
     patch(json!([{"op": "replace", "path": "title", "value": "Clerk"}]))
+}
+
+fn delete() -> Value {
+    json!({"method": "DELETE", "path": "/Users/1"})
 }
 
 fn enterprise(attribute: &str) -> String {
@@ -428,6 +454,20 @@ rows! {
     a_backslash_needs_no_escape LooseEscape {
         Sent::Filter(r#"userName eq "CORP\ida""#) => Sent::Filter(r#"userName eq "CORP\\ida""#);
     }
+
+    a_bulk_request_needs_no_schemas BulkSchemas {
+        bulk(delete(), json!({"schemas": []})) => bulk(delete(), json!({}));
+        bulk(delete(), json!({"schemas": null})) => bulk(delete(), json!({}));
+        bulk(delete(), json!({"schemas": [USER_URN]})) => bulk(delete(), json!({}));
+        Sent::Bulk(json!({"Operations": [delete()]})) => bulk(delete(), json!({}));
+    }
+    a_bulk_method_may_be_in_any_case BulkMethodCase {
+        bulk(json!({"method": "delete", "path": "/Users/1"}), json!({})) => bulk(delete(), json!({}));
+        bulk(json!({"method": " Delete", "path": "/Users/1"}), json!({})) => bulk(delete(), json!({}));
+    }
+    the_limit_of_errors_may_be_text BulkCountText {
+        bulk(delete(), json!({"failOnErrors": "3"})) => bulk(delete(), json!({"failOnErrors": 3}));
+    }
 }
 
 /// Rows whose forms differ in more than their outcome, or that a service decides.
@@ -438,6 +478,7 @@ const TESTED_APART: &[Quirk] = &[
     Quirk::LooseDate,
     Quirk::MembersNotSent,
     Quirk::UnknownMemberRemoved,
+    Quirk::BulkIdMissing,
     Quirk::LeaverAtFault,
     Quirk::ActiveNotSent,
     Quirk::Rehire,
@@ -553,6 +594,30 @@ fn a_literal_is_compared_as_its_attributes_type() {
     );
     let refused = read(Dialect::Strict, &by_text).map(|_| ()).unwrap_err();
     assert_eq!(refused.scim_type, Some(ScimType::InvalidFilter));
+}
+
+/// RFC 7644 section 3.7: `bulkId` is required when the method is POST, and of no use to any other.
+#[test]
+fn a_bulk_post_without_a_name_is_carried_out_and_refused_by_itself_in_the_strict_dialect() {
+    let post = json!({"method": "POST", "path": "/Users", "data": {"userName": "ida"}});
+    let mut empty = post.clone();
+    empty["bulkId"] = json!("");
+    let body = json!({"schemas": [BULK_REQUEST_SCHEMA], "Operations": [post, empty, delete()]}).to_string();
+    let lax = BulkRequest::parse(Dialect::Tolerant, body.as_bytes()).unwrap();
+    assert!(lax.operations.iter().all(Result::is_ok) && lax.tolerated.has(Quirk::BulkIdMissing));
+    let strict = BulkRequest::parse(Dialect::Strict, body.as_bytes()).unwrap();
+    let refused = |at: usize| {
+        let refused = strict.operations[at].as_ref().map(|_| ()).unwrap_err();
+        Strict::Refuses(refused.scim_type.unwrap())
+    };
+    assert_eq!(
+        (refused(0), refused(1)),
+        (Quirk::BulkIdMissing.row().strict, refused(0))
+    );
+    assert!(strict.operations[2].is_ok() && strict.tolerated.is_empty());
+    let named = json!({"method": "POST", "path": "/Users", "bulkId": "a", "data": {"userName": "ida"}});
+    let named = read(Dialect::Tolerant, &bulk(named, json!({}))).unwrap();
+    assert!(named.tolerated.is_empty());
 }
 
 #[test]
