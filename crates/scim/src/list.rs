@@ -3,6 +3,8 @@
 use crate::error::ScimError;
 use crate::json::parse_json;
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
+use crate::note::Dialect;
+use crate::tolerance::{Place, Quirk, Tolerated};
 use serde_json::{Map, Value, json};
 use std::fmt;
 
@@ -30,6 +32,8 @@ pub struct ListQuery {
     pub descending: bool,
     /// `cursor` (RFC 9865): empty for the first page. Asks for pages by cursor instead of by index.
     pub cursor: Option<String>,
+    /// In what the query deviates from the RFC: see [`ListQuery::tolerate`].
+    pub deviations: Tolerated,
 }
 
 /// A filter can hold personal values: only whether it is there is shown.
@@ -54,6 +58,7 @@ impl Default for ListQuery {
             sort_by: None,
             descending: false,
             cursor: None,
+            deviations: Tolerated::NONE,
         }
     }
 }
@@ -89,8 +94,28 @@ impl ListQuery {
         query.checked(count)
     }
 
+    /// What was tolerated in it; that of its filter is the filter's own.
+    ///
+    /// # Errors
+    /// In the strict dialect, which tolerates nothing: `invalidSyntax` for a search body without its schema,
+    /// `invalidValue` for `attributes` together with `excludedAttributes`.
+    pub fn tolerate(&self, dialect: Dialect) -> Result<Tolerated, ScimError> {
+        let mut seen = Tolerated::NONE;
+        for quirk in self.deviations.iter() {
+            let what = match quirk {
+                Quirk::BothSelections => "excludedAttributes",
+                _ => "schemas",
+            };
+            quirk.allow(dialect, &mut seen, Place::Body, what)?;
+        }
+        Ok(seen)
+    }
+
     /// What is wrong with `count` has another keyword where pages are by cursor (RFC 9865 section 2.1).
-    fn checked(self, count: Result<(), ScimError>) -> Result<Self, ScimError> {
+    fn checked(mut self, count: Result<(), ScimError>) -> Result<Self, ScimError> {
+        if self.attributes.is_some() && self.excluded_attributes.is_some() {
+            self.deviations.add(Quirk::BothSelections);
+        }
         match count {
             Err(error) if self.cursor.is_some() => Err(ScimError::invalid_count(error.detail)),
             Err(error) => Err(error),
@@ -108,6 +133,9 @@ impl ListQuery {
         };
         let mut query = Self::default();
         let mut count = Ok(());
+        if !names_search(&body) {
+            query.deviations.add(Quirk::SchemasMissing);
+        }
         for (name, value) in &body {
             let text = match value {
                 Value::String(text) => text.clone(),
@@ -152,6 +180,12 @@ impl ListQuery {
         }
         Ok(())
     }
+}
+
+fn names_search(body: &Map<String, Value>) -> bool {
+    let named = body.iter().find(|(key, _)| key.eq_ignore_ascii_case("schemas"));
+    let named = named.and_then(|(_, value)| value.as_array());
+    named.is_some_and(|list| list.iter().any(|urn| urn == SEARCH_REQUEST_SCHEMA))
 }
 
 /// A whole number; negative ones are 0 (RFC 7644 section 3.4.2.4), larger ones than fit are the largest.

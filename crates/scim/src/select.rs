@@ -28,8 +28,9 @@ pub enum Selected {
 }
 
 impl Selection {
-    /// Reads the two parameters, lists separated by commas. With both, `attributes` decides. Unknown names
-    /// are ignored; a value filter after a name is too.
+    /// Reads the two parameters, lists separated by commas. With both, `attributes` decides; whether both may
+    /// be is said by [`ListQuery::tolerate`](crate::ListQuery::tolerate). Unknown names are ignored; a value
+    /// filter after a name is too.
     ///
     /// # Errors
     /// `invalidValue` above [`SELECTION_NAMES_MAX`] names.

@@ -27,7 +27,7 @@ const MEMBERS_SHOWN_UNASKED_MAX: u64 = 100;
 
 impl Service {
     pub(super) async fn create_group(&self, call: Call<'_>) -> Result<Answer, Failure> {
-        let selection = call.selection(ResourceKind::Group)?;
+        let selection = self.selection(call, ResourceKind::Group)?;
         let parsed = parse_resource(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
         self.note(&parsed.notes, parsed.tolerated);
         let wanted = group_wanted(&parsed.resource);
@@ -61,7 +61,7 @@ impl Service {
     }
 
     pub(super) async fn read_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
-        let selection = call.selection(ResourceKind::Group)?;
+        let selection = self.selection(call, ResourceKind::Group)?;
         call.fresh().await?;
         let group = live(call.seat, id, selection.wants("members"))?;
         must_match(call.if_match().as_ref(), &group)?;
@@ -126,7 +126,7 @@ impl Service {
         members: Option<NetMembers>,
         want: impl Fn(&GroupResource) -> Result<GroupWanted, Failure> + Sync,
     ) -> Result<Answer, Failure> {
-        let selection = call.selection(ResourceKind::Group)?;
+        let selection = self.selection(call, ResourceKind::Group)?;
         let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let seat = call.seat;
         let decide = || {

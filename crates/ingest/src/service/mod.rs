@@ -125,6 +125,20 @@ impl Service {
         }
     }
 
+    /// `attributes` or `excludedAttributes` of the query.
+    fn selection(&self, call: Call<'_>, kind: ResourceKind) -> Result<Selection, Failure> {
+        if call.query.is_empty() {
+            return Ok(Selection::All);
+        }
+        let query = list_query(call.query)?;
+        self.note(&[], query.tolerate(call.seat.connection.dialect)?);
+        Ok(Selection::parse(
+            kind,
+            query.attributes.as_deref(),
+            query.excluded_attributes.as_deref(),
+        )?)
+    }
+
     async fn search(&self, call: Call<'_>, kinds: &[ResourceKind]) -> Result<Answer, Failure> {
         self.list(call.seat, kinds, ListQuery::parse_search(call.body)?)
             .await
@@ -147,19 +161,6 @@ fn resource_id(text: &str) -> Result<Uuid, Failure> {
 }
 
 impl Call<'_> {
-    /// `attributes` and `excludedAttributes` of the query.
-    fn selection(&self, kind: ResourceKind) -> Result<Selection, Failure> {
-        if self.query.is_empty() {
-            return Ok(Selection::All);
-        }
-        let query = list_query(self.query)?;
-        Ok(Selection::parse(
-            kind,
-            query.attributes.as_deref(),
-            query.excluded_attributes.as_deref(),
-        )?)
-    }
-
     fn if_match(&self) -> Option<Precondition> {
         precondition(self.headers, IF_MATCH)
     }

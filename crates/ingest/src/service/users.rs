@@ -25,7 +25,7 @@ use crate::writer::{unsettled, user_name_taken};
 
 impl Service {
     pub(super) async fn create_user(&self, call: Call<'_>) -> Result<Answer, Failure> {
-        let selection = call.selection(ResourceKind::User)?;
+        let selection = self.selection(call, ResourceKind::User)?;
         let parsed = parse_resource(ResourceKind::User, call.seat.connection.dialect, call.body)?;
         self.note(&parsed.notes, parsed.tolerated);
         let wanted = user_wanted(parsed.resource, true);
@@ -73,7 +73,7 @@ impl Service {
     }
 
     pub(super) async fn read_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
-        let selection = call.selection(ResourceKind::User)?;
+        let selection = self.selection(call, ResourceKind::User)?;
         call.fresh().await?;
         let user = live(call.seat, id)?;
         must_match(call.if_match().as_ref(), &user)?;
@@ -182,7 +182,7 @@ impl Service {
         id: UserId,
         want: impl Fn(&UserResource) -> Result<UserWanted, Failure> + Sync,
     ) -> Result<Answer, Failure> {
-        let selection = call.selection(ResourceKind::User)?;
+        let selection = self.selection(call, ResourceKind::User)?;
         let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let (seat, key) = (call.seat, call.seat.directory.key());
         let decide = || {

@@ -84,8 +84,45 @@ async fn a_bulk_request_in_any_spelling_is_carried_out_counted_and_refused_in_th
     with_schemas["schemas"] = json!(["urn:ietf:params:scim:api:messages:2.0:BulkRequest"]);
     let reply = world.post(STRICT, "/Bulk", with_schemas).await.expect(200);
     assert_eq!(reply.body["Operations"][0]["status"], "400");
-    assert_eq!(reply.body["Operations"][0]["response"]["scimType"], "invalidSyntax");
-    assert_eq!(world.get(STRICT, "/Users").await.expect(200).body["totalResults"], 0);
+    assert_eq!(
+        reply.body["Operations"][0]["response"]["scimType"],
+        "invalidSyntax"
+    );
+    assert_eq!(
+        world.get(STRICT, "/Users").await.expect(200).body["totalResults"],
+        0
+    );
+}
+
+/// RFC 7644 section 3.9, wherever a resource is shown: a list, a search, a single one, the answer to a write.
+#[tokio::test]
+async fn both_selections_are_one_too_many_in_the_strict_dialect_and_nothing_is_written() {
+    let world = World::new().await;
+    let both = "attributes=userName&excludedAttributes=meta";
+    let search = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],
+        "attributes": ["userName"], "excludedAttributes": ["meta"]});
+    for (token, good) in [(ENTRA, true), (STRICT, false)] {
+        let id = world.user(token, "ida").await;
+        let written = world.events().len();
+        let title = json!([{"op": "replace", "path": "title", "value": "Lead"}]);
+        for reply in [
+            world.get(token, &format!("/Users?{both}")).await,
+            world.get(token, &format!("/Users/{id}?{both}")).await,
+            world.get(token, &format!("/Groups?{both}")).await,
+            world.post(token, "/Users/.search", search.clone()).await,
+            world
+                .patch(token, &format!("/Users/{id}?{both}"), title.clone())
+                .await,
+        ] {
+            if good {
+                assert!(reply.expect(200).body.get("meta").is_none());
+            } else {
+                reply.expect_error(400, "invalidValue");
+            }
+        }
+        assert_eq!(world.events().len() > written, good);
+    }
+    assert_eq!(counted(&world, Quirk::BothSelections), 5);
 }
 
 #[tokio::test]

@@ -302,6 +302,13 @@ quirks! {
         from "Entra (matching on an e-mail)"
         Counted, Refuses(InvalidFilter);
 
+    // Queries.
+    BothSelections "both-selections"
+        arrives "`attributes` together with `excludedAttributes` (RFC 7644 section 3.9: one or the other)"
+        becomes "`attributes` alone"
+        from "scripts"
+        Counted, Refuses(InvalidValue);
+
     // Bulk.
     BulkSchemas "bulk-schemas"
         arrives "a Bulk request whose `schemas` is missing or does not name the BulkRequest URN"

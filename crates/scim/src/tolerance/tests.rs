@@ -11,11 +11,13 @@
 use super::*;
 use crate::bulk::{BULK_REQUEST_SCHEMA, BulkOperation, BulkRequest};
 use crate::filter::Filter;
+use crate::list::{ListQuery, SEARCH_REQUEST_SCHEMA};
 use crate::members::MemberRef;
 use crate::parse::read_resource;
 use crate::patch::{NetMembers, PATCH_OP_SCHEMA, apply, read_patch};
 use crate::resource::Resource;
 use crate::schema::{ENTERPRISE_URN, GROUP_ROLES_URN, GROUP_URN, ResourceKind, USER_URN};
+use crate::select::Selection;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 
@@ -33,6 +35,8 @@ enum Sent {
     Filter(&'static str),
     /// The whole body of a Bulk request.
     Bulk(Value),
+    /// The body of a search, or as many query parameters.
+    Search(Value),
 }
 
 /// What a request comes to.
@@ -42,6 +46,7 @@ enum Outcome {
     Patched(Map<String, Value>, NetMembers),
     Filter(Filter),
     Bulk(Option<usize>, Vec<BulkOperation>),
+    Shown(Selection),
 }
 
 struct Read {
@@ -97,6 +102,15 @@ fn read(dialect: Dialect, sent: &Sent) -> Result<Read, ScimError> {
             Ok(Read {
                 outcome: Outcome::Filter(filter),
                 tolerated,
+                noted: false,
+            })
+        }
+        Sent::Search(body) => {
+            let query = ListQuery::parse_search(body.to_string().as_bytes())?;
+            let (attributes, excluded) = (query.attributes.as_deref(), query.excluded_attributes.as_deref());
+            Ok(Read {
+                outcome: Outcome::Shown(Selection::parse(ResourceKind::User, attributes, excluded)?),
+                tolerated: query.tolerate(dialect)?,
                 noted: false,
             })
         }
@@ -200,6 +214,14 @@ fn nothing() -> Sent {
     patch(json!([{"op": "replace", "path": "title", "value": "Clerk"}]))
 }
 
+fn search(extra: Value) -> Sent {
+    let mut body = json!({"schemas": [SEARCH_REQUEST_SCHEMA]});
+    body.as_object_mut()
+        .unwrap()
+        .extend(extra.as_object().unwrap().clone());
+    Sent::Search(body)
+}
+
 fn delete() -> Value {
     json!({"method": "DELETE", "path": "/Users/1"})
 }
@@ -242,6 +264,8 @@ rows! {
         user(json!({"schemas": USER_URN})) => user(json!({}));
         Sent::PatchBody(ResourceKind::User, json!({"Operations": [{"op": "remove", "path": "title"}]}))
             => patch(json!([{"op": "remove", "path": "title"}]));
+        search(json!({"schemas": null})) => search(json!({}));
+        Sent::Search(json!({"attributes": ["title"]})) => search(json!({"attributes": ["title"]}));
     }
     an_unknown_schema_is_passed_over SchemaUnknown {
         group(json!({"schemas": [GROUP_URN, ENTRA_GROUP_URN]})) => group(json!({}));
@@ -453,6 +477,13 @@ rows! {
     }
     a_backslash_needs_no_escape LooseEscape {
         Sent::Filter(r#"userName eq "CORP\ida""#) => Sent::Filter(r#"userName eq "CORP\\ida""#);
+    }
+
+    of_both_selections_the_first_decides BothSelections {
+        search(json!({"attributes": ["title", "name"], "excludedAttributes": ["title"]}))
+            => search(json!({"attributes": ["title", "name"]}));
+        search(json!({"attributes": "userName", "ExcludedAttributes": "groups,emails"}))
+            => search(json!({"attributes": "userName"}));
     }
 
     a_bulk_request_needs_no_schemas BulkSchemas {
