@@ -48,7 +48,7 @@ pub enum Strict {
     Same,
     /// 400 with this keyword.
     Refuses(ScimType),
-    /// 400 with the first keyword in a body, with the second in a PATCH path.
+    /// 400 with the first keyword in a body, with the second in a PATCH path; `invalidFilter` in a filter.
     RefusesBy(ScimType, ScimType),
     /// 409 `uniqueness`.
     Conflict,
@@ -61,8 +61,10 @@ pub enum Strict {
 pub(crate) enum Place {
     /// In a body.
     Body,
-    /// In a path or a filter.
+    /// In the path of a PATCH, or between its brackets.
     Path,
+    /// In a filter.
+    Filter,
 }
 
 impl Quirk {
@@ -96,6 +98,8 @@ impl Quirk {
             (Strict::Conflict, _) => ScimType::Uniqueness,
             (Strict::Refuses(kind) | Strict::RefusesBy(kind, _), Place::Body) => kind,
             (Strict::Refuses(kind) | Strict::RefusesBy(_, kind), Place::Path) => kind,
+            (Strict::RefusesBy(..), Place::Filter) => ScimType::InvalidFilter,
+            (Strict::Refuses(kind), Place::Filter) => kind,
         };
         let status = if kind == ScimType::Uniqueness { 409 } else { 400 };
         Err(ScimError {

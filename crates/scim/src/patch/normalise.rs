@@ -149,7 +149,7 @@ impl Normaliser<'_> {
     fn allow(&mut self, quirk: Quirk, place: Place) -> Result<(), ScimError> {
         match place {
             Place::Body => self.notes.allow(self.dialect, quirk, "value"),
-            Place::Path => self.notes.allow_path(self.dialect, quirk),
+            Place::Path | Place::Filter => self.notes.allow_path(self.dialect, quirk),
         }
     }
 
@@ -224,7 +224,7 @@ impl Normaliser<'_> {
         }
         match path::parse(self.kind, text)? {
             Found::Path(path) => {
-                for quirk in path_deviations(text, &path).iter() {
+                for quirk in path_deviations(self.kind, text, &path).iter() {
                     self.allow(quirk, place)?;
                 }
                 self.at(op, path, value)
@@ -461,11 +461,10 @@ impl Normaliser<'_> {
 }
 
 /// In what a path deviates from the RFC's.
-fn path_deviations(text: &str, path: &PatchPath) -> Tolerated {
-    let mut seen = path
-        .filter
-        .as_ref()
-        .map_or(Tolerated::NONE, |filter| filter::deviations(text, filter));
+fn path_deviations(kind: ResourceKind, text: &str, path: &PatchPath) -> Tolerated {
+    let mut seen = path.filter.as_ref().map_or(Tolerated::NONE, |filter| {
+        filter::deviations(&[kind], text, filter)
+    });
     if path.attr.extension.is_some() && !has_prefix(text.trim(), "urn:") {
         seen.add(Quirk::ExtensionWithoutUrn);
     }

@@ -95,7 +95,8 @@ quirks! {
         from "Entra (custom mappings)"
         Counted, Refuses(InvalidSyntax);
     ExtensionWithoutUrn "extension-without-urn"
-        arrives "an extension's attribute by its bare name (`manager`, `department`, a group's `roles`)"
+        arrives "an extension's attribute by its bare name (`manager`, `department`, a group's `roles`), in a \
+            filter too"
         becomes "the attribute inside the extension"
         from "Entra (`manager`), scripts"
         Counted, RefusesBy(InvalidSyntax, InvalidPath);
@@ -174,7 +175,7 @@ quirks! {
         from "Entra (AppRoleAssignmentsComplex)"
         Counted, Otherwise("keeps the text as the role's value");
     RoleDisplayName "role-display-name"
-        arrives "`displayName` in a role"
+        arrives "`displayName` in a role, in a filter too"
         becomes "`display`"
         from "Entra (AppRoleAssignmentsComplex)"
         Counted, RefusesBy(InvalidSyntax, InvalidPath);
@@ -277,9 +278,19 @@ quirks! {
 
     // Filters.
     UnquotedLiteral "unquoted-literal"
-        arrives "a filter value without quotation marks (`externalId eq jyoung`)"
+        arrives "a filter value without quotation marks that is no JSON number (`externalId eq jyoung`, `007`, `+1`)"
         becomes "the text"
         from "Microsoft's documentation and Postman collection"
+        Counted, Refuses(InvalidFilter);
+    SingleQuotes "single-quotes"
+        arrives "a filter value between single quotation marks (`userName eq 'ida'`)"
+        becomes "the text between them"
+        from "scripts"
+        Counted, Refuses(InvalidFilter);
+    LiteralCase "literal-case"
+        arrives "`true` or `false` in a filter in another case (`active eq True`)"
+        becomes "the boolean"
+        from "scripts"
         Counted, Refuses(InvalidFilter);
     LiteralType "literal-type"
         arrives "a filter value of another type (`primary eq \"True\"`, `externalId eq 4711`)"
@@ -287,8 +298,9 @@ quirks! {
         from "Entra (`roles[primary eq \"True\"]`)"
         Counted, Refuses(InvalidFilter);
     LooseDate "loose-date"
-        arrives "a date in a filter without time or zone"
-        becomes "that time in UTC"
+        arrives "a date in a filter without time or zone, or written in another way than \
+            `2026-01-02T03:04:05.678Z`"
+        becomes "that time, in UTC where no zone is given"
         from "Microsoft's Postman collection"
         Counted, Refuses(InvalidFilter);
     LooseEscape "loose-escape"

@@ -89,7 +89,7 @@ impl Service {
         let mut tolerated = query.tolerate(seat.connection.dialect)?;
         for filter in parts.iter().filter_map(|part| part.filter.as_ref()) {
             let text = query.filter.as_deref().unwrap_or_default();
-            tolerated.join(filter.tolerate(seat.connection.dialect, text)?);
+            tolerated.join(filter.tolerate(seat.connection.dialect, kinds, text)?);
         }
         self.writer.metrics.tolerated(tolerated);
         seat.directory
