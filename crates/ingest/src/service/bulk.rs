@@ -16,7 +16,7 @@ use super::{Call, Service};
 use crate::http::answer::Answer;
 use crate::http::failure::{Failure, RETRY_AFTER_SECONDS};
 use crate::http::route::{Endpoint, endpoint};
-use crate::limit::TenantGate;
+use crate::limit::{TenantGate, takes_away};
 
 /// How long operations of one request are begun: what is left is answered with 503 each, so that the client learns
 /// what was done before its own time-out and the door's.
@@ -188,6 +188,7 @@ impl<'a> Pace<'a> {
     /// 503 when the time is up, 429 when it is up for want of speed: the operation was not begun.
     async fn wait(&mut self, method: &Method, body: &[u8]) -> Result<(), Failure> {
         let mut refused = None;
+        let mut ends = None; // its body is read once, however often it asks
         loop {
             let passed = self.since.elapsed();
             if passed >= BULK_TIME_MAX {
@@ -200,10 +201,8 @@ impl<'a> Pace<'a> {
                 return Ok(());
             }
             let passed = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
-            match self
-                .gate
-                .pass_operation(method, body, self.ticks.saturating_add(passed))
-            {
+            let ends = || *ends.get_or_insert_with(|| takes_away(method, body));
+            match self.gate.pass_operation(ends, self.ticks.saturating_add(passed)) {
                 Ok(()) => return Ok(()),
                 Err(seconds) => refused = Some(seconds),
             }
@@ -314,7 +313,7 @@ mod tests {
     #[tokio::test]
     async fn operations_wait_for_the_tenants_rate_and_are_given_up_when_the_time_is_up() {
         let gate = gate(1_000, 4);
-        while gate.pass_operation(&Method::POST, b"", 0).is_ok() {}
+        while gate.pass_operation(|| false, 0).is_ok() {}
         let mut pace = Pace::new(&gate, 0);
         for _ in 0..5 {
             pace.wait(&Method::POST, b"").await.unwrap();
@@ -330,7 +329,10 @@ mod tests {
     #[tokio::test]
     async fn an_operation_that_takes_access_away_has_what_is_kept_for_such() {
         let gate = gate(1, 8);
-        while gate.pass_operation(&Method::POST, b"", 0).is_ok() {}
-        assert!(gate.pass_operation(&Method::DELETE, b"", 0).is_ok());
+        while gate.pass_operation(|| false, 0).is_ok() {}
+        assert!(
+            gate.pass_operation(|| takes_away(&Method::DELETE, b""), 0)
+                .is_ok()
+        );
     }
 }
