@@ -66,6 +66,7 @@ pub(crate) fn change_user(
         active: (wanted.active != current.active).then_some(wanted.active),
         roles: (wanted.roles != current.roles).then(|| wanted.roles.clone()),
         personal: (!personal.is_empty()).then(|| seal(&personal)),
+        rehire: false,
     };
     (!is_nothing(&change)).then_some(change)
 }
@@ -79,6 +80,7 @@ fn is_nothing(change: &UserChanged) -> bool {
         active,
         roles,
         personal,
+        rehire: _,
     } = change;
     name_key.is_none() && external_key.is_kept() && active.is_none() && roles.is_none() && personal.is_none()
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use http::StatusCode;
-use rollcall_domain::{EventData, UserDeleted, UserId};
+use rollcall_domain::{EventData, UserChanged, UserDeleted, UserId};
 use rollcall_projector::UserResource;
 use rollcall_scim::patch::apply;
 use rollcall_scim::tolerance::{Quirk, Tolerated};
@@ -52,7 +52,12 @@ impl Service {
             // The same person hired again comes back as who they were.
             if is_rehire(key, &user, &wanted) {
                 tolerated = Quirk::Rehire.tolerate(seat.connection.dialect)?;
-                return Ok(change_user(key, &user, &wanted).map(EventData::UserChanged));
+                let change = change_user(key, &user, &wanted);
+                let hired_again = |change| UserChanged {
+                    rehire: true,
+                    ..change
+                };
+                return Ok(change.map(hired_again).map(EventData::UserChanged));
             }
             let answers = seat.connection.repeated_create == RepeatedCreate::Answer;
             if answers && is_repeated(key, &user, &wanted) {

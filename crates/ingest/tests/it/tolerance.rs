@@ -1,6 +1,7 @@
 //! The rows of the table of tolerance that the service decides, in both dialects.
 
 use http::Method;
+use rollcall_domain::{Event, EventData};
 use rollcall_scim::tolerance::Quirk;
 use serde_json::{Value, json};
 
@@ -42,6 +43,26 @@ async fn rehire_restores_the_person_and_is_a_conflict_in_the_strict_dialect() {
         }
     }
     assert_eq!(counted(&world, Quirk::Rehire), 1);
+    // On record for the auditor: a POST brought the person back, not a PATCH.
+    let on =
+        |event: &Event| matches!(&event.data, EventData::UserChanged(change) if change.active == Some(true));
+    let back: Vec<Event> = world.events().into_iter().filter(on).collect();
+    assert_eq!(back.len(), 1);
+    assert!(matches!(&back[0].data, EventData::UserChanged(change) if change.rehire));
+    let off = json!([{"op": "replace", "path": "active", "value": false}]);
+    let on_again = json!([{"op": "replace", "path": "active", "value": true}]);
+    let path = format!(
+        "/Users/{}",
+        world.get(ENTRA, "/Users").await.body["Resources"][0]["id"]
+            .as_str()
+            .unwrap()
+    );
+    world.patch(ENTRA, &path, off).await.expect(200);
+    world.patch(ENTRA, &path, on_again).await.expect(200);
+    let last = world.events().pop().unwrap();
+    assert!(
+        matches!(last.data, EventData::UserChanged(change) if change.active == Some(true) && !change.rehire)
+    );
 }
 
 #[tokio::test]
