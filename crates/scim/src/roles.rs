@@ -170,7 +170,8 @@ fn single(key: &str, value: Value) -> Map<String, Value> {
     Map::from_iter([(key.to_owned(), value)])
 }
 
-/// One element per value: the first stays, later ones fill its gaps. Elements without value stay as they are.
+/// One element per value: the first stays, later ones fill its gaps; it is primary when one of them is. Elements
+/// without value stay as they are.
 pub(crate) fn merged(elements: Vec<Map<String, Value>>) -> Vec<Map<String, Value>> {
     let mut kept: Vec<Map<String, Value>> = Vec::with_capacity(elements.len());
     let mut places = std::collections::HashMap::<String, usize>::new();
@@ -182,7 +183,11 @@ pub(crate) fn merged(elements: Vec<Map<String, Value>>) -> Vec<Map<String, Value
         match places.get(value).and_then(|place| kept.get_mut(*place)) {
             Some(first) => {
                 for (key, value) in element {
-                    first.entry(key).or_insert(value);
+                    if key == "primary" && truth(&value) == Some(true) {
+                        first.insert(key, value);
+                    } else {
+                        first.entry(key).or_insert(value);
+                    }
                 }
             }
             None => {
@@ -253,6 +258,17 @@ mod tests {
         ] {
             assert_eq!(values(&raw), [r], "{form}");
         }
+    }
+
+    #[test]
+    fn of_one_role_twice_nothing_is_lost_that_either_says() {
+        let roles = extract(&json!([
+            {"value": "A", "type": "work", "primary": false},
+            {"value": "A", "type": "home", "display": "x", "primary": true},
+        ]));
+        let told = |role: &RoleValue| (role.kind.clone(), role.display.clone(), role.primary);
+        let (work, x) = (Some("work".to_owned()), Some("x".to_owned()));
+        assert_eq!(roles.iter().map(told).collect::<Vec<_>>(), [(work, x, true)]);
     }
 
     #[test]
