@@ -264,7 +264,7 @@ impl Coercer<'_> {
     }
 }
 
-fn is_primary(element: &Value) -> bool {
+pub(crate) fn is_primary(element: &Value) -> bool {
     element.get("primary") == Some(&Value::Bool(true))
 }
 

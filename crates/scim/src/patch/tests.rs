@@ -346,6 +346,23 @@ fn roles_that_cannot_be_read_are_refused_and_take_nothing_away() {
     }
 }
 
+/// RFC 7644 section 3.5.2: what a PATCH makes primary is so, also when it writes to what was primary besides.
+#[test]
+fn a_new_primary_wins_against_the_old_one_that_is_written_to_besides() {
+    let mails = |first: bool, second: bool| {
+        json!([{"type": "work", "value": "ida@store.example", "primary": first, "display": "x"},
+            {"type": "home", "value": "h@x", "primary": second}])
+    };
+    let new = json!({"type": "home", "value": "h@x", "primary": true});
+    let old = json!({"type": "work", "value": "ida@store.example", "display": "x"});
+    for list in [json!([new, old]), json!([old, new])] {
+        let after = patched(&ida(), &json!([{"op": "add", "path": "emails", "value": list}]));
+        assert_eq!(after["emails"], mails(false, true), "{list}");
+    }
+    let after = patched(&ida(), &json!([{"op": "add", "path": "emails", "value": [old]}]));
+    assert_eq!(after["emails"][0]["primary"], true, "the only one stays");
+}
+
 #[test]
 fn the_single_role_assignment_replaces_the_primary_role() {
     let start = ida().with(
