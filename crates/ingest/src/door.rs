@@ -19,6 +19,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use rollcall_domain::{ConnectionName, TenantId, Timestamp};
 use rollcall_eventlog::AppendLog;
+use rollcall_scim::Dialect;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, field};
 
@@ -390,6 +391,12 @@ impl Inner {
         };
         let ticks = self.admission.ticks();
         seat.gate.pass(wish, ticks).map_err(Failure::too_fast)?;
+        let media = body_type(&head);
+        // A body of another type is only looked at for a leaver.
+        let may_leave = matches!(endpoint, Endpoint::User(_)) && seat.connection.dialect == Dialect::Tolerant;
+        if !may_leave {
+            media.clone()?;
+        }
         let body = self.body(&head, body).await?;
         let body = body.as_ref().map_or(&[][..], |body| &body.bytes);
         let passed = seat.gate.pass_with_body(wish, &head.method, body, ticks);
@@ -402,7 +409,10 @@ impl Inner {
             body,
             ticks,
         };
-        self.service.answer(&endpoint, call).await
+        match media {
+            Ok(()) => self.service.answer(&endpoint, call).await,
+            Err(failure) => self.service.refuse(&endpoint, call, failure).await,
+        }
     }
 
     /// Answers a page of the OAuth service.
@@ -419,26 +429,32 @@ impl Inner {
 
     /// The body of a method that has one.
     async fn body(&self, head: &Parts, body: Body) -> Result<Option<ReadBody>, Failure> {
-        if !matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
+        if !has_body(&head.method) {
             return Ok(None);
-        }
-        if !is_json(&head.headers) {
-            return Err(Failure::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the body must be application/scim+json or application/json in UTF-8",
-            ));
-        }
-        if !is_plain(&head.headers) {
-            return Err(Failure::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the body must not be compressed: no Content-Encoding is understood",
-            ));
         }
         match timeout(self.config.body_timeout, self.budget.read(&head.headers, body)).await {
             Ok(read) => read.map(Some),
             Err(_elapsed) => Err(late_body()),
         }
     }
+}
+
+fn has_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+/// Whether the body is said to be one that is read here, where the method has one.
+fn body_type(head: &Parts) -> Result<(), Failure> {
+    let detail = if !has_body(&head.method) {
+        return Ok(());
+    } else if !is_json(&head.headers) {
+        "the body must be application/scim+json or application/json in UTF-8"
+    } else if !is_plain(&head.headers) {
+        "the body must not be compressed: no Content-Encoding is understood"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
 }
 
 fn unknown_path() -> Failure {

@@ -1,8 +1,8 @@
 //! What a request says of somebody's access, as far as its own words tell: whether it deactivates, which counts even
 //! when it cannot be carried out as a whole (nobody keeps their access because the rest of a body is at fault), and
-//! whether it takes something away at all. One reading of the body, within the bounds of [`parse_json`].
+//! whether it takes something away at all. One reading of the body, by [`parse_json_within`].
 
-use crate::json::{parse_json, truth};
+use crate::json::{parse_json_within, truth};
 use crate::path::{has_prefix, resolve_attribute};
 use crate::schema::{ResourceKind, USER_URN};
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 /// Whether the body of a PUT says `active: false`.
 #[must_use]
 pub fn resource_deactivates(body: &[u8]) -> bool {
-    match parse_json(body) {
+    match parse_json_within(body) {
         Ok(Value::Object(map)) => said(&map) == Some(false),
         _ => false,
     }
@@ -19,29 +19,41 @@ pub fn resource_deactivates(body: &[u8]) -> bool {
 /// Whether the last word of a PATCH about `active` is false.
 #[must_use]
 pub fn patch_deactivates(body: &[u8]) -> bool {
-    parse_json(body).is_ok_and(|body| last_word(&operations(&body)) == Some(false))
+    parse_json_within(body).is_ok_and(|body| last_word(&operations(&body)) == Some(false))
 }
 
 /// Whether a PATCH deactivates or removes something: an access, a role, a member. A `replace` that leaves somebody
 /// out is not seen, since what it leaves out is not in it.
 #[must_use]
 pub fn patch_takes_away(body: &[u8]) -> bool {
-    parse_json(body).is_ok_and(|body| {
+    parse_json_within(body).is_ok_and(|body| {
         let operations = operations(&body);
         let removes = |operation: &&Map<String, Value>| is_op(operation, &["remove"]);
         operations.iter().any(removes) || last_word(&operations) == Some(false)
     })
 }
 
-/// The operations that are objects, in a list or alone.
+/// The operations that are objects, in a list or alone; none when one of them says a thing twice.
 fn operations(body: &Value) -> Vec<&Map<String, Value>> {
-    let operations = body.as_object().and_then(|body| member(body, "Operations"));
-    let list = match operations {
+    let body = body.as_object().filter(|body| says_once(body, &["Operations"]));
+    let list = match body.and_then(|body| member(body, "Operations")) {
         Some(Value::Array(list)) => list.as_slice(),
         Some(single) => std::slice::from_ref(single),
         None => &[],
     };
-    list.iter().filter_map(Value::as_object).collect()
+    let operations = list.iter().filter_map(Value::as_object);
+    let clear = operations
+        .clone()
+        .all(|one| says_once(one, &["op", "path", "value"]));
+    operations.filter(|_| clear).collect()
+}
+
+/// Whether none of the names is there in two spellings.
+fn says_once(map: &Map<String, Value>, names: &[&str]) -> bool {
+    names.iter().all(|name| {
+        let spellings = map.keys().filter(|key| key.eq_ignore_ascii_case(name));
+        spellings.count() <= 1
+    })
 }
 
 /// The last that the operations say of `active`.
@@ -49,16 +61,19 @@ fn last_word(operations: &[&Map<String, Value>]) -> Option<bool> {
     let mut last = None;
     for operation in operations.iter().filter(|one| is_op(one, &["add", "replace"])) {
         let value = member(operation, "value");
-        let word = match member(operation, "path").and_then(Value::as_str).map(str::trim) {
-            None | Some("") => match value {
+        let path = match member(operation, "path") {
+            None | Some(Value::Null) => "",
+            Some(Value::String(path)) => path.trim(),
+            Some(_) => continue,
+        };
+        let word = match path {
+            "" => match value {
                 Some(Value::Array(list)) => list.iter().rev().filter_map(Value::as_object).find_map(said),
                 value => value.and_then(Value::as_object).and_then(said),
             },
-            Some(path) if is_active(path) => value.and_then(only).and_then(truth),
-            Some(path) if path.eq_ignore_ascii_case(USER_URN) => {
-                value.and_then(Value::as_object).and_then(said)
-            }
-            Some(_) => None,
+            path if is_active(path) => value.and_then(only).and_then(truth),
+            path if path.eq_ignore_ascii_case(USER_URN) => value.and_then(Value::as_object).and_then(said),
+            _ => None,
         };
         last = word.or(last);
     }
@@ -117,6 +132,7 @@ fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::parse_json;
     use serde_json::json;
 
     #[test]
@@ -181,10 +197,31 @@ mod tests {
             (json!([{"op": "replace", "path": "name", "value": false}]), false),
             (json!([odd]), false),
             (json!(7), false),
+            (
+                json!([{"op": "replace", "path": 7, "value": {"active": false}}]),
+                false,
+            ),
+            (
+                json!([off, {"op": "add", "path": "active", "value": true, "Value": false}]),
+                false,
+            ),
         ] {
             let body = json!({"Operations": operations}).to_string();
             assert_eq!(patch_deactivates(body.as_bytes()), expected, "{body}");
         }
+        let two = json!({"Operations": [off], "operations": [on]}).to_string();
+        assert!(!patch_deactivates(two.as_bytes()));
+    }
+
+    #[test]
+    fn what_is_beyond_a_bound_hides_no_leaver() {
+        let long = "x".repeat(crate::limits::STRING_BYTES_MAX + 1);
+        let body = json!({"title": long, "active": false}).to_string();
+        assert!(parse_json(body.as_bytes()).is_err() && resource_deactivates(body.as_bytes()));
+        let operations = json!([{"op": "replace", "value": {"active": "False", "title": long}},
+                                {"op": "add", "path": format!("title{long}"), "value": {"active": true}}]);
+        let body = json!({"Operations": operations}).to_string();
+        assert!(parse_json(body.as_bytes()).is_err() && patch_deactivates(body.as_bytes()));
     }
 
     #[test]

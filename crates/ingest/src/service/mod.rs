@@ -69,6 +69,23 @@ impl Service {
         outcome
     }
 
+    /// Refuses a request whose body is not of a type that is read here. Nobody keeps access for that: see
+    /// [`Service::refuse_unless_leaver`].
+    pub(crate) async fn refuse(
+        &self,
+        endpoint: &Endpoint,
+        call: Call<'_>,
+        failure: Failure,
+    ) -> Result<Answer, Failure> {
+        match endpoint {
+            Endpoint::User(id) => {
+                let id = rollcall_domain::UserId(resource_id(id)?);
+                self.refuse_unless_leaver(call, id, failure).await
+            }
+            _ => Err(failure),
+        }
+    }
+
     async fn carry_out(&self, endpoint: &Endpoint, call: Call<'_>) -> Result<Answer, Failure> {
         match endpoint {
             Endpoint::Users if *call.method == Method::POST => self.create_user(call).await,
