@@ -240,6 +240,9 @@ impl Coercer<'_> {
         let mut read = Vec::with_capacity(list.len());
         for value in list {
             self.notes.tolerated.join(roles::deviations(value));
+            if roles::has_unreadable_primary(value) {
+                return Err(wrong(&format!("{path}.primary"), "must be a boolean"));
+            }
             match roles::read_element(value) {
                 Some(element) if element.contains_key("value") => read.push(element),
                 None if is_blank(Some(value)) => {}

@@ -53,6 +53,26 @@ pub(crate) fn read_element(raw: &Value) -> Option<Map<String, Value>> {
     (!element.is_empty()).then_some(element)
 }
 
+/// Whether an element, or the text inside it, marks itself as primary by something else than a boolean: nobody can
+/// tell what is meant.
+pub(crate) fn has_unreadable_primary(raw: &Value) -> bool {
+    let unreadable = |map: &Map<String, Value>| {
+        let mut said = map.iter().filter(|(key, _)| key.eq_ignore_ascii_case("primary"));
+        said.any(|(_, value)| !value.is_null() && truth(value).is_none())
+    };
+    let text = match raw {
+        Value::Object(map) if unreadable(map) => return true,
+        Value::Object(map) => {
+            let value = map.iter().find(|(key, _)| key.eq_ignore_ascii_case("value"));
+            value.and_then(|(_, value)| value.as_str())
+        }
+        Value::String(text) => Some(text.as_str()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
+    };
+    text.and_then(as_role_document)
+        .is_some_and(|document| unreadable(&document))
+}
+
 /// In what an element deviates from a plain role object.
 pub(crate) fn deviations(raw: &Value) -> Tolerated {
     let mut seen = Tolerated::NONE;

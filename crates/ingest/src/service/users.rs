@@ -142,7 +142,7 @@ impl Service {
             Ok(user_wanted(changed, user.active))
         };
         let answer = self.change_user(call, id, want).await?;
-        self.watch_user_patch(call.seat, &patch.operations);
+        self.watch_user_patch(call.seat, &patch);
         Ok(answer)
     }
 
