@@ -182,11 +182,13 @@ impl Coercer<'_> {
             }
         }
         if attribute.sub("$ref").is_some() && is_blank(element.get("value")) {
-            element.remove("value");
+            let blank = element.remove("value").is_some();
             let reference = map.iter().find(|(key, _)| key.eq_ignore_ascii_case("$ref"));
             if let Some(id) = reference.and_then(|(_, value)| id_of_reference(value.as_str()?)) {
                 self.allow(Quirk::ReferenceForValue, path)?;
                 element.insert("value".to_owned(), Value::from(id));
+            } else if blank {
+                self.allow(Quirk::EmptyForNone, path)?;
             }
         }
         Ok((!element.is_empty()).then_some(Value::Object(element)))
@@ -224,7 +226,7 @@ impl Coercer<'_> {
         } else {
             (Quirk::UnknownAttribute, NoteKind::UnknownAttribute)
         };
-        self.allow(quirk, "the body")?;
+        self.allow(quirk, path)?;
         self.notes.add(kind, path);
         Ok(())
     }

@@ -73,8 +73,16 @@ impl Quirk {
     /// # Errors
     /// As the row says.
     pub fn tolerate(self, dialect: Dialect) -> Result<Tolerated, ScimError> {
+        self.tolerate_at(dialect, "the request")
+    }
+
+    /// As [`Quirk::tolerate`], of an attribute.
+    ///
+    /// # Errors
+    /// As there; the detail names the attribute.
+    pub fn tolerate_at(self, dialect: Dialect, attribute: &str) -> Result<Tolerated, ScimError> {
         let mut seen = Tolerated::NONE;
-        self.allow(dialect, &mut seen, Place::Body, "the request")?;
+        self.allow(dialect, &mut seen, Place::Body, attribute)?;
         Ok(seen)
     }
 
@@ -106,7 +114,7 @@ impl Quirk {
             status,
             scim_type: Some(kind),
             detail: format!(
-                "{}: this connection takes no {} (its dialect is strict)",
+                "{}: not taken in the strict dialect of this connection: {}",
                 printable(what),
                 row.arrives
             ),

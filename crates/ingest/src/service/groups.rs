@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use http::StatusCode;
 use rollcall_domain::{EventData, GroupDeleted, GroupId, UserId};
 use rollcall_projector::GroupResource;
-use rollcall_scim::patch::{NetMembers, apply};
+use rollcall_scim::patch::{MemberTarget, NetMembers, apply};
+use rollcall_scim::tolerance::{Quirk, Tolerated};
 use rollcall_scim::{
     Dialect, MemberKind, Precondition, ResourceKind, Selection, parse_patch, parse_resource,
 };
@@ -35,7 +36,9 @@ impl Service {
         let listed = parsed.members.unwrap_or_default();
         let seat = call.seat;
         let id = self.writer.ids.group();
+        let mut tolerated = Tolerated::NONE;
         let decide = || {
+            tolerated = Tolerated::NONE;
             if seat
                 .directory
                 .group_by_name(seat.name(), &wanted.display_name)
@@ -43,7 +46,7 @@ impl Service {
             {
                 return Err(group_name_taken());
             }
-            let members = resolve_all(seat, &listed)?;
+            let members = resolve_all(seat, &listed, &mut tolerated)?;
             nest(seat, None, &member_set(members.iter().copied()).groups)?;
             Ok(Some(EventData::GroupCreated(create_group(
                 id,
@@ -52,6 +55,7 @@ impl Service {
             ))))
         };
         self.writer.carry_out(seat, id.0, false, decide).await?;
+        self.writer.metrics.tolerated(tolerated);
         self.watch(seat, |traps, now| traps.group_made(id, !listed.is_empty(), now));
         let answer = self.show_group(StatusCode::CREATED, seat, id, &selection)?;
         Ok(Answer {
@@ -90,16 +94,18 @@ impl Service {
             None if dialect == Dialect::Strict => Some(NetMembers::Replace(Vec::new())),
             None => None,
         };
-        self.change_group(call, id, members, |_| Ok(wanted.clone())).await
+        self.change_group(call, id, (members, Vec::new()), |_| Ok(wanted.clone()))
+            .await
     }
 
     pub(super) async fn patch_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
         let patch = parse_patch(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
         self.note(&patch.notes, patch.tolerated);
+        let targets = patch.members.targets();
         let members = (!patch.members.is_empty()).then(|| patch.members.net());
         let operations = patch.operations;
         let want = |group: &GroupResource| Ok(group_wanted(&apply(&writable_group(group), &operations)?));
-        self.change_group(call, id, members, want).await
+        self.change_group(call, id, (members, targets), want).await
     }
 
     pub(super) async fn delete_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
@@ -118,25 +124,31 @@ impl Service {
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     }
 
-    /// Makes a group what `want` makes of it, with these members, and answers with what it is then.
+    /// Makes a group what `want` makes of it, with these members, and answers with what it is then. Of each list of
+    /// targets somebody must be a member.
     async fn change_group(
         &self,
         call: Call<'_>,
         id: GroupId,
-        members: Option<NetMembers>,
+        (members, targets): (Option<NetMembers>, Vec<Vec<MemberTarget>>),
         want: impl Fn(&GroupResource) -> Result<GroupWanted, Failure> + Sync,
     ) -> Result<Answer, Failure> {
         let selection = self.selection(call, ResourceKind::Group)?;
         let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let seat = call.seat;
+        let mut tolerated = Tolerated::NONE;
         let decide = || {
+            tolerated = Tolerated::NONE;
             let with_members = matches!(members, Some(NetMembers::Replace(_)));
             let mut group = live(seat, id, with_members)?;
             must_match(if_match.as_ref(), &group)?;
             must_not_match(if_none_match.as_ref(), &group)?;
             let wanted = want(&group)?;
             group_within_bounds(Some(&group), &wanted)?;
-            let members = member_change(seat, &mut group, members.as_ref())?;
+            for target in &targets {
+                must_be_there(seat, id, target)?;
+            }
+            let members = member_change(seat, &mut group, members.as_ref(), &mut tolerated)?;
             let Some(mut change) = change_group(&group, wanted, members) else {
                 return Ok(None);
             };
@@ -156,6 +168,7 @@ impl Service {
         self.writer
             .carry_out(seat, id.0, if_match.is_some(), decide)
             .await?;
+        self.writer.metrics.tolerated(tolerated);
         let filled = match &members {
             Some(NetMembers::Replace(list)) => !list.is_empty(),
             Some(NetMembers::Difference { add, .. }) => !add.is_empty(),
@@ -212,22 +225,22 @@ fn member_change(
     seat: &Seat,
     group: &mut GroupResource,
     members: Option<&NetMembers>,
+    tolerated: &mut Tolerated,
 ) -> Result<MemberChange, Failure> {
     Ok(match members {
         None => MemberChange::Keep,
         Some(NetMembers::Replace(list)) => MemberChange::Replace {
-            wanted: resolve_all(seat, list)?.into_iter().collect::<BTreeSet<_>>(),
+            wanted: resolve_all(seat, list, tolerated)?
+                .into_iter()
+                .collect::<BTreeSet<_>>(),
             current: group.members.take().unwrap_or_default(),
             base: group.member_revision,
         },
         Some(NetMembers::Difference { add, remove }) => {
-            let added = resolve_all(seat, add)?;
+            let added = resolve_all(seat, add, tolerated)?;
             // Who is not there cannot be a member: nothing to remove, and no error.
             let removed: Vec<MemberRef> = remove.iter().filter_map(|member| resolve(seat, member)).collect();
-            let there = |member: &MemberRef| match *member {
-                MemberRef::User(user) => seat.directory.group_has_user(group.id, user),
-                MemberRef::Group(nested) => seat.directory.group_has_group(group.id, nested),
-            };
+            let there = |member: &MemberRef| is_member(seat, group.id, *member);
             if added.iter().all(there) && !removed.iter().any(there) {
                 MemberChange::Keep
             } else {
@@ -235,6 +248,46 @@ fn member_change(
             }
         }
     })
+}
+
+fn is_member(seat: &Seat, group: GroupId, member: MemberRef) -> bool {
+    match member {
+        MemberRef::User(user) => seat.directory.group_has_user(group, user),
+        MemberRef::Group(nested) => seat.directory.group_has_group(group, nested),
+    }
+}
+
+const fn kind_of(member: MemberRef) -> MemberKind {
+    match member {
+        MemberRef::User(_) => MemberKind::User,
+        MemberRef::Group(_) => MemberKind::Group,
+    }
+}
+
+/// One of the targets must be a member, and all that are must be what they are said to be: nothing of a member can
+/// be changed (RFC 7643 section 8.7.1).
+fn must_be_there(seat: &Seat, group: GroupId, targets: &[MemberTarget]) -> Result<(), Failure> {
+    let mut met = false;
+    for target in targets {
+        let Some(member) = resolve(seat, &target.member) else {
+            continue;
+        };
+        if !target.added && !is_member(seat, group, member) {
+            continue;
+        }
+        if target.member.kind.is_some_and(|kind| kind != kind_of(member)) {
+            return Err(Failure::bad(
+                "mutability",
+                "members.type and members.$ref are immutable",
+            ));
+        }
+        met = true;
+    }
+    if met {
+        Ok(())
+    } else {
+        Err(Failure::bad("noTarget", "nothing matches the filter on members"))
+    }
 }
 
 /// Refuses groups that are not in `group` yet and would be nested too deep there.
@@ -250,16 +303,24 @@ fn nest(seat: &Seat, group: Option<GroupId>, added: &[GroupId]) -> Result<(), Fa
 }
 
 /// Every listed member as a user or a group of the connection.
-fn resolve_all(seat: &Seat, listed: &[rollcall_scim::MemberRef]) -> Result<Vec<MemberRef>, Failure> {
+fn resolve_all(
+    seat: &Seat,
+    listed: &[rollcall_scim::MemberRef],
+    tolerated: &mut Tolerated,
+) -> Result<Vec<MemberRef>, Failure> {
     let mut members = Vec::with_capacity(listed.len());
     for (index, member) in listed.iter().enumerate() {
-        members.push(resolve(seat, member).ok_or_else(|| {
+        let found = resolve(seat, member).ok_or_else(|| {
             let detail = format!("members[{index}].value names no user or group of this connection");
             Failure {
                 nobody: true,
                 ..Failure::bad("invalidValue", detail)
             }
-        })?);
+        })?;
+        if member.kind.is_some_and(|kind| kind != kind_of(found)) {
+            tolerated.join(Quirk::MemberKind.tolerate_at(seat.connection.dialect, "members")?);
+        }
+        members.push(found);
     }
     Ok(members)
 }

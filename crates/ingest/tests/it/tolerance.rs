@@ -9,6 +9,8 @@ use crate::world::{ANSWERING, ENTRA, STRICT, World, query, user};
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 
+const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+
 fn ida() -> Value {
     json!({"schemas": [USER], "userName": "ida", "externalId": "e1"})
 }
@@ -63,6 +65,79 @@ async fn rehire_restores_the_person_and_is_a_conflict_in_the_strict_dialect() {
     assert!(
         matches!(last.data, EventData::UserChanged(change) if change.active == Some(true) && !change.rehire)
     );
+}
+
+/// What a member is, is known here; the strict dialect takes nothing else for it.
+#[tokio::test]
+async fn a_member_said_to_be_what_it_is_not_is_taken_for_what_it_is_or_refused() {
+    let world = World::new().await;
+    for (token, status) in [(ENTRA, 200), (STRICT, 400)] {
+        let (ida, inner) = (
+            world.user(token, "ida").await,
+            world.group(token, "inner", &[]).await,
+        );
+        let path = format!("/Groups/{}", world.group(token, "g", &[]).await);
+        for (id, kind) in [(&ida, "Group"), (&inner, "User")] {
+            let add = json!([{"op": "add", "path": "members", "value": [{"value": id, "type": kind}]}]);
+            let reply = world.patch(token, &path, add).await.expect(status);
+            if status == 400 {
+                assert_eq!(reply.body["scimType"], "invalidValue");
+                assert!(reply.body["detail"].as_str().unwrap().starts_with("members"));
+            }
+        }
+        let id = path.trim_start_matches("/Groups/");
+        let expected = if status == 200 { 2 } else { 0 };
+        assert_eq!(world.members(token, id).await.len(), expected);
+    }
+    assert_eq!(counted(&world, Quirk::MemberKind), 2);
+}
+
+/// RFC 7644 sections 3.5.2 and 3.5.2.3; RFC 7643 section 8.7.1.
+#[tokio::test]
+async fn a_write_to_a_selected_member_needs_one_in_the_strict_dialect_and_changes_nothing_of_it() {
+    let world = World::new().await;
+    let (ida, bo) = (world.user(STRICT, "ida").await, world.user(STRICT, "bo").await);
+    let group = world.group(STRICT, "g", &[&ida]).await;
+    let path = format!("/Groups/{group}");
+    let write = |id: &str, sub: &str, value: Value| json!({"op": "replace", "path": format!("members[value eq \"{id}\"]{sub}"), "value": value});
+    let nobody = "00000000-0000-4000-8000-000000000000";
+    let is_user = || json!("User");
+    for (operations, scim_type) in [
+        (json!([write(&bo, ".type", is_user())]), "noTarget"),
+        (
+            json!([write(&bo, "", json!({"value": bo, "type": "User"}))]),
+            "noTarget",
+        ),
+        (json!([write(nobody, ".type", is_user())]), "noTarget"),
+        (json!([write(&ida, ".type", json!("Group"))]), "mutability"),
+        (
+            json!([write(&ida, ".$ref", json!(format!("../Groups/{ida}")))]),
+            "mutability",
+        ),
+        (
+            json!([write(&ida, ".$ref", json!(format!("../Users/{bo}")))]),
+            "mutability",
+        ),
+        (json!([write(&ida, ".value", json!(bo))]), "mutability"),
+        (json!([write(&ida, ".type", json!("Robot"))]), "invalidValue"),
+        (json!([write(&ida, ".display", json!("Ida"))]), "invalidPath"),
+        (
+            json!([{"op": "remove", "path": "members"}, write(&ida, ".type", is_user())]),
+            "noTarget",
+        ),
+    ] {
+        let reply = world.patch(STRICT, &path, operations.clone()).await;
+        reply.expect_error(400, scim_type);
+        assert_eq!(world.members(STRICT, &group).await, [ida.clone()], "{operations}");
+    }
+    let add = json!({"op": "add", "path": "members", "value": [{"value": bo}]});
+    for operations in [
+        json!([write(&ida, ".type", is_user()), write(&ida, ".value", json!(ida))]),
+        json!([add, write(&bo, "", json!({"value": bo, "type": "User"}))]),
+    ] {
+        world.patch(STRICT, &path, operations).await.expect(200);
+    }
+    assert_eq!(world.members(STRICT, &group).await.len(), 2);
 }
 
 #[tokio::test]
@@ -152,7 +227,7 @@ async fn members_not_sent_stay_and_are_cleared_in_the_strict_dialect() {
     for (token, left) in [(ENTRA, 1), (STRICT, 0)] {
         let ida = world.user(token, "ida").await;
         let group = world.group(token, "g", &[&ida]).await;
-        let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "g2"});
+        let body = json!({"schemas": [GROUP], "displayName": "g2"});
         let path = format!("/Groups/{group}");
         world.put(token, &path, body.clone()).await.expect(200);
         assert_eq!(world.members(token, &group).await.len(), left);

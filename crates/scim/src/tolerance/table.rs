@@ -128,8 +128,9 @@ quirks! {
         from "Entra (`manager`)"
         Counted, Refuses(InvalidValue);
     EmptyForNone "empty-for-none"
-        arrives "an empty string where an object is asked for (`manager: \"\"`)"
-        becomes "no value: the attribute is removed"
+        arrives "an empty string where an object is asked for (`manager: \"\"`), or as the `value` of one \
+            (`manager.value`, `roles[…].value`)"
+        becomes "no value: the attribute, or that one of its values, is removed"
         from "Entra (removal of a manager)"
         Counted, Refuses(InvalidValue);
     ReferenceForValue "reference-for-value"
@@ -259,6 +260,11 @@ quirks! {
         arrives "a member as a bare id, or a list of members as one object"
         becomes "the member"
         from "Postman collections, scripts"
+        Counted, Refuses(InvalidValue);
+    MemberKind "member-kind"
+        arrives "a member whose `type` or `$ref` does not say what it is (`\"type\": \"Robot\"`, `Group` for a user)"
+        becomes "the member as what it is"
+        from "scripts"
         Counted, Refuses(InvalidValue);
     MembersNull "members-null"
         arrives "`members: null` in a POST or PUT"

@@ -283,6 +283,13 @@ rows! {
         patch(json!([{"op": "add", "path": "shoeSize", "value": 44}])) => nothing();
         patch(json!([{"op": "replace", "value": {"shoeSize": 44, "title": "Clerk"}}])) => nothing();
         patch(json!([{"op": "replace", "value": {"a b": 44, "title": "Clerk"}}])) => nothing();
+        patch(json!([{"op": "add", "path": "emails[type eq \"work\"].label", "value": "x"}])) => nothing();
+        patch(json!([{"op": "add", "path": "badges[type eq \"work\"].value", "value": "x"}])) => nothing();
+        patch(json!([{"op": "replace", "value": {"emails[type eq \"work\"].label": "x", "title": "Clerk"}}]))
+            => nothing();
+        group_patch(json!([{"op": "replace", "path": "members[value eq \"u-1\"].display", "value": "x"}]))
+            => group_patch(json!([{"op": "replace", "path": "displayName", "value": "Store"}]));
+        group(json!({"members": [{"value": "u-1", "label": "x"}]})) => group(json!({"members": [{"value": "u-1"}]}));
     }
     an_unknown_extension_is_left_out UnknownExtension {
         user(json!({"urn:x:User": {"tag": "x"}})) => user(json!({}));
@@ -361,11 +368,30 @@ rows! {
         patch(json!([{"op": "add", "path": enterprise("manager"), "value": ""}]))
             => patch(json!([{"op": "remove", "path": enterprise("manager")}]));
     }
+    an_empty_id_of_the_manager_takes_it_away_and_an_empty_role_the_role EmptyForNone {
+        patch(json!([{"op": "replace", "path": enterprise("manager.value"), "value": ""}]))
+            => patch(json!([{"op": "remove", "path": enterprise("manager")}]));
+        patch(json!([{"op": "replace", "value": {ENTERPRISE_URN: {"manager": {"value": " "}}}}]))
+            => patch(json!([{"op": "remove", "path": enterprise("manager")}]));
+        user(json!({ENTERPRISE_URN: {"manager": {"value": ""}}})) => user(json!({}));
+        patch(json!([{"op": "replace", "path": "roles[primary eq true].value", "value": ""}]))
+            => patch(json!([{"op": "remove", "path": "roles[primary eq true].value"}]));
+        patch(json!([{"op": "add", "path": "roles[primary eq true].value", "value": " "}]))
+            => patch(json!([{"op": "remove", "path": "roles[primary eq true]"}]));
+    }
     a_reference_may_name_the_id ReferenceForValue {
         group(json!({"members": [{"$ref": "../Users/u-3"}]}))
             => group(json!({"members": [{"$ref": "../Users/u-3", "value": "u-3"}]}));
         user(json!({ENTERPRISE_URN: {"manager": {"$ref": "../Users/u-3"}}}))
             => user(json!({ENTERPRISE_URN: {"manager": {"$ref": "../Users/u-3", "value": "u-3"}}}));
+    }
+    a_member_is_what_it_is_whatever_is_said MemberKind {
+        group(json!({"members": [{"value": "u-1", "type": "Robot"}]}))
+            => group(json!({"members": [{"value": "u-1"}]}));
+        group(json!({"members": [{"value": "u-1", "type": 5, "$ref": 7}]}))
+            => group(json!({"members": [{"value": "u-1"}]}));
+        group_patch(json!([{"op": "add", "path": "members", "value": [{"value": "u-1", "type": "Robot"}]}]))
+            => group_patch(json!([{"op": "add", "path": "members", "value": [{"value": "u-1"}]}]));
     }
     a_null_reference_is_none NullReference {
         group_patch(json!([{"op": "add", "path": "members", "value": [{"$ref": null, "value": "u-1"}]}]))
@@ -717,6 +743,44 @@ fn a_bulk_post_without_a_name_is_carried_out_and_refused_by_itself_in_the_strict
     let named = json!({"method": "POST", "path": "/Users", "bulkId": "a", "data": {"userName": "ida"}});
     let named = read(Dialect::Tolerant, &bulk(named, json!({}))).unwrap();
     assert!(named.tolerated.is_empty());
+}
+
+#[test]
+fn a_strict_refusal_names_the_attribute_and_reads_as_a_sentence() {
+    for (sent, start) in [
+        (user(json!({"shoeSize": 44})), "shoeSize: "),
+        (user(json!({"active": "False"})), "active: "),
+        (user(json!({"password": "secret"})), "password: "),
+        (user(json!({USER_URN: {"title": "x"}})), USER_URN),
+        (
+            patch(json!([{"op": "add", "path": "shoeSize", "value": 1}])),
+            "operation 1: shoeSize: ",
+        ),
+        (
+            patch(json!([{"op": "add", "path": "emails[value eq \"secret\"].label", "value": 1}])),
+            "operation 1: emails.label: ",
+        ),
+        (
+            patch(json!([{"op": "add", "path": "department", "value": "x"}])),
+            "operation 1: department: ",
+        ),
+        (
+            patch(json!([{"op": "add", "value": {"name.givenName": "x"}}])),
+            "operation 1: name.givenName: ",
+        ),
+        (
+            group(json!({"members": [{"value": "u", "type": "Robot"}]})),
+            "members.type: ",
+        ),
+    ] {
+        let detail = read(Dialect::Strict, &sent).map(|_| ()).unwrap_err().detail;
+        assert!(detail.starts_with(start), "{detail}");
+        assert!(
+            detail.contains(": not taken in the strict dialect of this connection: "),
+            "{detail}"
+        );
+        assert!(!detail.contains("secret"), "{detail}");
+    }
 }
 
 #[test]
