@@ -13,9 +13,10 @@ use rollcall_scim::{
 
 use super::represent::{group_resource, group_version, group_wanted, writable_group};
 use super::{Call, Service, not_modified, resource_id, shown};
+use crate::connection::RepeatedCreate;
 use crate::decide::{
-    GroupWanted, MemberChange, MemberRef, change_group, create_group, group_within_bounds, member_set,
-    nesting_within_bounds,
+    GroupWanted, MemberChange, MemberRef, change_group, create_group, group_within_bounds, is_repeated_group,
+    member_set, nesting_within_bounds,
 };
 use crate::http::answer::Answer;
 use crate::http::failure::Failure;
@@ -35,16 +36,24 @@ impl Service {
         group_within_bounds(None, &wanted)?;
         let listed = parsed.members.unwrap_or_default();
         let seat = call.seat;
-        let id = self.writer.ids.group();
+        let new = self.writer.ids.group();
+        let mut id = new;
         let mut tolerated = Tolerated::NONE;
+        let mut status = StatusCode::CREATED;
         let decide = || {
-            tolerated = Tolerated::NONE;
-            if seat
-                .directory
-                .group_by_name(seat.name(), &wanted.display_name)
-                .is_some()
-            {
-                return Err(group_name_taken());
+            (id, tolerated, status) = (new, Tolerated::NONE, StatusCode::CREATED);
+            if let Some(there) = seat.directory.group_by_name(seat.name(), &wanted.display_name) {
+                if seat.connection.repeated_create != RepeatedCreate::Answer {
+                    return Err(group_name_taken());
+                }
+                let members = resolve_all(seat, &listed, &mut tolerated).map_err(|_| group_name_taken())?;
+                let group = seat.directory.group(seat.name(), there, true);
+                if !group.is_some_and(|group| is_repeated_group(&group, &wanted, members)) {
+                    return Err(group_name_taken());
+                }
+                tolerated.join(Quirk::RepeatedCreate.tolerate(seat.connection.dialect)?);
+                (id, status) = (there, StatusCode::OK);
+                return Ok(None);
             }
             let members = resolve_all(seat, &listed, &mut tolerated)?;
             nest(seat, None, &member_set(members.iter().copied()).groups)?;
@@ -54,10 +63,12 @@ impl Service {
                 members,
             ))))
         };
-        self.writer.carry_out(seat, id.0, false, decide).await?;
+        self.writer.carry_out(seat, new.0, false, decide).await?;
         self.writer.metrics.tolerated(tolerated);
-        self.watch(seat, |traps, now| traps.group_made(id, !listed.is_empty(), now));
-        let answer = self.show_group(StatusCode::CREATED, seat, id, &selection)?;
+        if status == StatusCode::CREATED {
+            self.watch(seat, |traps, now| traps.group_made(id, !listed.is_empty(), now));
+        }
+        let answer = self.show_group(status, seat, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.group(id)),
             ..answer

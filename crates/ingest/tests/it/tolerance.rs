@@ -67,6 +67,61 @@ async fn rehire_restores_the_person_and_is_a_conflict_in_the_strict_dialect() {
     );
 }
 
+/// A blank `externalId` tells nobody from anybody, and ids that differ in case are two.
+#[tokio::test]
+async fn nobody_is_hired_again_by_a_name_that_passed_on() {
+    let world = World::new().await;
+    let ids = [("", ""), (" ", " "), ("AbC", "aBc"), ("e1", "e2")];
+    for (number, (first, second)) in ids.into_iter().enumerate() {
+        for token in [ENTRA, ANSWERING] {
+            let name = format!("ida{number}");
+            let body = |external: &str| json!({"schemas": [USER], "userName": name, "externalId": external});
+            let id = world.post(token, "/Users", body(first)).await.expect(201).id();
+            let again = world.post(token, "/Users", body(second)).await;
+            again.expect_error(409, "uniqueness");
+            let path = format!("/Users/{id}");
+            let off = json!([{"op": "replace", "path": "active", "value": false}]);
+            world.patch(token, &path, off).await.expect(200);
+            let again = world.post(token, "/Users", body(second)).await;
+            again.expect_error(409, "uniqueness");
+            let now = world.get(token, &path).await.expect(200);
+            assert_eq!(now.body["active"], false);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_same_group_again_is_a_conflict_or_where_that_is_set_an_answer() {
+    let world = World::new().await;
+    for (token, status) in [(ANSWERING, 200), (ENTRA, 409), (STRICT, 409)] {
+        let (ida, bo) = (world.user(token, "ida").await, world.user(token, "bo").await);
+        let body = |external: &str, members: &[&String]| {
+            let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
+            json!({"schemas": [GROUP], "displayName": "g", "externalId": external, "members": members})
+        };
+        let sent = body("g1", &[&ida, &bo]);
+        let first = world.post(token, "/Groups", sent.clone()).await.expect(201).id();
+        let written = world.events().len();
+        let again = world.post(token, "/Groups", sent).await.expect(status);
+        if status == 200 {
+            assert_eq!(again.id(), first);
+            assert!(again.header("location").ends_with(&first));
+        } else {
+            assert_eq!(again.body["scimType"], "uniqueness");
+        }
+        for other in [
+            body("g1", &[&ida]),
+            body("g2", &[&ida, &bo]),
+            body("", &[&ida, &bo]),
+        ] {
+            let refused = world.post(token, "/Groups", other).await;
+            refused.expect_error(409, "uniqueness");
+        }
+        assert_eq!(world.events().len(), written, "something was written");
+    }
+    assert_eq!(counted(&world, Quirk::RepeatedCreate), 1);
+}
+
 /// What a member is, is known here; the strict dialect takes nothing else for it.
 #[tokio::test]
 async fn a_member_said_to_be_what_it_is_not_is_taken_for_what_it_is_or_refused() {

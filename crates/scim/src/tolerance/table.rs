@@ -361,13 +361,14 @@ quirks! {
         from "Keycloak extensions, scripts"
         Nothing, Same;
     Rehire "rehire"
-        arrives "POST of a deactivated user with the same `userName` and `externalId`"
+        arrives "a POST of a deactivated user with the same `userName` and `externalId` (blank is none)"
         becomes "the old user, active again under its old id, 201; an active one is 409"
         from "Okta (assigned again)"
         Counted, Conflict;
     RepeatedCreate "repeated-create"
-        arrives "the same POST again while the user is active and just as sent (a time-out)"
-        becomes "409 `uniqueness`; with `repeated_create = \"answer\"` the user as it is, 200"
+        arrives "the same POST again while the user is active, or the group there, and just as sent (a time-out)"
+        becomes "409 `uniqueness`; with `repeated_create = \"answer\"` and an `externalId` the user or group as it \
+            is, 200"
         from "Okta, every client that retries"
         Counted, Conflict;
 }
