@@ -102,6 +102,24 @@ fn a_value_that_says_nothing_of_primary_is_not_primary() {
     }
 }
 
+/// Uniqueness passes over blanks around a name: who looks for it must find whom the creation would meet.
+#[test]
+fn a_unique_name_is_found_whatever_blanks_are_around_it() {
+    let document = json!({"userName": " ida ", "title": " Boss", "externalId": " e1"});
+    let document = document.as_object().unwrap();
+    for (text, expected) in [
+        (r#"userName eq "ida""#, true),
+        (r#"userName eq "IDA  ""#, true),
+        (r#"userName ne " ida""#, false),
+        (r#"userName sw "ida""#, false),
+        (r#"title eq "Boss""#, false),
+        (r#"externalId eq "e1""#, false),
+    ] {
+        let filter = Filter::parse(ResourceKind::User, text).unwrap();
+        assert_eq!(filter.matches(document), expected, "{text}");
+    }
+}
+
 #[test]
 fn dates_are_compared_in_time_and_booleans_by_meaning() {
     for (text, expected) in [
