@@ -221,6 +221,7 @@ impl Normaliser<'_> {
             Ok(_) => self.with_path(op, key, Some(value), Place::Body, given),
             // A key that is no path at all is an attribute nobody knows.
             Err(_) if !key.contains('[') => {
+                self.not_active(key)?;
                 self.allow(Quirk::UnknownAttribute, Place::Body, key)?;
                 self.notes.add(NoteKind::UnknownAttribute, key);
                 Ok(())
@@ -253,6 +254,7 @@ impl Normaliser<'_> {
             Found::Core => self.without_path(op, value, given),
             Found::Extension(schema) => self.extension(op, schema, value, given),
             Found::Unknown(shown) => {
+                self.not_active(&shown)?;
                 let (quirk, kind) = if has_prefix(&shown, "urn:") {
                     (Quirk::UnknownExtension, NoteKind::UnknownSchema)
                 } else {
@@ -263,6 +265,21 @@ impl Normaliser<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Refuses what is not the path of `active` and yet may be meant so (`User.active`, `$.active`): left out, it would
+    /// keep a leaver at work, and nobody would see it. Other schemas may have an attribute of that name.
+    fn not_active(&self, path: &str) -> Result<(), ScimError> {
+        let names_active = |path: &str| {
+            let mut words = path.split(|c: char| !c.is_ascii_alphanumeric());
+            words.any(|word| word.eq_ignore_ascii_case("active"))
+        };
+        if self.kind == ResourceKind::User && !has_prefix(path.trim(), "urn:") && names_active(path) {
+            return Err(ScimError::invalid_path(
+                "the path is not that of active, which may be meant",
+            ));
+        }
+        Ok(())
     }
 
     fn extension(

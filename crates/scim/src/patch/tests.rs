@@ -552,6 +552,33 @@ fn a_path_that_is_none_by_the_grammar_is_refused_and_one_that_nobody_knows_is_no
     }
 }
 
+#[test]
+fn what_may_be_meant_for_active_is_never_left_out() {
+    for path in [
+        "User.active",
+        "active.value",
+        "ACTIVE.x",
+        "user[id eq 1].active",
+        "core:active",
+    ] {
+        let operations = body(&json!([{"op": "replace", "path": path, "value": false}]));
+        let refused = refused(Dialect::Tolerant, ResourceKind::User, &operations);
+        assert_eq!(refused, ScimType::InvalidPath, "{path}");
+    }
+    for key in ["/active", "$.active", "User.active"] {
+        let operations = body(&json!([{"op": "replace", "value": {key: false}}]));
+        let refused = refused(Dialect::Tolerant, ResourceKind::User, &operations);
+        assert_eq!(refused, ScimType::InvalidPath, "{key}");
+    }
+    for path in ["urn:x:User:active", "inactive", "activeDirectoryId"] {
+        let patch = read(
+            ResourceKind::User,
+            &json!([{"op": "replace", "path": path, "value": false}]),
+        );
+        assert_eq!(patch.notes.len(), 1, "{path}");
+    }
+}
+
 /// As in a PUT: the order of an object's members, which is none, never decides.
 #[test]
 fn one_attribute_in_two_spellings_is_given_twice() {
