@@ -156,6 +156,12 @@ pub(super) fn operation(
     value: Option<&Value>,
     notes: (Dialect, &mut Notes),
 ) -> Result<Option<MemberOperation>, ScimError> {
+    if op == PatchKind::Remove && path.filter.is_none() && value.is_some_and(Value::is_null) {
+        // Nobody, or everybody? A client that means to clear the group leaves the value out.
+        return Err(ScimError::invalid_value(
+            "members: null says neither whom nor all",
+        ));
+    }
     let value = value.filter(|value| !value.is_null());
     let sub = path.attr.sub.map(|sub| sub.name);
     match &path.filter {
