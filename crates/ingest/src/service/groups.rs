@@ -116,7 +116,46 @@ impl Service {
         let members = (!patch.members.is_empty()).then(|| patch.members.net());
         let operations = patch.operations;
         let want = |group: &GroupResource| Ok(group_wanted(&apply(&writable_group(group), &operations)?));
-        self.change_group(call, id, (members, targets), want).await
+        let removed = match &members {
+            Some(NetMembers::Difference { remove, .. }) => remove.clone(),
+            _ => Vec::new(),
+        };
+        let outcome = self.change_group(call, id, (members, targets), want).await;
+        if let Err(failure) = &outcome {
+            self.remove_all_the_same(call, id, removed, failure).await;
+        }
+        outcome
+    }
+
+    /// Nobody stays in a group because the rest of a PATCH is refused, such as for a member that is nobody yet: who is
+    /// to go goes, though the answer is the refusal. A list that others are to be replaced by is not looked at: at
+    /// fault, it may leave out everybody.
+    async fn remove_all_the_same(
+        &self,
+        call: Call<'_>,
+        id: GroupId,
+        remove: Vec<rollcall_scim::MemberRef>,
+        failure: &Failure,
+    ) {
+        let dialect = call.seat.connection.dialect;
+        let conditional = call.if_match().is_some() || call.if_none_match().is_some();
+        if remove.is_empty() || dialect != Dialect::Tolerant || conditional || !failure.is_for_what_it_says()
+        {
+            return;
+        }
+        let add = Vec::new();
+        let members = Some(NetMembers::Difference { add, remove });
+        let want = |group: &GroupResource| Ok(group_wanted(&writable_group(group)));
+        // The client sends all of it again, and then it may pass.
+        if let Err(failure) = self.write_group(call, id, &(members, Vec::new()), want).await {
+            tracing::warn!(group = %id, status = failure.status.as_u16(), "members of a refused request stay");
+            return;
+        }
+        if let Ok(tolerated) = Quirk::RemovalAtFault.tolerate(dialect) {
+            self.writer.metrics.tolerated(tolerated);
+        }
+        let status = failure.status.as_u16();
+        tracing::warn!(group = %id, status, "a refused request removes members; the rest of it is not done");
     }
 
     pub(super) async fn delete_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
@@ -141,10 +180,21 @@ impl Service {
         &self,
         call: Call<'_>,
         id: GroupId,
-        (members, targets): (Option<NetMembers>, Vec<Vec<MemberTarget>>),
+        members: (Option<NetMembers>, Vec<Vec<MemberTarget>>),
         want: impl Fn(&GroupResource) -> Result<GroupWanted, Failure> + Sync,
     ) -> Result<Answer, Failure> {
         let selection = self.selection(call, ResourceKind::Group)?;
+        self.write_group(call, id, &members, want).await?;
+        self.show_group(StatusCode::OK, call.seat, id, &selection)
+    }
+
+    async fn write_group(
+        &self,
+        call: Call<'_>,
+        id: GroupId,
+        (members, targets): &(Option<NetMembers>, Vec<Vec<MemberTarget>>),
+        want: impl Fn(&GroupResource) -> Result<GroupWanted, Failure> + Sync,
+    ) -> Result<(), Failure> {
         let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let seat = call.seat;
         let mut tolerated = Tolerated::NONE;
@@ -156,7 +206,7 @@ impl Service {
             must_not_match(if_none_match.as_ref(), &group)?;
             let wanted = want(&group)?;
             group_within_bounds(Some(&group), &wanted)?;
-            for target in &targets {
+            for target in targets {
                 must_be_there(seat, id, target)?;
             }
             let members = member_change(seat, &mut group, members.as_ref(), &mut tolerated)?;
@@ -180,7 +230,7 @@ impl Service {
             .carry_out(seat, id.0, if_match.is_some(), decide)
             .await?;
         self.writer.metrics.tolerated(tolerated);
-        let filled = match &members {
+        let filled = match members {
             Some(NetMembers::Replace(list)) => !list.is_empty(),
             Some(NetMembers::Difference { add, .. }) => !add.is_empty(),
             None => false,
@@ -188,7 +238,7 @@ impl Service {
         if filled {
             self.watch(seat, |traps, _| traps.group_settled(id));
         }
-        self.show_group(StatusCode::OK, seat, id, &selection)
+        Ok(())
     }
 
     fn show_group(

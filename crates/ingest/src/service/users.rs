@@ -160,7 +160,7 @@ impl Service {
             Method::PATCH => patch_deactivates(call.body),
             _ => false,
         };
-        if dialect != Dialect::Tolerant || !is_for_what_it_says(&failure) || !leaves() {
+        if dialect != Dialect::Tolerant || !failure.is_for_what_it_says() || !leaves() {
             return Err(failure);
         }
         // A query at fault asks for nothing in particular.
@@ -260,18 +260,6 @@ impl Service {
             user_version(&user),
         ))
     }
-}
-
-/// Whether a request was refused for what it says: not for who sends it, not for the moment, not because the user is
-/// not there or has another version than the client asks for.
-fn is_for_what_it_says(failure: &Failure) -> bool {
-    matches!(
-        failure.status,
-        StatusCode::BAD_REQUEST
-            | StatusCode::CONFLICT
-            | StatusCode::PAYLOAD_TOO_LARGE
-            | StatusCode::UNSUPPORTED_MEDIA_TYPE
-    )
 }
 
 /// The same user, deactivated.

@@ -332,6 +332,45 @@ async fn a_leaver_goes_though_the_request_is_at_fault_and_not_in_the_strict_dial
 }
 
 #[tokio::test]
+async fn who_is_removed_goes_though_the_request_is_refused_and_not_in_the_strict_dialect() {
+    let world = World::new().await;
+    let nobody = "00000000-0000-4000-8000-000000000000";
+    for (token, left) in [(ENTRA, 1), (STRICT, 3)] {
+        let ids = [
+            world.user(token, "a").await,
+            world.user(token, "b").await,
+            world.user(token, "c").await,
+        ];
+        let [a, b, c] = &ids;
+        let group = world.group(token, "g", &[a, b, c]).await;
+        let path = format!("/Groups/{group}");
+        let add = json!({"op": "add", "path": "members", "value": [{"value": nobody}]});
+        let refused = json!([
+            {"op": "remove", "path": format!("members[value eq \"{a}\"]")}, add,
+            {"op": "replace", "path": "displayName", "value": "x"},
+            {"op": "remove", "path": format!("members[value eq \"{b}\"]")},
+            {"op": "remove", "path": format!("members[value eq \"{c}\"]")},
+            {"op": "add", "path": "members", "value": [{"value": c}]},
+        ]);
+        for _ in 0..2 {
+            let reply = world.patch(token, &path, refused.clone()).await;
+            reply.expect_error(400, "invalidValue");
+            assert_eq!(world.members(token, &group).await.len(), left);
+        }
+        let now = world.get(token, &path).await.expect(200);
+        assert_eq!(now.body["displayName"], "g");
+        // Who is only not named in a list that is at fault stays.
+        let list = json!([{"op": "replace", "path": "members", "value": [{"value": nobody}]}]);
+        world
+            .patch(token, &path, list)
+            .await
+            .expect_error(400, "invalidValue");
+        assert_eq!(world.members(token, &group).await.len(), left);
+    }
+    assert_eq!(counted(&world, Quirk::RemovalAtFault), 2);
+}
+
+#[tokio::test]
 async fn active_that_is_not_sent_leaves_the_status() {
     let world = World::new().await;
     for token in [ENTRA, STRICT] {

@@ -355,6 +355,11 @@ quirks! {
         becomes "the deactivation and nothing else"
         from "wrong mappings"
         Counted, Otherwise("refuses the request as a whole");
+    RemovalAtFault "removal-at-fault"
+        arrives "a PATCH of a group that must be refused, such as for a new member that is nobody, and removes members, too"
+        becomes "the removal of those, and the refusal: the rest is not done"
+        from "Entra (a member that is not provisioned yet)"
+        Counted, Otherwise("refuses the request as a whole");
     ActiveNotSent "active-not-sent"
         arrives "a PUT of a user without `active`, or with null"
         becomes "a user whose status stays: nobody comes back because a field was left out"

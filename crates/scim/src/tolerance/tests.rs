@@ -568,6 +568,7 @@ const TESTED_APART: &[Quirk] = &[
     Quirk::UnknownMemberRemoved,
     Quirk::BulkIdMissing,
     Quirk::LeaverAtFault,
+    Quirk::RemovalAtFault,
     Quirk::ActiveNotSent,
     Quirk::Rehire,
     Quirk::RepeatedCreate,
