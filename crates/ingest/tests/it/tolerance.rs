@@ -154,7 +154,10 @@ async fn a_write_to_a_selected_member_needs_one_in_the_strict_dialect_and_change
     let (ida, bo) = (world.user(STRICT, "ida").await, world.user(STRICT, "bo").await);
     let group = world.group(STRICT, "g", &[&ida]).await;
     let path = format!("/Groups/{group}");
-    let write = |id: &str, sub: &str, value: Value| json!({"op": "replace", "path": format!("members[value eq \"{id}\"]{sub}"), "value": value});
+    let write = |id: &str, sub: &str, value: Value| {
+        let path = format!("members[value eq \"{id}\"]{sub}");
+        json!({"op": "replace", "path": path, "value": value})
+    };
     let nobody = "00000000-0000-4000-8000-000000000000";
     let is_user = || json!("User");
     for (operations, scim_type) in [

@@ -356,7 +356,8 @@ quirks! {
         from "wrong mappings"
         Counted, Otherwise("refuses the request as a whole");
     RemovalAtFault "removal-at-fault"
-        arrives "a PATCH of a group that must be refused, such as for a new member that is nobody, and removes members, too"
+        arrives "a PATCH of a group that must be refused, such as for a new member that is nobody, and removes \
+            members, too"
         becomes "the removal of those, and the refusal: the rest is not done"
         from "Entra (a member that is not provisioned yet)"
         Counted, Otherwise("refuses the request as a whole");

@@ -204,7 +204,10 @@ fn a_selected_member_is_there_already_is_put_in_or_is_no_target() {
         let targets = patch.members.targets().into_iter().map(of_one);
         targets.collect::<Vec<_>>()
     };
-    let write = |id: &str| json!({"op": "replace", "path": format!("members[value eq \"{id}\"].type"), "value": "User"});
+    let write = |id: &str| {
+        let path = format!("members[value eq \"{id}\"].type");
+        json!({"op": "replace", "path": path, "value": "User"})
+    };
     let kind = Some(MemberKind::User);
     let u = |added| ("u".to_owned(), kind, added);
     let add = json!({"op": "add", "path": "members", "value": [{"value": "u"}]});
