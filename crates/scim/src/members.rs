@@ -108,6 +108,9 @@ fn parts(element: &Map<String, Value>, dialect: Dialect, notes: &mut Notes) -> R
     Ok(())
 }
 
+/// What a request says of one member: its id, and what it is.
+pub(crate) type Said = (Option<String>, Option<MemberKind>);
+
 /// Reads what is written to a sub-attribute of one member: an id, or what the member is, or both.
 ///
 /// # Errors
@@ -117,7 +120,7 @@ pub(crate) fn read_part(
     value: &Value,
     dialect: Dialect,
     notes: &mut Notes,
-) -> Result<Vec<(Option<String>, Option<MemberKind>)>, ScimError> {
+) -> Result<Vec<Said>, ScimError> {
     let shown = format!("members.{sub}");
     let text = value.as_str();
     let read = match sub {

@@ -270,11 +270,15 @@ impl Normaliser<'_> {
     /// Refuses what is not the path of `active` and yet may be meant so (`User.active`, `$.active`): left out, it would
     /// keep a leaver at work, and nobody would see it. Other schemas may have an attribute of that name.
     fn not_active(&self, path: &str) -> Result<(), ScimError> {
-        let names_active = |path: &str| {
-            let mut words = path.split(|c: char| !c.is_ascii_alphanumeric());
-            words.any(|word| word.eq_ignore_ascii_case("active"))
+        let path = path.trim();
+        let core = self.kind.schema().id;
+        let path = match path.get(core.len()..) {
+            Some(rest) if has_prefix(path, core) => rest,
+            _ => path,
         };
-        if self.kind == ResourceKind::User && !has_prefix(path.trim(), "urn:") && names_active(path) {
+        let mut words = path.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')));
+        let names_active = words.any(|word| word.eq_ignore_ascii_case("active"));
+        if self.kind == ResourceKind::User && !has_prefix(path, "urn:") && names_active {
             return Err(ScimError::invalid_path(
                 "the path is not that of active, which may be meant",
             ));

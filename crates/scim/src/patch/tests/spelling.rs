@@ -59,6 +59,7 @@ fn what_may_be_meant_for_active_is_never_left_out() {
         "ACTIVE.x",
         "user[id eq 1].active",
         "core:active",
+        "urn:ietf:params:scim:schemas:core:2.0:User:active.value",
     ] {
         let operations = body(&json!([{"op": "replace", "path": path, "value": false}]));
         let refused = refused(Dialect::Tolerant, ResourceKind::User, &operations);
@@ -69,7 +70,7 @@ fn what_may_be_meant_for_active_is_never_left_out() {
         let refused = refused(Dialect::Tolerant, ResourceKind::User, &operations);
         assert_eq!(refused, ScimType::InvalidPath, "{key}");
     }
-    for path in ["urn:x:User:active", "inactive", "activeDirectoryId"] {
+    for path in ["urn:x:User:active", "inactive", "active_directory_id"] {
         let patch = read(
             ResourceKind::User,
             &json!([{"op": "replace", "path": path, "value": false}]),
