@@ -14,9 +14,7 @@ intended. These are:
    does not); the library does nothing. Members are the exception: one who is none is gone already;
 4. a role that is not primary says nothing of it: `primary` false is not kept;
 5. members are a set of ids: they have no order, and what is told beside their `value` is the server's;
-6. `add` and `replace` at `members[value eq "…"]` make that one a member who is none: a group's members are not
-   looked at to be changed. To the library it is `noTarget`;
-7. roles that come to have the same value are one: it says what the first says, and what only the others say.
+6. roles that come to have the same value are one: it says what the first says, and what only the others say.
 
 A role's value is compared with regard to case here (the schema tells so), and without in the library: no filter
 asks for one in another case.
@@ -196,7 +194,7 @@ def team_operation(rng, members):
     if form == 6:
         return {"op": rng.choice(["add", "replace"]), "value": {"members": listed}}
     if rng.random() < 0.3:
-        listed[0]["type"] = "User"
+        listed[0]["type"] = "Group" if listed[0]["value"] == members[-1] else "User"
     return one(op, "members", listed)
 
 
@@ -286,11 +284,9 @@ def one_expected(resource, operation):
             return
         operation = one(op, path or "members", value)
     if is_filtered(operation) and not selects(resource, path):
-        if path.startswith("members"):
-            if op == "remove":
-                return
-            operation = one("add", "members", [operation["value"]])
-        elif op == "remove":
+        if path.startswith("members") and op == "remove":
+            return
+        if op == "remove":
             raise Refused("noTarget")
     step(resource, operation)
     if op == "remove" and path.endswith("].value"):
