@@ -365,6 +365,7 @@ impl Inner {
         endpoint: Option<Endpoint>,
         span: Span,
     ) -> Result<Answer, Failure> {
+        let until = tokio::time::Instant::now() + self.config.request_timeout;
         let (head, body) = request.into_parts();
         within_bounds(&head)?;
         if !head.uri.path().starts_with(SCIM_ROOT) {
@@ -384,7 +385,7 @@ impl Inner {
                 ..failure
             });
         }
-        let wish = Wish::of(&head.method, endpoint.is_one_resource());
+        let wish = Wish::of(&head.method, &endpoint);
         let Some(_place) = seat.gate.enter(&self.room, wish) else {
             return Err(Failure::busy("too many requests at once", RETRY_AFTER_SECONDS));
         };
@@ -401,6 +402,7 @@ impl Inner {
             headers: &head.headers,
             body,
             ticks,
+            until,
         };
         self.service.answer(&endpoint, call).await
     }

@@ -56,6 +56,7 @@ impl Service {
         let answer = self.show_group(StatusCode::CREATED, seat, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.group(id)),
+            made: true,
             ..answer
         })
     }

@@ -17,6 +17,7 @@ use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method, StatusCode};
 use rollcall_scim::tolerance::Tolerated;
 use rollcall_scim::{EntityTag, ListQuery, Note, Precondition, Resource, ResourceKind, Selection};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::http::answer::Answer;
@@ -42,6 +43,8 @@ pub(crate) struct Call<'a> {
     pub(crate) body: &'a [u8],
     /// When it came, on the clock of the tenant's rate, in milliseconds.
     pub(crate) ticks: u64,
+    /// When the door gives it up.
+    pub(crate) until: Instant,
 }
 
 /// The service of all tenants.
@@ -191,6 +194,7 @@ fn shown(status: StatusCode, resource: &Resource, selection: &Selection, version
         json: serde_json::to_vec(&resource.to_json(selection)).unwrap_or_default(),
         etag: Some(version.to_string()),
         location: None,
+        made: false,
     }
 }
 

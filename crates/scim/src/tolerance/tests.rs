@@ -116,7 +116,11 @@ fn read(dialect: Dialect, sent: &Sent) -> Result<Read, ScimError> {
         }
         Sent::Bulk(body) => {
             let request = BulkRequest::parse(dialect, body.to_string().as_bytes())?;
-            let operations = request.operations.into_iter().collect::<Result<_, _>>()?;
+            let read = request
+                .operations
+                .into_iter()
+                .map(|one| one.map_err(|unread| unread.error));
+            let operations = read.collect::<Result<_, _>>()?;
             Ok(Read {
                 outcome: Outcome::Bulk(request.fail_on_errors, operations),
                 tolerated: request.tolerated,
@@ -598,7 +602,7 @@ fn a_date_without_zone_is_in_utc() {
         }
         let refused = parse_filter(Dialect::Strict, text).unwrap_err();
         assert_eq!(
-            Strict::Refuses(refused.scim_type.unwrap()),
+            Strict::Refuses(refused.error.scim_type.unwrap()),
             Quirk::LooseDate.row().strict
         );
     }
@@ -657,7 +661,7 @@ fn a_roles_id_is_evidence_and_stands_for_an_empty_value() {
         assert!(user.roles()[0].idp_id.is_some() && read_.tolerated.has(Quirk::RoleId));
         let refused = read(Dialect::Strict, &sent).map(|_| ()).unwrap_err();
         assert_eq!(
-            Strict::Refuses(refused.scim_type.unwrap()),
+            Strict::Refuses(refused.error.scim_type.unwrap()),
             Quirk::RoleId.row().strict
         );
     }
@@ -681,7 +685,7 @@ fn a_literal_is_compared_as_its_attributes_type() {
         );
         let refused = parse_filter(Dialect::Strict, text).unwrap_err();
         assert_eq!(
-            Strict::Refuses(refused.scim_type.unwrap()),
+            Strict::Refuses(refused.error.scim_type.unwrap()),
             Quirk::LiteralType.row().strict
         );
     }
@@ -707,7 +711,7 @@ fn a_bulk_post_without_a_name_is_carried_out_and_refused_by_itself_in_the_strict
     let strict = BulkRequest::parse(Dialect::Strict, body.as_bytes()).unwrap();
     let refused = |at: usize| {
         let refused = strict.operations[at].as_ref().map(|_| ()).unwrap_err();
-        Strict::Refuses(refused.scim_type.unwrap())
+        Strict::Refuses(refused.error.scim_type.unwrap())
     };
     assert_eq!(
         (refused(0), refused(1)),
