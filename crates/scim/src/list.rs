@@ -4,6 +4,7 @@ use crate::error::ScimError;
 use crate::json::parse_json;
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
 use crate::note::Dialect;
+use crate::path::is_attribute_path;
 use crate::tolerance::{Place, Quirk, Tolerated};
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -98,12 +99,13 @@ impl ListQuery {
     ///
     /// # Errors
     /// In the strict dialect, which tolerates nothing: `invalidSyntax` for a search body without its schema,
-    /// `invalidValue` for `attributes` together with `excludedAttributes`.
+    /// `invalidValue` for `attributes` together with `excludedAttributes`, and for a name there that is none.
     pub fn tolerate(&self, dialect: Dialect) -> Result<Tolerated, ScimError> {
         let mut seen = Tolerated::NONE;
         for quirk in self.deviations.iter() {
             let what = match quirk {
                 Quirk::BothSelections => "excludedAttributes",
+                Quirk::SelectionNoPath => "attributes or excludedAttributes",
                 _ => "schemas",
             };
             quirk.allow(dialect, &mut seen, Place::Body, what)?;
@@ -115,6 +117,14 @@ impl ListQuery {
     fn checked(mut self, count: Result<(), ScimError>) -> Result<Self, ScimError> {
         if self.attributes.is_some() && self.excluded_attributes.is_some() {
             self.deviations.add(Quirk::BothSelections);
+        }
+        let selections = [&self.attributes, &self.excluded_attributes];
+        let mut names = selections
+            .into_iter()
+            .flatten()
+            .flat_map(|names| names.split(','));
+        if !names.all(is_attribute_path) {
+            self.deviations.add(Quirk::SelectionNoPath);
         }
         match count {
             Err(error) if self.cursor.is_some() => Err(ScimError::invalid_count(error.detail)),

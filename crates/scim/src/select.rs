@@ -29,8 +29,8 @@ pub enum Selected {
 
 impl Selection {
     /// Reads the two parameters, lists separated by commas. With both, `attributes` decides; whether both may
-    /// be is said by [`ListQuery::tolerate`](crate::ListQuery::tolerate). Unknown names are ignored; a value
-    /// filter after a name is too.
+    /// be, and what is no name, is said by [`ListQuery::tolerate`](crate::ListQuery::tolerate). Unknown names are
+    /// passed over.
     ///
     /// # Errors
     /// `invalidValue` above [`SELECTION_NAMES_MAX`] names.
@@ -79,10 +79,9 @@ fn names(kind: ResourceKind, text: &str) -> Result<Vec<Selected>, ScimError> {
             "more than {SELECTION_NAMES_MAX} attribute names"
         )));
     }
-    let bare = |name: &str| name.split('[').next().unwrap_or_default().trim().to_owned();
     let selected = text
         .split(',')
-        .filter_map(|name| match resolve(kind, &bare(name))? {
+        .filter_map(|name| match resolve(kind, name.trim())? {
             Named::Attribute(found) => Some(Selected::Attribute(found)),
             Named::Extension(schema) => Some(Selected::Extension(schema)),
             Named::Core => None,

@@ -320,6 +320,12 @@ quirks! {
         becomes "`attributes` alone"
         from "scripts"
         Counted, Refuses(InvalidValue);
+    SelectionNoPath "selection-no-path"
+        arrives "a name in `attributes` or `excludedAttributes` that is no attribute path, such as one with a value \
+            filter (`emails[type eq \"work\"]`)"
+        becomes "nothing: the name is passed over"
+        from "scripts"
+        Counted, Refuses(InvalidValue);
 
     // Bulk.
     BulkSchemas "bulk-schemas"

@@ -521,6 +521,11 @@ rows! {
             => search(json!({"attributes": "userName"}));
     }
 
+    a_selection_passes_over_what_is_no_name SelectionNoPath {
+        search(json!({"attributes": ["title", "emails[type eq \"work\"].value"]})) => search(json!({"attributes": ["title"]}));
+        search(json!({"excludedAttributes": ["title", "*"]})) => search(json!({"excludedAttributes": ["title"]}));
+    }
+
     a_bulk_request_needs_no_schemas BulkSchemas {
         bulk(delete(), json!({"schemas": []})) => bulk(delete(), json!({}));
         bulk(delete(), json!({"schemas": null})) => bulk(delete(), json!({}));
@@ -602,7 +607,7 @@ fn a_date_without_zone_is_in_utc() {
         }
         let refused = parse_filter(Dialect::Strict, text).unwrap_err();
         assert_eq!(
-            Strict::Refuses(refused.error.scim_type.unwrap()),
+            Strict::Refuses(refused.scim_type.unwrap()),
             Quirk::LooseDate.row().strict
         );
     }
@@ -661,7 +666,7 @@ fn a_roles_id_is_evidence_and_stands_for_an_empty_value() {
         assert!(user.roles()[0].idp_id.is_some() && read_.tolerated.has(Quirk::RoleId));
         let refused = read(Dialect::Strict, &sent).map(|_| ()).unwrap_err();
         assert_eq!(
-            Strict::Refuses(refused.error.scim_type.unwrap()),
+            Strict::Refuses(refused.scim_type.unwrap()),
             Quirk::RoleId.row().strict
         );
     }
@@ -685,7 +690,7 @@ fn a_literal_is_compared_as_its_attributes_type() {
         );
         let refused = parse_filter(Dialect::Strict, text).unwrap_err();
         assert_eq!(
-            Strict::Refuses(refused.error.scim_type.unwrap()),
+            Strict::Refuses(refused.scim_type.unwrap()),
             Quirk::LiteralType.row().strict
         );
     }
