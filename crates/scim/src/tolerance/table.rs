@@ -326,6 +326,16 @@ quirks! {
         becomes "nothing: the name is passed over"
         from "scripts"
         Counted, Refuses(InvalidValue);
+    SearchNamesText "search-names-text"
+        arrives "`attributes` or `excludedAttributes` of a search body as text (`\"userName,emails\"`)"
+        becomes "the names between its commas"
+        from "scripts"
+        Counted, Refuses(InvalidValue);
+    SearchNumberText "search-number-text"
+        arrives "`startIndex` or `count` of a search body as text (`\"1\"`)"
+        becomes "the number"
+        from "scripts"
+        Counted, Refuses(InvalidValue);
 
     // Bulk.
     BulkSchemas "bulk-schemas"

@@ -46,7 +46,7 @@ enum Outcome {
     Patched(Map<String, Value>, NetMembers),
     Filter(Filter),
     Bulk(Option<usize>, Vec<BulkOperation>),
-    Shown(Selection),
+    Shown(Selection, (usize, usize)),
 }
 
 struct Read {
@@ -109,7 +109,10 @@ fn read(dialect: Dialect, sent: &Sent) -> Result<Read, ScimError> {
             let query = ListQuery::parse_search(body.to_string().as_bytes())?;
             let (attributes, excluded) = (query.attributes.as_deref(), query.excluded_attributes.as_deref());
             Ok(Read {
-                outcome: Outcome::Shown(Selection::parse(ResourceKind::User, attributes, excluded)?),
+                outcome: Outcome::Shown(
+                    Selection::parse(ResourceKind::User, attributes, excluded)?,
+                    (query.start_index, query.count),
+                ),
                 tolerated: query.tolerate(dialect)?,
                 noted: false,
             })
@@ -274,9 +277,12 @@ rows! {
             => patch(json!([{"op": "remove", "path": "title"}]));
         search(json!({"schemas": null})) => search(json!({}));
         Sent::Search(json!({"attributes": ["title"]})) => search(json!({"attributes": ["title"]}));
+        Sent::Search(json!({"schemas": SEARCH_REQUEST_SCHEMA})) => search(json!({}));
     }
     an_unknown_schema_is_passed_over SchemaUnknown {
         group(json!({"schemas": [GROUP_URN, ENTRA_GROUP_URN]})) => group(json!({}));
+        search(json!({"schemas": ["urn:x"]})) => search(json!({}));
+        search(json!({"schemas": [SEARCH_REQUEST_SCHEMA, USER_URN]})) => search(json!({}));
     }
     an_extension_counts_without_being_listed ExtensionNotListed {
         user(json!({"schemas": [USER_URN], ENTERPRISE_URN: {"department": "d"}}))
@@ -517,13 +523,22 @@ rows! {
     of_both_selections_the_first_decides BothSelections {
         search(json!({"attributes": ["title", "name"], "excludedAttributes": ["title"]}))
             => search(json!({"attributes": ["title", "name"]}));
-        search(json!({"attributes": "userName", "ExcludedAttributes": "groups,emails"}))
-            => search(json!({"attributes": "userName"}));
+        search(json!({"attributes": ["userName"], "ExcludedAttributes": ["groups", "emails"]}))
+            => search(json!({"attributes": ["userName"]}));
     }
 
     a_selection_passes_over_what_is_no_name SelectionNoPath {
         search(json!({"attributes": ["title", "emails[type eq \"work\"].value"]})) => search(json!({"attributes": ["title"]}));
         search(json!({"excludedAttributes": ["title", "*"]})) => search(json!({"excludedAttributes": ["title"]}));
+        search(json!({"attributes": ["title", "name,emails"]})) => search(json!({"attributes": ["title"]}));
+    }
+
+    names_to_select_may_be_one_text SearchNamesText {
+        search(json!({"attributes": "title, name"})) => search(json!({"attributes": ["title", "name"]}));
+        search(json!({"ExcludedAttributes": "title"})) => search(json!({"excludedAttributes": ["title"]}));
+    }
+    numbers_of_a_search_may_be_text SearchNumberText {
+        search(json!({"startIndex": "2", "count": "5"})) => search(json!({"startIndex": 2, "count": 5}));
     }
 
     a_bulk_request_needs_no_schemas BulkSchemas {
