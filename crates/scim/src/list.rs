@@ -120,12 +120,11 @@ impl ListQuery {
         if self.attributes.is_some() && self.excluded_attributes.is_some() {
             self.deviations.add(Quirk::BothSelections);
         }
-        let selections = [&self.attributes, &self.excluded_attributes];
-        let mut names = selections
+        let are_names = [&self.attributes, &self.excluded_attributes]
             .into_iter()
             .flatten()
-            .flat_map(|names| names.split(','));
-        let are_names = names.all(is_attribute_path);
+            .flat_map(|names| names.split(','))
+            .all(is_attribute_path);
         if !are_names {
             self.deviations.add(Quirk::SelectionNoPath);
         }

@@ -67,10 +67,28 @@ impl Selection {
     pub(crate) fn apply(&self, attributes: Map<String, Value>) -> Map<String, Value> {
         match self {
             Self::All => attributes,
-            Self::Only(list) => only(list, &attributes),
-            Self::Except(list) => except(list, attributes),
+            Self::Only(list) => without_empty(only(list, &attributes)),
+            Self::Except(list) => without_empty(except(list, attributes)),
         }
     }
+}
+
+/// An object of which nothing is shown is not shown itself, nor is a list of such (RFC 7643 section 2.5).
+fn without_empty(mut attributes: Map<String, Value>) -> Map<String, Value> {
+    let is_empty = |value: &Value| value.as_object().is_some_and(Map::is_empty);
+    attributes.retain(|_, value| match value {
+        Value::Array(list) => {
+            let before = list.len();
+            list.retain(|element| !is_empty(element));
+            list.len() == before || !list.is_empty()
+        }
+        Value::Object(inner) => {
+            *inner = without_empty(std::mem::take(inner));
+            !inner.is_empty()
+        }
+        _ => true,
+    });
+    attributes
 }
 
 fn names(kind: ResourceKind, text: &str) -> Result<Vec<Selected>, ScimError> {

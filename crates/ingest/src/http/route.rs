@@ -88,16 +88,16 @@ impl Endpoint {
     /// The methods it takes, as they stand in `Allow`.
     pub(crate) const fn allow(&self) -> &'static str {
         match self {
-            Self::Users | Self::Groups => "GET, POST",
-            Self::User(_) | Self::Group(_) => "GET, PUT, PATCH, DELETE",
+            Self::Users | Self::Groups => "GET, HEAD, POST",
+            Self::User(_) | Self::Group(_) => "GET, HEAD, PUT, PATCH, DELETE",
             Self::UsersSearch | Self::GroupsSearch | Self::RootSearch | Self::Bulk => "POST",
             Self::Root
             | Self::ServiceProviderConfig
             | Self::ResourceTypes
             | Self::ResourceType(_)
             | Self::Schemas
-            | Self::Schema(_) => "GET",
-            Self::Me => "GET, POST, PUT, PATCH, DELETE",
+            | Self::Schema(_) => "GET, HEAD",
+            Self::Me => "GET, HEAD, POST, PUT, PATCH, DELETE",
         }
     }
 
@@ -112,9 +112,13 @@ impl Endpoint {
     }
 }
 
-/// The endpoint of a path below `/scim/v2`, such as `/Users/2819c223`. A slash at the end is tolerated.
+/// The endpoint of a path below `/scim/v2`, such as `/Users/2819c223`; empty is the root. A slash at the end is
+/// tolerated.
 pub(crate) fn endpoint(path: &str) -> Option<Endpoint> {
-    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = match path {
+        "" => path,
+        below => below.strip_prefix('/')?, // `/scim/v2Users` is something else
+    };
     let path = path
         .strip_suffix('/')
         .filter(|path| !path.is_empty())
@@ -230,6 +234,8 @@ mod tests {
             "//",
             "///",
             "/users",
+            "Users",
+            ".search",
             "/Users//",
             "/Users//x",
             "/Users/x/y",
@@ -249,7 +255,8 @@ mod tests {
     fn a_method_is_taken_only_when_allow_names_it() {
         assert!(Endpoint::Users.allows(&Method::POST));
         assert!(!Endpoint::Users.allows(&Method::PATCH));
-        assert!(!Endpoint::Users.allows(&Method::HEAD));
+        assert!(Endpoint::Users.allows(&Method::HEAD));
+        assert!(!Endpoint::Bulk.allows(&Method::HEAD));
         assert!(Endpoint::User(String::new()).allows(&Method::PATCH));
         assert!(!Endpoint::Schemas.allows(&Method::POST));
     }

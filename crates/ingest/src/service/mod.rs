@@ -103,18 +103,27 @@ impl Service {
                     _ => self.read_group(call, id).await,
                 }
             }
-            Endpoint::ServiceProviderConfig => Ok(discovery::service_provider_config(
-                &self.links.base,
-                call.seat.oauth,
-            )),
-            Endpoint::ResourceTypes => discovery::resource_types(&self.links.base, call.query),
-            Endpoint::ResourceType(name) => discovery::resource_type(&self.links.base, name),
-            Endpoint::Schemas => discovery::schemas(&self.links.base, call.query),
-            Endpoint::Schema(urn) => discovery::schema(&self.links.base, urn),
+            Endpoint::ServiceProviderConfig
+            | Endpoint::ResourceTypes
+            | Endpoint::ResourceType(_)
+            | Endpoint::Schemas
+            | Endpoint::Schema(_) => self.discover(endpoint, call),
             Endpoint::Me => Err(not_implemented(
                 "a token here belongs to a connection, not to a person",
             )),
             Endpoint::Bulk => self.bulk(call).await,
+        }
+    }
+
+    fn discover(&self, endpoint: &Endpoint, call: Call<'_>) -> Result<Answer, Failure> {
+        discovery::takes_no_filter(call.query)?;
+        let base = &self.links.base;
+        match endpoint {
+            Endpoint::ResourceTypes => Ok(discovery::resource_types(base)),
+            Endpoint::ResourceType(name) => discovery::resource_type(base, name),
+            Endpoint::Schemas => Ok(discovery::schemas(base)),
+            Endpoint::Schema(urn) => discovery::schema(base, urn),
+            _ => Ok(discovery::service_provider_config(base, call.seat.oauth)),
         }
     }
 

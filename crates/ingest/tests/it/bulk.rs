@@ -444,8 +444,8 @@ async fn two_who_manage_each_other_may_say_so_in_every_spelling() {
     }
 }
 
-/// RFC 7644 section 3.7: method and bulkId are those of the request, also where it could not be read; section 3.7.3: only
-/// a POST that failed has no location.
+/// RFC 7644 section 3.7: method and bulkId are those of the request, also where it could not be read; section 3.7.3:
+/// only a POST that failed has no location.
 #[tokio::test]
 async fn an_operation_that_cannot_be_read_is_answered_under_its_name() {
     let world = World::new().await;

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::world::{ENTRA, OKTA, OTHER, Reply, World, user};
 
+const BULK: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
 const WRONG: &str = "wrong-token-0123456789";
 
 async fn with_failures(max: u32, trusted: &[&str]) -> World {
@@ -133,9 +134,7 @@ async fn a_tenant_beyond_its_rate_gets_429_its_leaver_goes_through_and_no_other_
 async fn a_bulk_request_beyond_the_rate_goes_through_when_a_leaver_is_in_it() {
     let world = with_rate(400).await;
     let ida = world.user(ENTRA, "ida").await;
-    let bulk = |operations: Value| {
-        json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations})
-    };
+    let bulk = |operations: Value| json!({"schemas": [BULK], "Operations": operations});
     let create = json!({"method": "POST", "path": "/Users", "bulkId": "a", "data": user("bo")});
     let refused = loop {
         while world.get(OKTA, "/Users?count=0").await.status == 200 {}
@@ -167,10 +166,12 @@ async fn a_bulk_request_is_answered_before_the_door_gives_it_up() {
         ..DoorConfig::new("http://x")
     };
     let world = World::with(config, Router::new()).await;
-    let create = |at: u32| json!({"method": "POST", "path": "/Users", "bulkId": format!("b{at}"), "data": user(&format!("u{at}"))});
+    let create = |at: u32| {
+        let data = user(&format!("u{at}"));
+        json!({"method": "POST", "path": "/Users", "bulkId": format!("b{at}"), "data": data})
+    };
     let operations: Vec<Value> = (0..200).map(create).collect();
-    let body =
-        json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations});
+    let body = json!({"schemas": [BULK], "Operations": operations});
     let reply = world.post(ENTRA, "/Bulk", body).await.expect(200);
     let answers = reply.body["Operations"].as_array().unwrap();
     let made = answers.iter().filter(|one| one["status"] == "201").count();

@@ -144,9 +144,13 @@ struct Single {
 impl Single {
     fn new(base: &str, operation: &BulkOperation) -> Result<Self, Failure> {
         let path = operation.path.trim();
-        let path = path.strip_prefix(base).unwrap_or(path);
         let path = path.split('?').next().unwrap_or_default();
-        let endpoint = endpoint(path).filter(is_for_resources);
+        let endpoint = match path.strip_prefix(base) {
+            Some(below) => endpoint(below),
+            None if path.starts_with('/') => endpoint(path),
+            None => endpoint(&format!("/{path}")), // relative to the root of the service
+        };
+        let endpoint = endpoint.filter(is_for_resources);
         let endpoint =
             endpoint.ok_or_else(|| Failure::not_found("there is nothing to change at this path"))?;
         let method = Method::from_bytes(operation.method.as_str().as_bytes());
