@@ -161,15 +161,18 @@ pub(crate) fn endpoint(path: &str) -> Option<Endpoint> {
 pub(crate) mod percent {
     /// The text behind `encoded`; `None` when an escape is broken or the bytes are no UTF-8.
     pub(crate) fn decode(encoded: &str) -> Option<String> {
-        decode_bytes(encoded, false)
+        decode_bytes(encoded, |_| false)
     }
 
-    /// The same for a query, where `+` stands for a space.
+    /// The same for a query, where `+` stands for a space, as forms have it. Who writes spaces as `%20` follows RFC
+    /// 3986, where it is itself: then it is, between quotation marks.
     pub(crate) fn decode_query(encoded: &str) -> Option<String> {
-        decode_bytes(encoded, true)
+        let knows_no_plus = encoded.contains("%20");
+        decode_bytes(encoded, |quoted| !(quoted && knows_no_plus))
     }
 
-    fn decode_bytes(encoded: &str, plus_is_space: bool) -> Option<String> {
+    fn decode_bytes(encoded: &str, plus_is_space: impl Fn(bool) -> bool) -> Option<String> {
+        let (mut quoted, mut escaped) = (false, false);
         let mut bytes = Vec::with_capacity(encoded.len());
         let mut rest = encoded.bytes();
         while let Some(byte) = rest.next() {
@@ -178,9 +181,11 @@ pub(crate) mod percent {
                     let (high, low) = (rest.next()?, rest.next()?);
                     bytes.push(hex(high)? << 4 | hex(low)?);
                 }
-                b'+' if plus_is_space => bytes.push(b' '),
+                b'+' if plus_is_space(quoted) => bytes.push(b' '),
                 _ => bytes.push(byte),
             }
+            quoted ^= bytes.last() == Some(&b'"') && !escaped;
+            escaped = bytes.last() == Some(&b'\\') && !escaped;
         }
         String::from_utf8(bytes).ok()
     }
