@@ -4,7 +4,7 @@ use crate::error::ScimError;
 use crate::json::parse_json;
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
 use crate::note::Dialect;
-use crate::path::is_attribute_path;
+use crate::path::{is_attribute_path, without_filter};
 use crate::tolerance::{Place, Quirk, Tolerated};
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -106,7 +106,9 @@ impl ListQuery {
         for quirk in self.deviations.iter() {
             let what = match quirk {
                 Quirk::BothSelections => "excludedAttributes",
-                Quirk::SelectionNoPath | Quirk::SearchNamesText => "attributes or excludedAttributes",
+                Quirk::SelectionFilter | Quirk::SelectionNoPath | Quirk::SearchNamesText => {
+                    "attributes or excludedAttributes"
+                }
                 Quirk::SearchNumberText => "startIndex or count",
                 _ => "schemas",
             };
@@ -120,14 +122,17 @@ impl ListQuery {
         if self.attributes.is_some() && self.excluded_attributes.is_some() {
             self.deviations.add(Quirk::BothSelections);
         }
-        let are_names = [&self.attributes, &self.excluded_attributes]
-            .into_iter()
-            .flatten()
-            .flat_map(|names| names.split(','))
-            .all(is_attribute_path);
-        if !are_names {
-            self.deviations.add(Quirk::SelectionNoPath);
-        }
+        let mut seen = Tolerated::NONE;
+        let names = |names: &Option<String>, shown: bool, seen: &mut Tolerated| {
+            for name in names.iter().flat_map(|names| names.split(',')) {
+                if !is_attribute_path(name) {
+                    seen.add(no_path(name, shown));
+                }
+            }
+        };
+        names(&self.attributes, true, &mut seen);
+        names(&self.excluded_attributes, false, &mut seen);
+        self.deviations.join(seen);
         match count {
             Err(error) if self.cursor.is_some() => Err(ScimError::invalid_count(error.detail)),
             Err(error) => Err(error),
@@ -177,17 +182,23 @@ impl ListQuery {
                 self.set(name, text)
             }
             ("attributes" | "excludedAttributes", Value::Array(list)) => {
+                let shown = name == "attributes";
                 let mut names = Vec::with_capacity(list.len());
                 for element in list {
-                    match element {
-                        Value::String(one) if is_attribute_path(one) => names.push(one.as_str()),
-                        Value::String(_) => self.deviations.add(Quirk::SelectionNoPath),
-                        _ => return Err(wrong_type(name)),
+                    let one = element.as_str().ok_or_else(|| wrong_type(name))?;
+                    if is_attribute_path(one) {
+                        names.push(one.to_owned());
+                        continue;
                     }
+                    self.deviations.add(no_path(one, shown));
+                    names.extend(without_filter(one).filter(|_| shown));
                 }
                 // Where all of it is passed over, nothing is left of what was asked for: not everything.
-                let none = list.is_empty() || !names.is_empty();
-                self.set(name, if none { names.join(",") } else { ",".to_owned() }.as_str())
+                let is_left = list.is_empty() || !names.is_empty();
+                self.set(
+                    name,
+                    if is_left { names.join(",") } else { ",".to_owned() }.as_str(),
+                )
             }
             ("attributes" | "excludedAttributes", Value::String(text)) => {
                 self.deviations.add(Quirk::SearchNamesText);
@@ -212,6 +223,15 @@ impl ListQuery {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// What a name in `attributes` (`shown`) or `excludedAttributes` is that is no attribute path.
+fn no_path(name: &str, shown: bool) -> Quirk {
+    if shown && without_filter(name).is_some() {
+        Quirk::SelectionFilter
+    } else {
+        Quirk::SelectionNoPath
     }
 }
 
@@ -405,7 +425,7 @@ mod tests {
     fn a_search_that_selects_only_what_is_no_name_does_not_select_everything() {
         use crate::schema::ResourceKind;
         use crate::select::Selection;
-        let query = ListQuery::parse_search(br#"{"attributes":["emails[type eq 1]"]}"#).unwrap();
+        let query = ListQuery::parse_search(br#"{"attributes":["*"]}"#).unwrap();
         let selection = Selection::parse(ResourceKind::User, query.attributes.as_deref(), None);
         assert_eq!(selection, Ok(Selection::Only(Vec::new())));
     }

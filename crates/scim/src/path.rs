@@ -173,6 +173,15 @@ pub(crate) fn is_attribute_path(text: &str) -> bool {
     is_name(name) && sub.is_none_or(|sub| is_name(sub.strip_prefix('$').unwrap_or(sub)))
 }
 
+/// An attribute path whose value filter is left out; none for what has no filter or is no path without it either.
+pub(crate) fn without_filter(text: &str) -> Option<String> {
+    let (head, rest) = text.trim().split_once('[')?;
+    let (_, tail) = rest.rsplit_once(']')?;
+    let is_tail = tail.is_empty() || tail.starts_with('.');
+    let name = format!("{head}{tail}");
+    (is_tail && is_attribute_path(&name)).then_some(name)
+}
+
 /// Whether `text` begins with `prefix`, whatever the case of ASCII letters.
 pub(crate) fn has_prefix(text: &str, prefix: &str) -> bool {
     text.get(..prefix.len())
@@ -238,6 +247,18 @@ mod tests {
             "userName,emails",
         ] {
             assert!(!is_attribute_path(text), "{text}");
+        }
+        for (text, bare) in [
+            ("emails[type eq \"work\"]", Some("emails")),
+            ("emails[type eq \"work\"].value ", Some("emails.value")),
+            ("emails[type eq \"]\"]", Some("emails")),
+            ("emails", None),
+            ("emails[type", None),
+            ("emails[]x", None),
+            ("[].value", None),
+            ("a.b[c pr].d", None),
+        ] {
+            assert_eq!(without_filter(text).as_deref(), bare, "{text}");
         }
     }
 

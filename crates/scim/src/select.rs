@@ -2,7 +2,7 @@
 
 use crate::error::ScimError;
 use crate::limits::SELECTION_NAMES_MAX;
-use crate::path::{AttrRef, Named, resolve};
+use crate::path::{AttrRef, Named, resolve, without_filter};
 use crate::schema::{COMMON, ResourceKind, Returned, Schema};
 use serde_json::{Map, Value};
 
@@ -30,7 +30,7 @@ pub enum Selected {
 impl Selection {
     /// Reads the two parameters, lists separated by commas. With both, `attributes` decides; whether both may
     /// be, and what is no name, is said by [`ListQuery::tolerate`](crate::ListQuery::tolerate). Unknown names are
-    /// passed over.
+    /// passed over. A name to show with a value filter shows all values; one to leave out leaves nothing out.
     ///
     /// # Errors
     /// `invalidValue` above [`SELECTION_NAMES_MAX`] names.
@@ -41,10 +41,12 @@ impl Selection {
     ) -> Result<Self, ScimError> {
         let given = |text: &&str| !text.trim().is_empty();
         if let Some(text) = attributes.filter(given) {
-            return Ok(Self::Only(names(kind, text)?));
+            let bare = |name: &str| without_filter(name).unwrap_or_else(|| name.to_owned());
+            let bare: Vec<String> = text.split(',').map(bare).collect();
+            return Ok(Self::Only(names(kind, &bare)?));
         }
         match excluded.filter(given) {
-            Some(text) => Ok(Self::Except(names(kind, text)?)),
+            Some(text) => Ok(Self::Except(names(kind, &text.split(',').collect::<Vec<_>>())?)),
             None => Ok(Self::All),
         }
     }
@@ -91,15 +93,15 @@ fn without_empty(mut attributes: Map<String, Value>) -> Map<String, Value> {
     attributes
 }
 
-fn names(kind: ResourceKind, text: &str) -> Result<Vec<Selected>, ScimError> {
-    if text.split(',').count() > SELECTION_NAMES_MAX {
+fn names(kind: ResourceKind, names: &[impl AsRef<str>]) -> Result<Vec<Selected>, ScimError> {
+    if names.len() > SELECTION_NAMES_MAX {
         return Err(ScimError::invalid_value(format!(
             "more than {SELECTION_NAMES_MAX} attribute names"
         )));
     }
-    let selected = text
-        .split(',')
-        .filter_map(|name| match resolve(kind, name.trim())? {
+    let selected = names
+        .iter()
+        .filter_map(|name| match resolve(kind, name.as_ref().trim())? {
             Named::Attribute(found) => Some(Selected::Attribute(found)),
             Named::Extension(schema) => Some(Selected::Extension(schema)),
             Named::Core => None,

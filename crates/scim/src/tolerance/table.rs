@@ -320,9 +320,14 @@ quirks! {
         becomes "`attributes` alone"
         from "scripts"
         Counted, Refuses(InvalidValue);
+    SelectionFilter "selection-filter"
+        arrives "a name in `attributes` with a value filter (`emails[type eq \"work\"]`)"
+        becomes "the attribute with all its values"
+        from "Microsoft's Postman collection"
+        Counted, Refuses(InvalidValue);
     SelectionNoPath "selection-no-path"
-        arrives "a name in `attributes` or `excludedAttributes` that is no attribute path, such as one with a value \
-            filter (`emails[type eq \"work\"]`)"
+        arrives "a name in `attributes` or `excludedAttributes` that is no attribute path (`*`), or in \
+            `excludedAttributes` one with a value filter"
         becomes "nothing: the name is passed over"
         from "scripts"
         Counted, Refuses(InvalidValue);

@@ -527,9 +527,14 @@ rows! {
             => search(json!({"attributes": ["userName"]}));
     }
 
+    a_selection_shows_all_values_where_it_filters SelectionFilter {
+        search(json!({"attributes": ["emails[type eq \"a,b\"].value"]}))
+            => search(json!({"attributes": ["emails.value"]}));
+    }
     a_selection_passes_over_what_is_no_name SelectionNoPath {
-        search(json!({"attributes": ["title", "emails[type eq \"work\"].value"]})) => search(json!({"attributes": ["title"]}));
-        search(json!({"excludedAttributes": ["title", "*"]})) => search(json!({"excludedAttributes": ["title"]}));
+        search(json!({"excludedAttributes": ["title", "emails[type pr]"]}))
+            => search(json!({"excludedAttributes": ["title"]}));
+        search(json!({"attributes": ["title", "*"]})) => search(json!({"attributes": ["title"]}));
         search(json!({"attributes": ["title", "name,emails"]})) => search(json!({"attributes": ["title"]}));
     }
 
