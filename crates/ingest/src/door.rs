@@ -11,10 +11,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use futures::FutureExt as _;
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use rollcall_domain::{ConnectionName, TenantId, Timestamp};
@@ -247,6 +248,7 @@ fn within_bounds(head: &Parts) -> Result<(), Failure> {
 async fn enter(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     let started = Instant::now();
     let media_type = answer_type(request.headers());
+    let head_only = request.method() == Method::HEAD;
     let request_id = match given_request_id(request.headers()) {
         Some(given) => given.to_owned(),
         None => inner.ids.request().to_string(),
@@ -277,7 +279,21 @@ async fn enter(State(inner): State<Arc<Inner>>, request: Request) -> Response {
             failure.into_response(media_type)
         }
     };
+    let response = if head_only {
+        without_body(response)
+    } else {
+        response
+    };
     recorded(&inner.metrics, &span, template, request_id, started, response)
+}
+
+/// The answer to HEAD: that to GET without its body, which tells its length (RFC 9110 section 9.3.2).
+fn without_body(response: Response) -> Response {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(head, Body::empty())
 }
 
 /// A page of the OAuth service: beside SCIM, and answered in its own form.
@@ -366,6 +382,7 @@ impl Inner {
         endpoint: Option<Endpoint>,
         span: Span,
     ) -> Result<Answer, Failure> {
+        let until = Instant::now() + self.config.request_timeout;
         let (head, body) = request.into_parts();
         within_bounds(&head)?;
         if !head.uri.path().starts_with(SCIM_ROOT) {
@@ -385,7 +402,7 @@ impl Inner {
                 ..failure
             });
         }
-        let wish = Wish::of(&head.method, endpoint.is_one_resource());
+        let wish = Wish::of(&head.method, &endpoint);
         let Some(_place) = seat.gate.enter(&self.room, wish) else {
             return Err(Failure::busy("too many requests at once", RETRY_AFTER_SECONDS));
         };
@@ -403,11 +420,17 @@ impl Inner {
         passed.map_err(Failure::too_fast)?;
         let call = Call {
             seat: &seat,
-            method: &head.method,
+            // Who asks for the head alone asks for the same.
+            method: if head.method == Method::HEAD {
+                &Method::GET
+            } else {
+                &head.method
+            },
             query: head.uri.query().unwrap_or_default(),
             headers: &head.headers,
             body,
             ticks,
+            until,
         };
         match media {
             Ok(()) => self.service.answer(&endpoint, call).await,

@@ -1,7 +1,7 @@
 //! Bulk requests (RFC 7644 section 3.7): read, put in an order in which references can be resolved, answered.
 //! Carrying an operation out is the server's matter; it is the same as a single request.
 
-use crate::error::ScimError;
+use crate::error::{ScimError, printable};
 use crate::json::parse_json;
 use crate::limits::{BULK_BYTES_MAX, BULK_OPERATIONS_MAX};
 use crate::note::Dialect;
@@ -78,7 +78,30 @@ impl fmt::Debug for BulkOperation {
 }
 
 /// An operation, or why it is none: the others are carried out all the same.
-pub type ReadOperation = Result<BulkOperation, ScimError>;
+pub type ReadOperation = Result<BulkOperation, UnreadOperation>;
+
+/// An operation that could not be read, with what is known of it, so that its answer can name it.
+#[derive(Clone, PartialEq, thiserror::Error)]
+#[error("{error}")]
+pub struct UnreadOperation {
+    /// As sent, shortened; none when it is no text.
+    pub method: Option<String>,
+    /// What would have been done, when the method is one.
+    pub kind: Option<BulkMethod>,
+    /// As sent.
+    pub bulk_id: Option<String>,
+    /// As sent; may hold a reference.
+    pub path: Option<String>,
+    /// Why it is none.
+    pub error: ScimError,
+}
+
+/// Paths can hold ids: only the error is shown.
+impl fmt::Debug for UnreadOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UnreadOperation({:?})", self.error)
+    }
+}
 
 /// A bulk request.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,7 +175,8 @@ impl BulkRequest {
 
     /// The order in which the operations are to be done: that of the request, except that one which refers to
     /// what a later one creates waits for that. Of operations that wait for each other in a circle one is done
-    /// without its reference first, and completed afterwards (RFC 7644 section 3.7.1).
+    /// without its reference first, and completed as soon as the circle is closed (RFC 7644 section 3.7.1): all
+    /// that is done in between creates something.
     #[must_use]
     pub fn steps(&self) -> Vec<BulkStep> {
         Order::of(&self.operations).steps()
@@ -196,6 +220,19 @@ fn bulk_id(operation: &Value) -> Option<&str> {
 }
 
 fn operation(dialect: Dialect, seen: &mut Tolerated, value: &Value) -> ReadOperation {
+    sound(dialect, seen, value).map_err(|error| {
+        let text = |name: &str| member(value.as_object()?, name)?.as_str();
+        UnreadOperation {
+            method: text("method").map(|word| printable(word).into_owned()),
+            kind: text("method").and_then(BulkMethod::parse),
+            bulk_id: text("bulkId").map(str::to_owned),
+            path: text("path").map(str::to_owned),
+            error,
+        }
+    })
+}
+
+fn sound(dialect: Dialect, seen: &mut Tolerated, value: &Value) -> Result<BulkOperation, ScimError> {
     let wrong = |what: &str| Err(ScimError::invalid_syntax(what.to_owned()));
     let Value::Object(map) = value else {
         return wrong("the operation is not a JSON object");
@@ -232,11 +269,7 @@ impl BulkOperation {
     /// The names that it refers to, in its path and its data.
     #[must_use]
     pub fn references(&self) -> Vec<&str> {
-        let in_path = self
-            .path
-            .split('/')
-            .filter_map(|part| part.strip_prefix(REFERENCE));
-        let mut found: Vec<&str> = in_path.collect();
+        let mut found: Vec<&str> = in_path(&self.path).collect();
         if let Some(data) = &self.data {
             collect(data, &mut found);
         }
@@ -253,11 +286,7 @@ impl BulkOperation {
             known(ids, name)?;
         }
         let mut resolved = self.clone();
-        let parts = self.path.split('/').map(|part| {
-            let name = part.strip_prefix(REFERENCE);
-            name.and_then(|name| known(ids, name).ok()).unwrap_or(part)
-        });
-        resolved.path = parts.collect::<Vec<_>>().join("/");
+        resolved.path = resolved_path(&self.path, ids)?;
         if let Some(data) = &mut resolved.data {
             replace(data, ids);
         }
@@ -357,6 +386,22 @@ fn take(
     }
 }
 
+fn in_path(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|part| part.strip_prefix(REFERENCE))
+}
+
+/// A path with the ids that the names in it have been given.
+///
+/// # Errors
+/// As for [`BulkOperation::resolved`].
+pub fn resolved_path(path: &str, ids: &HashMap<String, BulkId>) -> Result<String, ScimError> {
+    let parts = path.split('/').map(|part| match part.strip_prefix(REFERENCE) {
+        Some(name) => known(ids, name),
+        None => Ok(part),
+    });
+    Ok(parts.collect::<Result<Vec<_>, _>>()?.join("/"))
+}
+
 /// What a name stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BulkId {
@@ -406,8 +451,8 @@ fn replace(value: &mut Value, ids: &HashMap<String, BulkId>) {
 /// What became of one operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BulkResult {
-    /// As in the request; none when it could not be read.
-    pub method: Option<BulkMethod>,
+    /// As in the request; none when it is no text.
+    pub method: Option<String>,
     /// As in the request.
     pub bulk_id: Option<String>,
     /// Of the resource; none for a POST that failed.
@@ -428,7 +473,7 @@ impl BulkResult {
                 map.insert(name.to_owned(), value);
             }
         };
-        put("method", self.method.map(|method| method.as_str().into()));
+        put("method", self.method.as_deref().map(Value::from));
         put("bulkId", self.bulk_id.as_deref().map(Value::from));
         put("location", self.location.as_deref().map(Value::from));
         put("version", self.version.as_deref().map(Value::from));

@@ -124,9 +124,9 @@ impl Quirk {
 
 /// Which deviations a request held.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tolerated(u64);
+pub struct Tolerated(u128);
 
-const _: () = assert!(Quirk::ALL.len() <= 64, "one bit each");
+const _: () = assert!(Quirk::ALL.len() <= 128, "one bit each");
 
 impl Tolerated {
     /// None.

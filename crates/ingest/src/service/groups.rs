@@ -71,6 +71,7 @@ impl Service {
         let answer = self.show_group(status, seat, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.group(id)),
+            made: answer.status == StatusCode::CREATED, // not one that was there
             ..answer
         })
     }
@@ -249,8 +250,10 @@ impl Service {
         selection: &Selection,
     ) -> Result<Answer, Failure> {
         let mut group = live(seat, id, false)?;
-        let asked = matches!(selection, Selection::Only(_)) && selection.wants("members");
-        if asked || (selection.wants("members") && group.member_count <= MEMBERS_SHOWN_UNASKED_MAX) {
+        // RFC 7644 sections 3.5.1 and 3.5.2: the entire resource.
+        let asked = matches!(selection, Selection::Only(_)) || seat.connection.dialect == Dialect::Strict;
+        let is_small = group.member_count <= MEMBERS_SHOWN_UNASKED_MAX;
+        if selection.wants("members") && (asked || is_small) {
             group = live(seat, id, true)?;
         }
         Ok(shown(

@@ -73,6 +73,7 @@ impl Service {
         let answer = self.show_user(status, call.seat, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.user(id)),
+            made: id == new,
             ..answer
         })
     }

@@ -311,6 +311,174 @@ async fn a_circle_that_cannot_be_entered_fails_once_for_each_operation() {
     assert_eq!(statuses(&reply), ["409", "400", "201"]);
 }
 
+async fn groups(world: &World) -> Value {
+    world.get(ENTRA, "/Groups?count=0").await.expect(200).body["totalResults"].clone()
+}
+
+/// What a circle needs and does not get takes back what was made without it: a POST that failed has left nothing, has
+/// no location (RFC 7644 section 3.7.3), and can be sent again.
+#[tokio::test]
+async fn of_a_circle_that_cannot_be_closed_nothing_is_left() {
+    let world = World::new().await;
+    let mut nameless = group("x", &["bulkId:B"]);
+    nameless["data"]["displayName"] = json!("");
+    let circle = [
+        group("A", &["bulkId:B", "bulkId:x"]),
+        group("B", &["bulkId:A"]),
+        nameless.clone(),
+        group("apart", &[]),
+    ];
+    for (fail_on_errors, expected) in [(1, &["409", "400"][..]), (9, &["409", "409", "400", "201"])] {
+        let body = json!({"schemas": [REQUEST], "failOnErrors": fail_on_errors, "Operations": circle});
+        let reply = world.post(ENTRA, "/Bulk", body).await.expect(200);
+        assert_eq!(statuses(&reply), expected, "{}", reply.text);
+        for failed in reply.body["Operations"].as_array().unwrap() {
+            let is_there = failed["status"] == "201";
+            assert_eq!(failed.get("location").is_some(), is_there, "{}", reply.text);
+        }
+        assert_eq!(groups(&world).await, if fail_on_errors == 1 { 0 } else { 1 });
+    }
+    // What was made in the circle and refers to what failed goes with it, and what refers to that fails.
+    nameless["data"]["members"] = json!([{"value": "bulkId:B"}, {"value": "bulkId:D"}]);
+    let reply = bulk(
+        &world,
+        json!([
+            nameless,
+            group("D", &["bulkId:B"]),
+            group("B", &["bulkId:x"]),
+            group("E", &["bulkId:D"])
+        ]),
+    )
+    .await
+    .expect(200);
+    assert_eq!(statuses(&reply), ["400", "409", "409", "409"]);
+    assert!(!reply.text.contains("location"), "{}", reply.text);
+    assert_eq!(groups(&world).await, 1);
+    let mut whole = nameless;
+    whole["data"]["displayName"] = json!("x");
+    let reply = bulk(
+        &world,
+        json!([whole, group("D", &["bulkId:B"]), group("B", &["bulkId:x"])]),
+    )
+    .await;
+    assert_eq!(statuses(&reply), ["201", "201", "201"]);
+    assert_eq!(groups(&world).await, 4);
+}
+
+/// Who was there before is not deleted because a circle cannot be closed; the answer says that they stand.
+#[tokio::test]
+async fn somebody_hired_again_is_never_taken_back() {
+    let world = World::new().await;
+    let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let managed = |name: &str, by: &str| {
+        let mut data = user(name);
+        data["externalId"] = json!(name);
+        data["schemas"] = json!(["urn:ietf:params:scim:schemas:core:2.0:User", urn]);
+        data[urn] = json!({"manager": {"value": format!("bulkId:{by}")}});
+        post("/Users", name, data)
+    };
+    world.user(ENTRA, "ida").await;
+    let mut bo = managed("bo", "ida");
+    bo["data"].as_object_mut().unwrap().remove(urn);
+    let bo = world
+        .post(ENTRA, "/Users", bo["data"].clone())
+        .await
+        .expect(201)
+        .id();
+    let off = json!([{"op": "replace", "path": "active", "value": false}]);
+    world.patch(ENTRA, &format!("/Users/{bo}"), off).await.expect(200);
+    let reply = bulk(&world, json!([managed("ida", "bo"), managed("bo", "ida")]))
+        .await
+        .expect(200);
+    assert_eq!(statuses(&reply), ["409", "409"]);
+    let answer = &reply.body["Operations"][1];
+    assert_eq!(answer["location"], format!("{BASE}/Users/{bo}"));
+    assert!(
+        answer["response"]["detail"].as_str().unwrap().contains("stands"),
+        "{answer}"
+    );
+    let shown = world.get(ENTRA, &format!("/Users/{bo}")).await.expect(200);
+    assert_eq!(shown.body["active"], true);
+}
+
+/// In whichever way a manager may be named outside of Bulk.
+#[tokio::test]
+async fn two_who_manage_each_other_may_say_so_in_every_spelling() {
+    let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let (lower, flat) = (urn.to_lowercase(), format!("{urn}:manager"));
+    let world = World::new().await;
+    for (at, spelling) in [
+        "manager",
+        "MANAGER",
+        &flat,
+        &flat.to_lowercase(),
+        "bare",
+        "extension",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let managed = |name: &str, by: &str| {
+            let by = format!("bulkId:{by}");
+            let mut data = user(&format!("{name}{at}"));
+            match *spelling {
+                "bare" => data["manager"] = json!(by),
+                "extension" => data[&lower] = json!({"Manager": [{"value": by}]}),
+                key => data[key] = json!({"value": by}),
+            }
+            post("/Users", name, data)
+        };
+        let reply = bulk(&world, json!([managed("ida", "bo"), managed("bo", "ida")]))
+            .await
+            .expect(200);
+        assert_eq!(statuses(&reply), ["201", "201"], "{spelling}: {}", reply.text);
+        for (one, other) in [(0, 1), (1, 0)] {
+            let path = format!("/Users/{}", id(&reply, one));
+            let shown = world.get(ENTRA, &path).await.expect(200);
+            assert_eq!(
+                shown.body[urn]["manager"]["value"],
+                id(&reply, other),
+                "{spelling}"
+            );
+        }
+    }
+}
+
+/// RFC 7644 section 3.7: method and bulkId are those of the request, also where it could not be read; section 3.7.3:
+/// only a POST that failed has no location.
+#[tokio::test]
+async fn an_operation_that_cannot_be_read_is_answered_under_its_name() {
+    let world = World::new().await;
+    let ida = world.user(ENTRA, "ida").await;
+    let reply = bulk(
+        &world,
+        json!([
+            group("G", &["bulkId:n"]),
+            {"method": "POST", "path": "/Users", "bulkId": "n"},
+            {"method": "PUT", "path": format!("/Users/{ida}"), "bulkId": "p"},
+            {"method": "GET", "path": format!("/Users/{ida}"), "bulkId": "q"},
+            {"method": 7},
+        ]),
+    )
+    .await
+    .expect(200);
+    assert_eq!(
+        statuses(&reply),
+        ["409", "400", "400", "400", "400"],
+        "{}",
+        reply.text
+    );
+    let answers = reply.body["Operations"].as_array().unwrap();
+    let said = |at: usize| ["method", "bulkId", "location"].map(|name| answers[at][name].clone());
+    assert_eq!(said(1), [json!("POST"), json!("n"), Value::Null]);
+    assert_eq!(
+        said(2),
+        [json!("PUT"), json!("p"), json!(format!("{BASE}/Users/{ida}"))]
+    );
+    assert_eq!(said(3), [json!("GET"), json!("q"), Value::Null]);
+    assert_eq!(said(4), [Value::Null, Value::Null, Value::Null]);
+}
+
 /// RFC 7644 section 3.7.4: both limits, as ServiceProviderConfig tells them.
 #[tokio::test]
 async fn a_bulk_request_above_the_limits_is_413_and_nothing_is_done() {

@@ -326,6 +326,27 @@ quirks! {
         becomes "`attributes` alone"
         from "scripts"
         Counted, Refuses(InvalidValue);
+    SelectionFilter "selection-filter"
+        arrives "a name in `attributes` with a value filter (`emails[type eq \"work\"]`)"
+        becomes "the attribute with all its values"
+        from "Microsoft's Postman collection"
+        Counted, Refuses(InvalidValue);
+    SelectionNoPath "selection-no-path"
+        arrives "a name in `attributes` or `excludedAttributes` that is no attribute path (`*`), or in \
+            `excludedAttributes` one with a value filter"
+        becomes "nothing: the name is passed over"
+        from "scripts"
+        Counted, Refuses(InvalidValue);
+    SearchNamesText "search-names-text"
+        arrives "`attributes` or `excludedAttributes` of a search body as text (`\"userName,emails\"`)"
+        becomes "the names between its commas"
+        from "scripts"
+        Counted, Refuses(InvalidValue);
+    SearchNumberText "search-number-text"
+        arrives "`startIndex` or `count` of a search body as text (`\"1\"`)"
+        becomes "the number"
+        from "scripts"
+        Counted, Refuses(InvalidValue);
 
     // Bulk.
     BulkSchemas "bulk-schemas"

@@ -48,7 +48,7 @@ enum Outcome {
     Patched(Map<String, Value>, NetMembers),
     Filter(Filter),
     Bulk(Option<usize>, Vec<BulkOperation>),
-    Shown(Selection),
+    Shown(Selection, (usize, usize)),
 }
 
 struct Read {
@@ -111,14 +111,21 @@ fn read(dialect: Dialect, sent: &Sent) -> Result<Read, ScimError> {
             let query = ListQuery::parse_search(body.to_string().as_bytes())?;
             let (attributes, excluded) = (query.attributes.as_deref(), query.excluded_attributes.as_deref());
             Ok(Read {
-                outcome: Outcome::Shown(Selection::parse(ResourceKind::User, attributes, excluded)?),
+                outcome: Outcome::Shown(
+                    Selection::parse(ResourceKind::User, attributes, excluded)?,
+                    (query.start_index, query.count),
+                ),
                 tolerated: query.tolerate(dialect)?,
                 noted: false,
             })
         }
         Sent::Bulk(body) => {
             let request = BulkRequest::parse(dialect, body.to_string().as_bytes())?;
-            let operations = request.operations.into_iter().collect::<Result<_, _>>()?;
+            let read = request
+                .operations
+                .into_iter()
+                .map(|one| one.map_err(|unread| unread.error));
+            let operations = read.collect::<Result<_, _>>()?;
             Ok(Read {
                 outcome: Outcome::Bulk(request.fail_on_errors, operations),
                 tolerated: request.tolerated,
@@ -272,9 +279,12 @@ rows! {
             => patch(json!([{"op": "remove", "path": "title"}]));
         search(json!({"schemas": null})) => search(json!({}));
         Sent::Search(json!({"attributes": ["title"]})) => search(json!({"attributes": ["title"]}));
+        Sent::Search(json!({"schemas": SEARCH_REQUEST_SCHEMA})) => search(json!({}));
     }
     an_unknown_schema_is_passed_over SchemaUnknown {
         group(json!({"schemas": [GROUP_URN, ENTRA_GROUP_URN]})) => group(json!({}));
+        search(json!({"schemas": ["urn:x"]})) => search(json!({}));
+        search(json!({"schemas": [SEARCH_REQUEST_SCHEMA, USER_URN]})) => search(json!({}));
     }
     an_extension_counts_without_being_listed ExtensionNotListed {
         user(json!({"schemas": [USER_URN], ENTERPRISE_URN: {"department": "d"}}))
@@ -541,8 +551,27 @@ rows! {
     of_both_selections_the_first_decides BothSelections {
         search(json!({"attributes": ["title", "name"], "excludedAttributes": ["title"]}))
             => search(json!({"attributes": ["title", "name"]}));
-        search(json!({"attributes": "userName", "ExcludedAttributes": "groups,emails"}))
-            => search(json!({"attributes": "userName"}));
+        search(json!({"attributes": ["userName"], "ExcludedAttributes": ["groups", "emails"]}))
+            => search(json!({"attributes": ["userName"]}));
+    }
+
+    a_selection_shows_all_values_where_it_filters SelectionFilter {
+        search(json!({"attributes": ["emails[type eq \"a,b\"].value"]}))
+            => search(json!({"attributes": ["emails.value"]}));
+    }
+    a_selection_passes_over_what_is_no_name SelectionNoPath {
+        search(json!({"excludedAttributes": ["title", "emails[type pr]"]}))
+            => search(json!({"excludedAttributes": ["title"]}));
+        search(json!({"attributes": ["title", "*"]})) => search(json!({"attributes": ["title"]}));
+        search(json!({"attributes": ["title", "name,emails"]})) => search(json!({"attributes": ["title"]}));
+    }
+
+    names_to_select_may_be_one_text SearchNamesText {
+        search(json!({"attributes": "title, name"})) => search(json!({"attributes": ["title", "name"]}));
+        search(json!({"ExcludedAttributes": "title"})) => search(json!({"excludedAttributes": ["title"]}));
+    }
+    numbers_of_a_search_may_be_text SearchNumberText {
+        search(json!({"startIndex": "2", "count": "5"})) => search(json!({"startIndex": 2, "count": 5}));
     }
 
     a_bulk_request_needs_no_schemas BulkSchemas {
@@ -736,7 +765,7 @@ fn a_bulk_post_without_a_name_is_carried_out_and_refused_by_itself_in_the_strict
     let strict = BulkRequest::parse(Dialect::Strict, body.as_bytes()).unwrap();
     let refused = |at: usize| {
         let refused = strict.operations[at].as_ref().map(|_| ()).unwrap_err();
-        Strict::Refuses(refused.scim_type.unwrap())
+        Strict::Refuses(refused.error.scim_type.unwrap())
     };
     assert_eq!(
         (refused(0), refused(1)),
