@@ -2,8 +2,8 @@
 
 use rollcall::admin::api::{
     CredentialStatus, Did, EventRef, ExplainedGrant, Explanation, FluentStatusReport, HeldAccount,
-    InstanceStatus, LedgerEntry, PutAside, Reason, ReplayedUser, ShareStatus, TenantStatus, TrapReport,
-    WaitingDecision,
+    InstanceStatus, LedgerEntry, PutAside, Reason, ReplayedUser, ShareStatus, Standing, TenantStatus,
+    TrapReport, WaitingDecision,
 };
 use rollcall::output::{Checked, checks, explanation, holds, replayed, status};
 use rollcall_domain::{
@@ -95,7 +95,12 @@ fn explained() -> Explanation {
     let rule = Expansion::Rule {
         logical_role: RoleName("Picker".to_owned()),
     };
+    let rehired = event(Did::Rehired, 1197, "connection/entra");
     Explanation {
+        standing: vec![Standing {
+            user: UserId(Uuid::from_u128(1)),
+            event: rehired,
+        }],
         tenant: TenantId::new("acme").unwrap(),
         account: account(),
         username: Some("ida.moreno@chic.example".to_owned()),

@@ -195,6 +195,7 @@ impl Source {
             active: None,
             roles: None,
             personal: None,
+            rehire: false,
         };
         match self.numbers.next(10) {
             0 => data.active = Some(false),

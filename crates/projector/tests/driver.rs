@@ -114,6 +114,7 @@ impl Writer {
             active: Some(active),
             roles: None,
             personal: None,
+            rehire: false,
         }))
         .await
     }

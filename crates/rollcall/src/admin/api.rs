@@ -4,7 +4,7 @@ use std::fmt;
 
 use rollcall_domain::{
     AccountKey, Claimant, ConnectionName, Decision, Derivation, DesiredStatus, DesiredUser, EventId,
-    FluentUserId, Gains, Grant, Hold, HoldId, Note, Sequence, TenantId, Timestamp,
+    FluentUserId, Gains, Grant, Hold, HoldId, Note, Sequence, TenantId, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -289,9 +289,21 @@ pub struct Explanation {
     pub notes: Vec<Note>,
     /// The directory users whose name leads here.
     pub claimants: Vec<Claimant>,
+    /// Since when each of them is what it is, and by whose act.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standing: Vec<Standing>,
     /// What we last knew of it in Fluent; none when we never wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fluent: Option<LedgerEntry>,
+}
+
+/// Since when a directory user is active, inactive or deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Who.
+    pub user: UserId,
+    /// The event that made it so.
+    pub event: EventRef,
 }
 
 /// A grant with its reasons.
@@ -321,7 +333,7 @@ pub struct Reason {
     pub events: Vec<EventRef>,
 }
 
-/// What an event did for a reason. Groups go by their present display name.
+/// What an event did for a reason, or to a user. Groups go by their present display name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "did", rename_all = "kebab-case")]
 pub enum Did {
@@ -354,6 +366,16 @@ pub enum Did {
     },
     /// Activated the rule set that carries or expands the app role.
     RulesActivated,
+    /// Created the user.
+    Created,
+    /// Activated the user, who was deactivated.
+    Reactivated,
+    /// Created the person once more, for which the deactivated user came back.
+    Rehired,
+    /// Deactivated the user.
+    Deactivated,
+    /// Deleted the user.
+    Deleted,
 }
 
 /// An event, for people.

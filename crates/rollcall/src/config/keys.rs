@@ -365,8 +365,9 @@ pub const KEYS: &[Key] = &[
         "tenant.connection.repeated_create",
         Form::Choice(&["conflict", "answer"]),
         "\"conflict\"",
-        "What the same POST of an active user again, as after a time-out, is answered with: 409 or, with `answer`, \
-         the user and 200, if all of it is as before and it has an `externalId`. In the strict dialect always 409.",
+        "What the same POST of an active user or of a group again, as after a time-out, is answered with: 409 or, \
+         with `answer`, the user or group and 200, if all of it is as before (the members too) and it has an \
+         `externalId`. In the strict dialect always 409.",
     ),
     required(
         "tenant.connection.token.name",
