@@ -113,13 +113,7 @@ async fn the_story_ends_alike_in_one_process_and_in_six_over_kafka() {
         let base = format!("http://{address}");
         let (_here, known) = tokio::sync::watch::channel(Some(base.clone()));
         let client = Idp::new(Dialect::Entra, "", known);
-        until("it is ready", async || {
-            client
-                .page("/readyz")
-                .await
-                .is_some_and(|(status, _)| status == 200)
-        })
-        .await;
+        until("it is ready", async || client.is_ready().await).await;
         addresses.push(base);
     }
 

@@ -258,13 +258,7 @@ catalog_interval = "10s"
         };
         self.base.send_replace(Some(format!("http://{address}")));
         let entra = self.entra.clone();
-        until("it is ready", async || {
-            entra
-                .page("/readyz")
-                .await
-                .is_some_and(|(status, _)| status == 200)
-        })
-        .await;
+        until("it is ready", async || entra.is_ready().await).await;
     }
 
     /// Starts the program on something that is `what`, which it must refuse; what it said.

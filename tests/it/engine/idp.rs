@@ -97,6 +97,12 @@ impl Idp {
         Some((answer.status().as_u16(), answer.text().await.ok()?))
     }
 
+    /// Whether the process says that it is ready.
+    pub(crate) async fn is_ready(&self) -> bool {
+        let page = self.page("/readyz").await;
+        page.is_some_and(|(status, _)| status == 200)
+    }
+
     /// Sends once; `None` when no whole answer came.
     pub(crate) async fn once(&self, method: &Method, path: &str, body: Option<&Value>) -> Option<Reply> {
         self.once_raw(method, path, body.map(ToString::to_string)).await

@@ -10,9 +10,7 @@ use tokio::task::JoinSet;
 use super::town::{Plan, Role, Town};
 use crate::engine::harness::Told;
 use crate::engine::idp::Dialect::Entra;
-use crate::engine::idp::Idp;
-
-const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+use crate::engine::idp::{Idp, patch_body};
 
 /// Sends all at the same time, each through its door; the statuses, smallest first.
 async fn all_at_once(method: Method, path: &str, requests: impl Iterator<Item = (Idp, Value)>) -> Vec<u16> {
@@ -65,8 +63,7 @@ async fn of_creations_of_one_name_through_several_processes_one_wins_and_no_chan
     let path = format!("/Groups/{group}");
     let changes = members.iter().enumerate().map(|(number, id)| {
         let operation = json!({"op": "Add", "path": "members", "value": [{"value": id}]});
-        let body = json!({"schemas": [PATCH_OP], "Operations": [operation]});
-        (doors[number % 2].clone(), body)
+        (doors[number % 2].clone(), patch_body(vec![operation]))
     });
     let answers = all_at_once(Method::PATCH, &path, changes).await;
     assert!(answers.iter().all(|status| *status < 300), "{answers:?}");
@@ -154,7 +151,7 @@ async fn a_process_with_other_keys_is_refused_and_a_log_goes_from_engine_to_engi
     std::fs::remove_file(folder.join("data/keys.json")).unwrap();
     let said = town.refused_start(ingest).await;
     assert!(said.contains("copy keys.json from a process that runs"), "{said}");
-    std::fs::write(folder.join("data/keys.json"), &right).unwrap();
+    put_keys(&folder, &right);
 
     let copy = ["log", "copy", "--from", "kafka", "--to", "copied", "--json"];
     let first = town.command(ingest, &copy).await.json();

@@ -7,7 +7,6 @@ use crate::engine::acts::names;
 use crate::engine::fleet::Fleet;
 use crate::engine::harness::{figure, until};
 use crate::engine::idp::Dialect::{Entra, Okta};
-use crate::engine::journal::Repeats;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_killed_and_started_again_under_load_loses_nothing() {
@@ -23,9 +22,7 @@ async fn a_broker_killed_and_started_again_under_load_loses_nothing() {
         fleet.check().await;
     }
     fleet.stop(&mut town.world).await;
-    town.converged(Repeats::WhenLate).await;
-    town.all_run();
-    town.stop_all().await;
+    town.ends_well().await;
 }
 
 /// How long the broker stands still: longer than every time-out of this test's configuration, so that members are put
@@ -61,13 +58,8 @@ async fn a_broker_that_stands_still_longer_than_any_time_out_is_waited_for() {
     town.kafka.resume(1).unwrap();
     fleet.works(30).await;
     fleet.stop(&mut town.world).await;
-    // Whatever became of what was refused: the last word holds.
-    town.world
-        .set_roles(Okta, &steady, &["Agent_CHIC-01_Clerk"])
-        .await;
-    town.converged(Repeats::WhenLate).await;
-    town.all_run();
-    town.stop_all().await;
+    town.last_word(&steady).await;
+    town.ends_well().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -112,7 +104,5 @@ async fn more_than_the_producer_can_hold_is_refused_and_the_rest_goes_on() {
     town.world
         .hire_all(Entra, &names("pressed", AT_ONCE), &["Agent_CHIC-01_Clerk"])
         .await;
-    town.converged(Repeats::WhenLate).await;
-    town.all_run();
-    town.stop_all().await;
+    town.ends_well().await;
 }

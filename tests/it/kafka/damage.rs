@@ -37,9 +37,7 @@ async fn a_topic_that_was_deleted_and_made_anew_is_refused_and_named() {
     // Nobody that runs goes on as if nothing had been there.
     for name in town.names() {
         until(&format!("{name:?} is not ready any more"), async || {
-            town.page(name, "/readyz")
-                .await
-                .is_none_or(|(status, _)| status != 200)
+            !town.is_ready(name).await
         })
         .await;
     }

@@ -49,10 +49,6 @@ async fn who_is_cut_off_does_no_harm_and_the_others_serve_everybody() {
             town.back(name).await;
         }
     }
-    town.world
-        .set_roles(Okta, &steady, &["Agent_CHIC-01_Clerk"])
-        .await;
-    town.converged(Repeats::WhenLate).await;
-    town.all_run();
-    town.stop_all().await;
+    town.last_word(&steady).await;
+    town.ends_well().await;
 }

@@ -5,7 +5,6 @@ use rollcall_kafka_local::{Brokers, Settings};
 use super::town::{Plan, Town};
 use crate::engine::fleet::Fleet;
 use crate::engine::idp::Dialect::Okta;
-use crate::engine::journal::Repeats;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_two_of_three_brokers_all_goes_on_and_with_one_appends_are_refused_until_it_returns() {
@@ -40,10 +39,6 @@ async fn with_two_of_three_brokers_all_goes_on_and_with_one_appends_are_refused_
     town.kafka.restart(first).unwrap();
     fleet.works(20).await;
     fleet.stop(&mut town.world).await;
-    town.world
-        .set_roles(Okta, &steady, &["Agent_CHIC-01_Clerk"])
-        .await;
-    town.converged(Repeats::WhenLate).await;
-    town.all_run();
-    town.stop_all().await;
+    town.last_word(&steady).await;
+    town.ends_well().await;
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::engine::harness::{Settings, Told, World, figure, until};
-use crate::engine::idp::{Dialect, Idp};
+use crate::engine::idp::{Dialect, Idp, patch_body};
 use crate::engine::journal::{self, Repeats};
 use crate::engine::process::{Process, secret};
 
@@ -202,14 +202,7 @@ impl Town {
             panic!("{name:?} ended instead of serving:\n{}", self.world.lines.tail());
         };
         node.base.send_replace(Some(format!("http://{address}")));
-        let client = node.client.clone();
-        until(&format!("{name:?} is ready"), async || {
-            client
-                .page("/readyz")
-                .await
-                .is_some_and(|(status, _)| status == 200)
-        })
-        .await;
+        until(&format!("{name:?} is ready"), async || self.is_ready(name).await).await;
         self.route();
     }
 
@@ -293,9 +286,7 @@ impl Town {
     /// Waits until a process that was cut off is ready again.
     pub(crate) async fn back(&self, name: Name) {
         until(&format!("{name:?} is ready again"), async || {
-            self.page(name, "/readyz")
-                .await
-                .is_some_and(|(status, _)| status == 200)
+            self.is_ready(name).await
         })
         .await;
     }
@@ -316,9 +307,7 @@ impl Town {
         let okta = self.client(Dialect::Okta, number);
         let value = json!([{"value": "Agent_MILW-01_Lead"}]);
         let operation = json!({"op": "replace", "path": "roles", "value": value});
-        let body = json!({
-            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation],
-        });
+        let body = patch_body(vec![operation]);
         let path = format!("/Users/{user}");
         until("a change is refused with 503", async || {
             let reply = okta.once(&reqwest::Method::PATCH, &path, Some(&body)).await;
@@ -328,6 +317,12 @@ impl Town {
             })
         })
         .await;
+    }
+
+    /// Changes a user of Okta once more: whatever became of what was refused, the last word holds.
+    pub(crate) async fn last_word(&mut self, user: &str) {
+        let roles = ["Agent_CHIC-01_Clerk"];
+        self.world.set_roles(Dialect::Okta, user, &roles).await;
     }
 
     /// Sends the providers past an ingest process, or to all again.
@@ -365,6 +360,11 @@ impl Town {
             Dialect::Okta => secret("OKTA_TOKEN"),
         };
         Idp::new(dialect, token, known)
+    }
+
+    /// Whether a process says that it is ready.
+    pub(crate) async fn is_ready(&self, name: Name) -> bool {
+        self.nodes[&name].client.is_ready().await
     }
 
     /// A page of a process beside SCIM.
@@ -412,6 +412,13 @@ impl Town {
         self.settled().await;
         self.world.as_expected().await;
         journal::check(&self.world.fluent, &self.world.model, repeats);
+    }
+
+    /// After all that was done to it: everybody converges, no process has ended by itself, and all stop well.
+    pub(crate) async fn ends_well(mut self) {
+        self.converged(Repeats::WhenLate).await;
+        self.all_run();
+        self.stop_all().await;
     }
 }
 
