@@ -1,58 +1,12 @@
-//! Three runtimes with named threads, so that each part's processor time can be told, and the engine with its
-//! simulator in them.
+//! The engine with its simulator in this process.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rollcall::config::{self, Config};
 use rollcall::engine::Engine;
-use rollcall_fluent_sim::{Sim, SimConfig};
-use tokio::runtime::{Builder, Handle, Runtime};
+use rollcall_fluent_sim::Sim;
 
-use crate::client::TOKEN;
 use crate::people;
-
-/// How long a condition is waited for: far above what any of them takes.
-const PATIENCE: Duration = Duration::from_secs(1800);
-
-pub(crate) struct Rooms {
-    engine: Runtime,
-    simulator: Runtime,
-    load: Runtime,
-}
-
-/// The runtimes of the parts that a scenario starts.
-#[derive(Clone)]
-pub(crate) struct Handles {
-    pub(crate) engine: Handle,
-    pub(crate) simulator: Handle,
-}
-
-impl Rooms {
-    pub(crate) fn new() -> Self {
-        let room = |name: &str| {
-            Builder::new_multi_thread()
-                .enable_all()
-                .thread_name(name)
-                .build()
-                .unwrap()
-        };
-        Self {
-            engine: room("engine"),
-            simulator: room("simulator"),
-            load: room("load"),
-        }
-    }
-
-    /// Runs a scenario in the load generator's room.
-    pub(crate) fn run<F: Future<Output = ()>>(self, scenario: impl FnOnce(Handles) -> F) {
-        let handles = Handles {
-            engine: self.engine.handle().clone(),
-            simulator: self.simulator.handle().clone(),
-        };
-        self.load.block_on(scenario(handles));
-    }
-}
+use crate::rooms::{Handles, configuration, load, start_sim, until};
 
 /// An engine with its simulator, and the folder that everything lies in.
 pub(crate) struct World {
@@ -66,7 +20,7 @@ impl World {
     pub(crate) async fn start(handles: Handles) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let sim = start_sim(&handles, people::seed()).await;
-        let config = configuration(folder.path(), &sim.url());
+        let config = configuration(folder.path(), &sim.url(), "");
         let config = load(&config);
         let engine = handles
             .engine
@@ -117,72 +71,5 @@ impl World {
         self.handles.engine.spawn(engine.stop()).await.unwrap().unwrap();
         self.sim.stop().await;
         drop(self.folder);
-    }
-}
-
-pub(crate) async fn start_sim(handles: &Handles, seed: rollcall_fluent_sim::Seed) -> Sim {
-    let config = SimConfig {
-        seed: Some(seed),
-        journal_limit: 2_000_000,
-        ..SimConfig::default()
-    };
-    handles
-        .simulator
-        .spawn(Sim::start(config))
-        .await
-        .unwrap()
-        .unwrap()
-}
-
-pub(crate) fn load(file: &Path) -> Config {
-    config::load(file, &|_name| None).unwrap()
-}
-
-/// Writes a configuration into the folder and gives its path.
-pub(crate) fn configuration(folder: &Path, fluent: &str) -> PathBuf {
-    let credentials = SimConfig::default().credentials;
-    let files = [
-        ("entra.token", TOKEN),
-        ("fluent.password", credentials.password.as_str()),
-        ("fluent.secret", credentials.client_secret.as_str()),
-        ("rules.json", people::RULES),
-    ];
-    for (name, text) in files {
-        std::fs::write(folder.join(name), text).unwrap();
-    }
-    let text = format!(
-        r#"[server]
-listen = "127.0.0.1:0"
-[logging]
-level = "warn,rollcall::engine=info"
-[[tenant]]
-id = "acme"
-[[tenant.connection]]
-name = "entra"
-token_file = "entra.token"
-[tenant.rules]
-file = "rules.json"
-[tenant.fluent]
-url = "{fluent}"
-account = "ACME"
-username = "{username}"
-password_file = "fluent.password"
-client_id = "{client_id}"
-client_secret_file = "fluent.secret"
-"#,
-        username = credentials.username,
-        client_id = credentials.client_id,
-    );
-    let file = folder.join("rollcall.toml");
-    std::fs::write(&file, text).unwrap();
-    file
-}
-
-/// Looks every so often until the condition holds.
-pub(crate) async fn until(glance: Duration, condition: impl Fn() -> bool) {
-    let began = std::time::Instant::now();
-    while !condition() {
-        assert!(began.elapsed() < PATIENCE, "a condition did not come to hold");
-        tokio::time::sleep(glance).await;
     }
 }
