@@ -1,8 +1,11 @@
 //! The driver thread: reads the log, folds, tells who waits, commits, computes desired users in slices.
 //!
 //! One turn: a bounded batch of records is folded in short steps; after each step those who wait for a
-//! position are told and leavers are computed; then what changed is committed with its position; then a slice
-//! of the dirty set is computed, removals first.
+//! position are told and leavers are computed; then a slice of the dirty set is computed, removals first; then what
+//! changed is committed with its position.
+//!
+//! Until it has come to where the log ended when it was started, nobody reads from it: it computes leavers alone, and
+//! commits seldom.
 
 mod publish;
 mod shared;
@@ -21,7 +24,7 @@ use serde_json::{Map, Value};
 use crate::api::Quarantine;
 use crate::decode::decode;
 use crate::fold::{DocumentWrite, Input};
-use crate::limits::{SLICE, STEP_RECORDS, TURN_RECORDS};
+use crate::limits::{CATCH_UP_BYTES, CATCH_UP_RECORDS, SLICE, STEP_RECORDS, TURN_RECORDS};
 use crate::store::{Commit, EMAILS, Store, decode_document, encode_document};
 use crate::{ProjectorError, Verdict};
 pub(crate) use publish::Publisher;
@@ -41,14 +44,24 @@ pub(crate) struct Driver {
     reader: Box<dyn LogReader>,
     /// Where the fold stands.
     position: u64,
+    /// Where the log ended when it was started.
+    goal: u64,
     /// Something changed since the last commit.
     unsaved: bool,
+    /// The position of the last commit.
+    saved: u64,
     /// Why a commit failed: pages are lost, and nothing more may be committed.
     broken: Option<String>,
 }
 
 impl Driver {
-    pub(crate) fn new(core: Arc<Core>, store: Store, publisher: Publisher) -> Result<Self, ProjectorError> {
+    /// `goal` is where the log ends now.
+    pub(crate) fn new(
+        core: Arc<Core>,
+        store: Store,
+        publisher: Publisher,
+        goal: u64,
+    ) -> Result<Self, ProjectorError> {
         let position = store.position();
         let after = Position::new(position);
         let reader = core
@@ -60,7 +73,9 @@ impl Driver {
             publisher,
             reader,
             position,
+            goal,
             unsaved: false,
+            saved: position,
             broken: None,
         })
     }
@@ -101,9 +116,29 @@ impl Driver {
         let batch = self.reader.next_batch_blocking(limits)?;
         self.fold(&batch);
         let full = batch.len() >= TURN_RECORDS;
+        if batch.is_empty() {
+            self.goal = self.position; // the log ends here, whatever it said
+        }
+        if self.catches_up() {
+            return Ok(true);
+        }
         let more = self.slice(Instant::now() + SLICE);
         self.commit();
         Ok(full || more || !batch.is_empty())
+    }
+
+    /// Whether it has not come to its goal yet. Commits when much has gathered.
+    fn catches_up(&mut self) -> bool {
+        if self.position >= self.goal {
+            return false;
+        }
+        let waiting: usize = (self.core.tenants.read().values())
+            .map(|tenant| tenant.live.read().overlay_bytes)
+            .sum();
+        if self.position.saturating_sub(self.saved) >= CATCH_UP_RECORDS as u64 || waiting >= CATCH_UP_BYTES {
+            self.commit();
+        }
+        true
     }
 
     fn fold(&mut self, batch: &ReadBatch) {
@@ -177,6 +212,7 @@ impl Driver {
                 state,
                 overlay,
                 mails,
+                ..
             } = &mut *live;
             self.store.stage(&mut commit, &tenant.id, state, overlay, mails);
         }
@@ -185,9 +221,11 @@ impl Driver {
                 for tenant in &tenants {
                     let mut live = tenant.live.write();
                     live.overlay.clear();
+                    live.overlay_bytes = 0;
                     live.mails.clear();
                 }
                 self.unsaved = false;
+                self.saved = self.position;
             }
             Err(error) => {
                 // The pages that were to be written are forgotten, so nothing more may be committed: what is
@@ -247,8 +285,9 @@ fn apply(tenant: &Tenant, live: &mut Live, input: &Input<'_>) {
                 Err(error) => tracing::warn!(%error, "the personal part of an event was passed over"),
             }
             live.mails.note(user, mails.as_ref(), attributes.get(EMAILS));
-            live.overlay
-                .insert(user, Some(encode_document(revision, &attributes)));
+            let document = encode_document(revision, &attributes);
+            live.overlay_bytes = live.overlay_bytes.saturating_add(document.len());
+            live.overlay.insert(user, Some(document));
         }
     }
 }
