@@ -2,7 +2,7 @@
 //!
 //! One turn: a bounded batch of records is folded in short steps; after each step those who wait for a
 //! position are told and leavers are computed; then a slice of the dirty set is computed, removals first; then what
-//! changed is committed with its position.
+//! changed is committed with its position, unless the last commit was a moment ago.
 //!
 //! Until it has come to where the log ended when it was started, nobody reads from it: it computes leavers alone, and
 //! commits seldom.
@@ -32,6 +32,9 @@ pub(crate) use shared::{Core, Live, Tenant};
 
 /// How long an idle driver waits for a record before it looks whether it should stop.
 const IDLE_WAIT: Duration = Duration::from_millis(50);
+/// How long what changed may wait to be committed. A page that holds the newest users changes with each of them: it is
+/// written once in that time, and not for every few events.
+const COMMIT_EVERY: Duration = Duration::from_millis(20);
 /// Pause before a failed read or commit is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -48,8 +51,9 @@ pub(crate) struct Driver {
     goal: u64,
     /// Something changed since the last commit.
     unsaved: bool,
-    /// The position of the last commit.
+    /// The position of the last commit, and when it was.
     saved: u64,
+    committed: Instant,
     /// Why a commit failed: pages are lost, and nothing more may be committed.
     broken: Option<String>,
 }
@@ -76,6 +80,7 @@ impl Driver {
             goal,
             unsaved: false,
             saved: position,
+            committed: Instant::now(),
             broken: None,
         })
     }
@@ -109,13 +114,15 @@ impl Driver {
 
     /// One turn; true when there is more to do at once.
     fn turn(&mut self, busy: bool) -> Result<bool, ReadError> {
-        let limits = BatchLimits {
-            wait: (!busy).then_some(IDLE_WAIT),
-            ..BatchLimits::REPLAY.records(TURN_RECORDS)
+        let wait = match (busy, self.unsaved) {
+            (true, _) => Duration::ZERO,
+            (false, true) => COMMIT_EVERY,
+            (false, false) => IDLE_WAIT,
         };
+        // Never without a wait, even of nothing: a log that is far away would be asked whether this is really its end.
+        let limits = BatchLimits::REPLAY.records(TURN_RECORDS).waiting(wait);
         let batch = self.reader.next_batch_blocking(limits)?;
         self.fold(&batch);
-        let full = batch.len() >= TURN_RECORDS;
         if batch.is_empty() {
             self.goal = self.position; // the log ends here, whatever it said
         }
@@ -123,8 +130,11 @@ impl Driver {
             return Ok(true);
         }
         let more = self.slice(Instant::now() + SLICE);
-        self.commit();
-        Ok(full || more || !batch.is_empty())
+        let much = self.position.saturating_sub(self.saved) >= TURN_RECORDS as u64;
+        if much || batch.is_empty() || self.committed.elapsed() >= COMMIT_EVERY {
+            self.commit();
+        }
+        Ok(more)
     }
 
     /// Whether it has not come to its goal yet. Commits when much has gathered.
@@ -226,6 +236,7 @@ impl Driver {
                 }
                 self.unsaved = false;
                 self.saved = self.position;
+                self.committed = Instant::now();
             }
             Err(error) => {
                 // The pages that were to be written are forgotten, so nothing more may be committed: what is
