@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use rollcall_eventlog::{Membership, Partition};
+use rollcall_eventlog::Partition;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+
+use super::shares::Share;
 
 /// Pause before a partition that could not be taken is tried again.
 const RETRY: Duration = if cfg!(test) {
@@ -35,12 +37,9 @@ struct Attended {
     task: JoinHandle<()>,
 }
 
-/// Attends to what `membership` deals out until `stop`, then lets everything go.
-pub(super) async fn attend(
-    membership: Arc<dyn Membership>,
-    work: Arc<dyn Attend>,
-    mut stop: watch::Receiver<bool>,
-) {
+/// Attends to what is dealt out until `stop`, then lets everything go.
+pub(super) async fn attend(share: Arc<Share>, work: Arc<dyn Attend>, mut stop: watch::Receiver<bool>) {
+    let membership = share.membership();
     let mut assignment = membership.assignment();
     let mut ours: BTreeMap<Partition, Attended> = BTreeMap::new();
     loop {
@@ -64,7 +63,10 @@ pub(super) async fn attend(
             tracing::info!(stream = %membership.stream(), partitions = ?numbers(&new), "taken");
         }
         for partition in new {
-            ours.insert(partition, attend_to(Arc::clone(&work), partition));
+            ours.insert(
+                partition,
+                attend_to(Arc::clone(&share), Arc::clone(&work), partition),
+            );
         }
         tokio::select! {
             changed = assignment.changed() => if changed.is_err() { stop_only(&mut stop).await },
@@ -97,7 +99,7 @@ async fn let_go(gone: &[Partition], ours: &mut BTreeMap<Partition, Attended>) {
     }
 }
 
-fn attend_to(work: Arc<dyn Attend>, partition: Partition) -> Attended {
+fn attend_to(share: Arc<Share>, work: Arc<dyn Attend>, partition: Partition) -> Attended {
     let (let_go, mut gone) = oneshot::channel();
     let task = tokio::spawn(async move {
         loop {
@@ -106,6 +108,7 @@ fn attend_to(work: Arc<dyn Attend>, partition: Partition) -> Attended {
                 _ = &mut gone => break,
                 taken = work.take(partition) => match taken {
                     Ok(()) => {
+                        share.attended(partition, true);
                         let _let_go_or_dropped = (&mut gone).await;
                         break;
                     }
@@ -122,6 +125,7 @@ fn attend_to(work: Arc<dyn Attend>, partition: Partition) -> Attended {
                 () = tokio::time::sleep(RETRY) => {}
             }
         }
+        share.attended(partition, false);
         work.let_go(partition).await;
     });
     Attended { let_go, task }
@@ -195,7 +199,7 @@ mod tests {
         let membership = Arc::new(DealtMembership::new(Stream::Outcomes));
         let (stop, stopping) = watch::channel(false);
         let task = tokio::spawn(attend(
-            Arc::clone(&membership) as _,
+            Share::new("some", Arc::clone(&membership) as _),
             Arc::clone(work) as _,
             stopping,
         ));
