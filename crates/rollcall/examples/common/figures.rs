@@ -117,6 +117,11 @@ impl Times {
         self.0.len()
     }
 
+    /// The one that was added first.
+    pub(crate) fn first(&self) -> f64 {
+        self.0.first().copied().unwrap_or_default()
+    }
+
     /// The value that this share (per hundred) of all is not above.
     pub(crate) fn at(&self, percent: usize) -> f64 {
         let mut sorted = self.0.clone();

@@ -29,10 +29,12 @@ pub(crate) fn tell(sim: &SimHandle, from: u64, leavers: &[Leaver], mark: &str) {
         sent.add(at - leaver.sent);
         durable.add((at - leaver.answered).max(0.0));
     }
+    let first = sent.first();
     row("leaver: sent -> deactivation at the simulator", sent.line());
     row(
         "leaver: answered -> deactivation at the simulator",
         durable.line(),
     );
+    row("  the first, behind all that was appended", format!("{first:.0} ms"));
     row("", mark);
 }

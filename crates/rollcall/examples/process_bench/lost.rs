@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::figures::{Times, resident, row};
+use crate::figures::{Times, processor_of, resident, row};
 use crate::program::Program;
 use crate::rooms::{Handles, size};
 use crate::town::{Town, title};
@@ -26,11 +26,13 @@ async fn start(role: &str, folder: &Path, events: u64) -> (Program, f64) {
 
 async fn measure(town: &Town, role: &str, events: u64) {
     let folder = town.folder(role);
-    let (mut lost, mut kept, mut memory) = (Times::default(), Times::default(), 0);
+    let (mut lost, mut kept, mut used) = (Times::default(), Times::default(), Times::default());
+    let mut memory = 0;
     for _ in 0..STARTS {
         town.lose(&folder);
         let (program, took) = start(role, &folder, events).await;
         lost.add(took);
+        used.add(processor_of(program.id()));
         memory = resident(&program.id().to_string());
         program.stop();
         let (program, took) = start(role, &folder, events).await;
@@ -43,11 +45,12 @@ async fn measure(town: &Town, role: &str, events: u64) {
     );
     row(&format!("{role}: ready with its state kept"), kept.line());
     row(
-        "ratio of the medians; events/s; memory when ready",
+        "  ratio of the medians; events/s; its processor time; memory",
         format!(
-            "{:.1}; {:.0}/s; {} MB",
+            "{:.1}; {:.0}/s; {:.2} s; {} MB",
             lost.at(50) / kept.at(50),
             events as f64 / lost.at(50) * 1000.0,
+            used.at(50),
             memory / 1_000_000
         ),
     );

@@ -1,4 +1,4 @@
-//! The log in Kafka from its beginning to the folded state.
+//! The log in Kafka from its beginning to the folded state. What is read and folded here is told as `load`.
 
 use std::time::Instant;
 

@@ -188,7 +188,7 @@ impl Used {
     pub(crate) fn each(&self, then: &Self, requests: usize) -> String {
         let us = |seconds: f64| seconds * 1e6 / requests.max(1) as f64;
         format!(
-            "CPU µs each: processes {:.0}, broker {:.0}, simulator {:.0}, load {:.0}",
+            "CPU µs each: processes {:.1}, broker {:.1}, simulator {:.1}, load {:.1}",
             us(then.programs - self.programs),
             us(then.broker - self.broker),
             us(then.own.simulator - self.own.simulator),
