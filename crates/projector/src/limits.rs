@@ -33,6 +33,13 @@ pub const PARTS_BYTES_MAX: usize = 128 * 1024 * 1024;
 pub const STRANGERS_MAX: usize = 1_000;
 /// Most records of one turn of the driver: bounds what one commit writes and how long it takes.
 pub const TURN_RECORDS: usize = 2_048;
+/// Records after which a driver that is catching up commits. Documents and pages that many of them change are read and
+/// written once then, and not at every turn; some seconds of folding are lost when the process dies meanwhile. Not used
+/// once it has caught up: a commit of that size would keep a leaver waiting.
+pub const CATCH_UP_RECORDS: usize = 1 << 20;
+/// Bytes of documents after which it commits, whatever their number: they are held in memory until then, and once more
+/// while they are written.
+pub const CATCH_UP_BYTES: usize = 64 * 1024 * 1024;
 /// Most records folded under one lock: about a millisecond, the longest that a reader waits.
 pub const STEP_RECORDS: usize = 256;
 /// How long desired users are computed before the driver reads again (DESIGN 6).

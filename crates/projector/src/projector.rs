@@ -88,7 +88,7 @@ impl Projector {
             publisher.resume(&tenant);
             core.tenants.write().insert(id, tenant);
         }
-        let driver = Driver::new(Arc::clone(&core), store, publisher.clone())?;
+        let driver = Driver::new(Arc::clone(&core), store, publisher.clone(), end)?;
         let mut projector = Self {
             core,
             publisher,

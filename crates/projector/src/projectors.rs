@@ -115,9 +115,7 @@ impl Projectors {
     pub async fn stop(&self, partition: Partition) {
         let projector = self.running.write().remove(&partition);
         if let Some(projector) = projector {
-            self.put_aside
-                .fetch_add(projector.put_aside_of_nobody(), Ordering::Relaxed);
-            projector.stop().await;
+            self.end(projector).await;
         }
     }
 
@@ -125,8 +123,14 @@ impl Projectors {
     pub async fn stop_all(&self) {
         let all = std::mem::take(&mut *self.running.write());
         for projector in all.into_values() {
-            projector.stop().await;
+            self.end(projector).await;
         }
+    }
+
+    async fn end(&self, projector: Projector) {
+        self.put_aside
+            .fetch_add(projector.put_aside_of_nobody(), Ordering::Relaxed);
+        projector.stop().await;
     }
 
     /// Records that were put aside since the start and belong to none of the tenants here: their key names no tenant, one

@@ -41,7 +41,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use parking_lot::RwLock;
 use rollcall_domain::{TenantId, Timestamp};
-use rollcall_eventlog::{EventLog, Membership, Partition, Stream};
+use rollcall_eventlog::{EventLog, Partition, Stream};
 use rollcall_ingest::{Clock as _, SystemClock};
 use rollcall_projector::{Projectors, Publishing, TenantHandle, TenantSetup};
 use rollcall_reconciler::{Crew, Reconciler};
@@ -57,6 +57,7 @@ use self::reconciling::Reconciling;
 pub use self::roles::Role;
 pub(crate) use self::run::terminated;
 pub use self::run::{DemoOptions, Running, SimOptions, demo, run, sim};
+use self::shares::Share;
 use self::sharing::Attend;
 use crate::admin::AdminServer;
 use crate::config::{self, Config, Tenant as TenantConfig, Warning};
@@ -102,10 +103,8 @@ pub(crate) struct Core {
     fingerprints: Option<fingerprints::Fingerprints>,
     /// The data folder is ours, where several processes could have it by mistake.
     in_use: parking_lot::Mutex<Option<in_use::InUse>>,
-    /// What is shared with other processes, by the name of the group.
-    shares: RwLock<Vec<(&'static str, Arc<dyn Membership>)>>,
-    /// What keeps partitions of ours from being attended to, by group and partition.
-    troubles: RwLock<BTreeMap<(&'static str, Partition), String>>,
+    /// What is shared with other processes.
+    shares: RwLock<Vec<Arc<Share>>>,
 }
 
 /// A tenant of the instance.
@@ -299,7 +298,7 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStor
     let mut shares = Vec::new();
     let publishing = if role.projects() {
         let membership = log.join(Stream::Events, open::PROJECT)?;
-        shares.push((open::PROJECT, Arc::clone(&membership)));
+        shares.push(Share::new(open::PROJECT, Arc::clone(&membership)));
         Publishing::WhileOwned {
             membership,
             delivery_timeout: log.delivery_timeout(),
@@ -333,7 +332,6 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStor
         fingerprints,
         in_use: parking_lot::Mutex::new(in_use),
         shares: RwLock::new(shares),
-        troubles: RwLock::default(),
     };
     Ok((core, keys))
 }
@@ -342,7 +340,9 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStor
 fn standing(config: &Config) -> Vec<String> {
     let warnings = config.kafka.as_ref().and_then(config::Kafka::warning);
     let told = warnings.map(|Warning { what, found }| format!("{what}: {found}"));
-    told.inspect(|warning| tracing::warn!("{warning}")).into_iter().collect()
+    told.inspect(|warning| tracing::warn!("{warning}"))
+        .into_iter()
+        .collect()
 }
 
 /// Begins what this process does for partitions. Alone it owns all of them, and begins before anything is served; with
@@ -353,12 +353,12 @@ async fn share(
     stop: &watch::Receiver<bool>,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let mut tasks = Vec::new();
-    let mut begin = |membership: Arc<dyn Membership>, work: Arc<dyn Attend>| {
-        tasks.push(tokio::spawn(sharing::attend(membership, work, stop.clone())));
+    let mut begin = |share: Arc<Share>, work: Arc<dyn Attend>| {
+        tasks.push(tokio::spawn(sharing::attend(share, work, stop.clone())));
     };
     let alone = config.kafka.is_none();
     if core.role.projects() {
-        let membership = core.share_named(open::PROJECT)?;
+        let share = core.share_named(open::PROJECT)?;
         let projecting = Projecting::new(Arc::clone(core), config);
         if alone {
             for partition in core.projectors.partitions() {
@@ -366,16 +366,15 @@ async fn share(
             }
             activate_rules(config, core).await?;
         } else {
-            begin(membership, Arc::new(projecting));
+            begin(share, Arc::new(projecting));
         }
     }
     if core.role.reconciles() {
         let membership = core.opened.join(Stream::Outcomes, open::RECONCILE)?;
-        core.shares
-            .write()
-            .push((open::RECONCILE, Arc::clone(&membership)));
+        let share = Share::new(open::RECONCILE, Arc::clone(&membership));
+        core.shares.write().push(Arc::clone(&share));
         let delivery = core.opened.delivery_timeout();
-        let work = Reconciling::new(Arc::clone(core), config, Arc::clone(&membership), delivery)?;
+        let work = Reconciling::new(Arc::clone(core), config, membership, delivery)?;
         if alone {
             let all = core.log.partitions(Stream::Outcomes);
             work.dealt(all.len());
@@ -383,7 +382,7 @@ async fn share(
                 work.take(partition).await?;
             }
         } else {
-            begin(membership, Arc::new(work));
+            begin(share, Arc::new(work));
         }
     }
     Ok(tasks)

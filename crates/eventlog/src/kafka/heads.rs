@@ -242,10 +242,24 @@ impl Heads {
         }
         if !wanted.is_empty() {
             let read = self.first_records(topic, wanted, &mut heads, deadline);
+            // Whoever reads them again is not to find them held back.
+            let _ = self
+                .consumer
+                .assignment()
+                .and_then(|all| self.consumer.resume(&all));
             let _ = self.consumer.unassign();
             read?;
         }
         Ok(heads)
+    }
+
+    /// Fetches no more of a partition whose beginning is known: else all its records would come by until the last
+    /// partition is known, which takes seconds in a large log.
+    fn hold_back(&self, topic: &str, partition: u32) {
+        let mut known = TopicPartitionList::new();
+        known.add_partition(topic, signed(partition));
+        // When it does not work this is slower, no more.
+        let _ = self.consumer.pause(&known);
     }
 
     fn first_records(
@@ -293,15 +307,18 @@ impl Heads {
                     markers: next,
                     more: next < high,
                 },
+                // The first record that is no marker tells how many there are.
                 (Some(head), _) => {
-                    wanted.remove(&partition);
                     heads.insert(partition, head);
+                    wanted.remove(&partition);
+                    self.hold_back(topic, partition);
                     continue;
                 }
             };
             heads.insert(partition, head);
             if head == Head::Foreign || next >= high {
                 wanted.remove(&partition);
+                self.hold_back(topic, partition);
             }
         }
         Ok(())

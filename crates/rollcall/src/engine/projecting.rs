@@ -9,7 +9,7 @@ use rollcall_domain::{Policy, TenantId};
 use rollcall_eventlog::Partition;
 
 use super::sharing::Attend;
-use super::{Core, caught_up, open, policy};
+use super::{Core, caught_up, policy};
 use crate::config::Config;
 
 /// The work of `rollcall project`.
@@ -63,10 +63,6 @@ impl Attend for Projecting {
                 self.core.projectors.stop(partition).await;
             }
         })
-    }
-
-    fn stands(&self, partition: Partition, trouble: Option<String>) {
-        self.core.stands(open::PROJECT, partition, trouble);
     }
 
     fn dealt(&self, _owned: usize) {}

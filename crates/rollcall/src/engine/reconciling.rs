@@ -12,7 +12,7 @@ use rollcall_ingest::{Clock as _, SystemClock};
 use rollcall_reconciler::{Lease, PartitionLease, Reconciler, ReconcilerConfig, Scope, partition_of_tenant};
 
 use super::sharing::Attend;
-use super::{Core, Tenant, caught_up, fluent, open};
+use super::{Core, Tenant, caught_up, fluent};
 use crate::config::{Config, Tenant as TenantConfig};
 
 /// The work of `rollcall reconcile`.
@@ -120,10 +120,6 @@ impl Attend for Reconciling {
             let ending: Vec<_> = ending.collect();
             join_all(ending).await;
         })
-    }
-
-    fn stands(&self, partition: Partition, trouble: Option<String>) {
-        self.core.stands(open::RECONCILE, partition, trouble);
     }
 
     /// This process's part of the requests that all together may have out at one time.

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use rollcall_eventlog::{Assignment, Membership, Partition};
+use rollcall_eventlog::{Assignment, Partition};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+
+use super::shares::Share;
 
 /// Pause before a partition that could not be taken is tried again.
 const RETRY: Duration = if cfg!(test) {
@@ -25,9 +27,6 @@ pub(super) trait Attend: Send + Sync + 'static {
     /// Ends, whether or not it had begun. When this is over nothing is in flight any more.
     fn let_go(&self, partition: Partition) -> BoxFuture<'_, ()>;
 
-    /// How it stands with a partition of ours: what keeps it from being attended to, nothing when it is or is let go.
-    fn stands(&self, partition: Partition, trouble: Option<String>);
-
     /// So many partitions are ours now.
     fn dealt(&self, owned: usize);
 }
@@ -40,12 +39,9 @@ struct Attended {
     task: JoinHandle<()>,
 }
 
-/// Attends to what `membership` deals out until `stop`, then lets everything go.
-pub(super) async fn attend(
-    membership: Arc<dyn Membership>,
-    work: Arc<dyn Attend>,
-    mut stop: watch::Receiver<bool>,
-) {
+/// Attends to what is dealt out until `stop`, then lets everything go.
+pub(super) async fn attend(share: Arc<Share>, work: Arc<dyn Attend>, mut stop: watch::Receiver<bool>) {
+    let membership = share.membership();
     let mut assignment = membership.assignment();
     let mut ours: BTreeMap<Partition, Attended> = BTreeMap::new();
     loop {
@@ -82,7 +78,8 @@ pub(super) async fn attend(
         }
         for partition in new {
             let since = since.get(&partition).copied();
-            ours.insert(partition, attend_to(Arc::clone(&work), partition, since));
+            let begun = attend_to(Arc::clone(&share), Arc::clone(&work), partition, since);
+            ours.insert(partition, begun);
         }
         tokio::select! {
             changed = assignment.changed() => if changed.is_err() { stop_only(&mut stop).await },
@@ -115,7 +112,7 @@ async fn let_go(gone: &[Partition], ours: &mut BTreeMap<Partition, Attended>) {
     }
 }
 
-fn attend_to(work: Arc<dyn Attend>, partition: Partition, since: Option<u64>) -> Attended {
+fn attend_to(share: Arc<Share>, work: Arc<dyn Attend>, partition: Partition, since: Option<u64>) -> Attended {
     let (let_go, mut gone) = oneshot::channel();
     let task = tokio::spawn(async move {
         loop {
@@ -124,14 +121,14 @@ fn attend_to(work: Arc<dyn Attend>, partition: Partition, since: Option<u64>) ->
                 _ = &mut gone => break,
                 taken = work.take(partition) => match taken {
                     Ok(()) => {
-                        work.stands(partition, None);
+                        share.attended(partition);
                         let _let_go_or_dropped = (&mut gone).await;
                         break;
                     }
                     Err(error) => {
                         let error = format!("{error:#}");
                         tracing::warn!(%partition, error, "a partition could not be taken; trying again");
-                        work.stands(partition, Some(error));
+                        share.in_trouble(partition, error);
                         work.let_go(partition).await;
                     }
                 },
@@ -142,8 +139,8 @@ fn attend_to(work: Arc<dyn Attend>, partition: Partition, since: Option<u64>) ->
                 () = tokio::time::sleep(RETRY) => {}
             }
         }
+        share.let_go(partition);
         work.let_go(partition).await;
-        work.stands(partition, None);
     });
     Attended { since, let_go, task }
 }
@@ -207,12 +204,6 @@ mod tests {
             Box::pin(std::future::ready(()))
         }
 
-        fn stands(&self, partition: Partition, trouble: Option<String>) {
-            if let Some(trouble) = trouble {
-                self.note(format!("{partition}: {trouble}"));
-            }
-        }
-
         fn dealt(&self, owned: usize) {
             self.note(format!("dealt {owned}"));
         }
@@ -221,11 +212,8 @@ mod tests {
     fn start(work: &Arc<Noted>) -> (Arc<DealtMembership>, watch::Sender<bool>, JoinHandle<()>) {
         let membership = Arc::new(DealtMembership::new(Stream::Outcomes));
         let (stop, stopping) = watch::channel(false);
-        let task = tokio::spawn(attend(
-            Arc::clone(&membership) as _,
-            Arc::clone(work) as _,
-            stopping,
-        ));
+        let share = Share::new("reconcile", Arc::<DealtMembership>::clone(&membership));
+        let task = tokio::spawn(attend(share, Arc::clone(work) as _, stopping));
         (membership, stop, task)
     }
 
@@ -295,7 +283,7 @@ mod tests {
         });
         let (membership, stop, task) = start(&work);
         membership.deal([3]);
-        work.until(&["take 3", "3: not yet", "let go 3", "took 3"]).await;
+        work.until(&["take 3", "let go 3", "took 3"]).await;
         stop.send_replace(true);
         task.await.unwrap();
     }

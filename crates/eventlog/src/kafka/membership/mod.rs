@@ -423,6 +423,10 @@ impl Member {
         let lost = client.assignment_lost();
         if lost {
             self.shared.counters.lost();
+            tracing::warn!(
+                group = %self.shared.group, partitions = partitions.len(),
+                "everything was lost: the group has not heard of this process for a session"
+            );
             self.shared.dealt.store(false, Ordering::Release);
             self.shared.lease.lock().lose();
         } else {
