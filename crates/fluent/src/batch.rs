@@ -121,9 +121,9 @@ impl FluentClient {
         self.batch_while(mutations, &|| true).await
     }
 
-    /// The same while `may_send` says so: it is asked when a request is about to go out, also when it goes out again with
-    /// a fresh token. A login may take long, so what was true before it need not be true after it. What is not sent gets
-    /// [`FluentError::NotSent`].
+    /// The same while `may_send` says so: it is asked when a request is about to go out, also when it goes out again
+    /// with a fresh token. A login may take long, so what was true before it need not be true after it. What is not
+    /// sent gets [`FluentError::NotSent`].
     pub async fn batch_while(
         &self,
         mutations: &[Mutation],

@@ -29,7 +29,8 @@ pub const PARTS_REQUESTS_MAX: usize = 64;
 /// Bytes of all waiting parts together: one request of the largest size that a door accepts.
 pub const PARTS_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Tenants of one partition that are folded without being configured: those that were, or will be. More than that is
-/// somebody who writes what they like; their records are put aside, and the state is built anew should one be configured.
+/// somebody who writes what they like; their records are put aside, and the state is built anew should one be
+/// configured.
 pub const STRANGERS_MAX: usize = 1_000;
 /// Most records of one turn of the driver: bounds what one commit writes and how long it takes.
 pub const TURN_RECORDS: usize = 2_048;

@@ -133,8 +133,8 @@ impl Projectors {
         projector.stop().await;
     }
 
-    /// Records that were put aside since the start and belong to none of the tenants here: their key names no tenant, one
-    /// that is not configured, or one whose place is another partition.
+    /// Records that were put aside since the start and belong to none of the tenants here: their key names no tenant,
+    /// one that is not configured, or one whose place is another partition.
     #[must_use]
     pub fn put_aside_of_nobody(&self) -> u64 {
         let running = self.running.read();

@@ -241,8 +241,8 @@ impl Core {
         Ok((tenant, directory))
     }
 
-    /// Whether the tenant's key is the one that its log is written with, once its directory has caught up: by an account
-    /// that is there, and by the fingerprint in the log.
+    /// Whether the tenant's key is the one that its log is written with, once its directory has caught up: by an
+    /// account that is there, and by the fingerprint in the log.
     ///
     /// # Errors
     /// When it is not, with what to do.

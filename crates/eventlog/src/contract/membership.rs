@@ -15,8 +15,8 @@ pub struct Assignment {
     pub generation: u64,
     /// The owned partitions.
     pub partitions: BTreeSet<Partition>,
-    /// The generation at which each of them was taken: another one than at the last look means that it was lost and came
-    /// back meanwhile, and may have been another's in between.
+    /// The generation at which each of them was taken: another one than at the last look means that it was lost and
+    /// came back meanwhile, and may have been another's in between.
     pub since: BTreeMap<Partition, u64>,
 }
 
@@ -67,8 +67,8 @@ pub trait Membership: fmt::Debug + Send + Sync + 'static {
     /// this process is not known to belong to the group.
     fn remaining(&self) -> Option<Duration>;
 
-    /// Whether this process belongs to those that it shares with. A process that owns nothing is a spare only while this
-    /// says so.
+    /// Whether this process belongs to those that it shares with. A process that owns nothing is a spare only while
+    /// this says so.
     fn standing(&self) -> Standing {
         match self.remaining() {
             Some(Duration::ZERO) => Standing::Lapsed { why: None },

@@ -46,8 +46,8 @@ pub use stream::{LogId, Partition, Placement, Position, Stream};
 pub trait AppendLog: fmt::Debug + Send + Sync {
     /// Appends `records` in order and returns where they stand, once they are durable.
     ///
-    /// Waits while the engine's bounded queue is full, in Kafka for a part of the delivery time-out (which needs a tokio
-    /// runtime with its timer). Dropping the future does not take the append back:
+    /// Waits while the engine's bounded queue is full, in Kafka for a part of the delivery time-out (which needs a
+    /// tokio runtime with its timer). Dropping the future does not take the append back:
     /// it may still be carried out.
     ///
     /// # Errors

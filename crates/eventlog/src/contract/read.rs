@@ -254,9 +254,9 @@ pub enum ReadError {
     /// Records are missing between two that are there, in a stream that keeps all: acknowledged records were removed.
     /// What follows is not given out, since it means something else without them.
     #[error(
-        "the log has a hole: in {topic}, partition {partition}, the records at offsets {first} to {last} are gone, though \
-         some stand before and after them (was the topic compacted or cut, or did another program write to it in \
-         transactions?); set cleanup.policy=delete and retention.ms=-1, and restore the topic or the log from a copy"
+        "the log has a hole: in {topic}, partition {partition}, the records at offsets {first} to {last} are gone, \
+         though some stand before and after them (was the topic compacted or cut, or did another program write to it \
+         in transactions?); set cleanup.policy=delete and retention.ms=-1, and restore the topic or the log from a copy"
     )]
     Hole {
         /// The stream.

@@ -1,5 +1,5 @@
-//! Events of the demo's mix for benchmarks (hires into groups, role and profile changes, moves, leavers), at least 350 B
-//! on average, as one connection of the tenant `acme` sends them. The same in every run.
+//! Events of the demo's mix for benchmarks (hires into groups, role and profile changes, moves, leavers), at least 350
+//! B on average, as one connection of the tenant `acme` sends them. The same in every run.
 #![allow(dead_code, reason = "each benchmark uses a part of it")]
 
 use rollcall_domain::{

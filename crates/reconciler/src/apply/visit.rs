@@ -105,8 +105,8 @@ impl Visit<'_> {
         self.release_predecessors(&desired);
         let entry = self.shared.recorder.entry(self.account);
         if desired.sequence < entry.serves {
-            // Another owner has served what our directory has not taken in yet: what we want is out of date, and to make
-            // it so would take a leaver back.
+            // Another owner has served what our directory has not taken in yet: what we want is out of date, and to
+            // make it so would take a leaver back.
             tracing::debug!(account = %self.account, "the directory is behind what was served; looked at again");
             return Turn::End(Finish::Again(self.shared.now().plus_millis(BEHIND_PAUSE_MS)));
         }

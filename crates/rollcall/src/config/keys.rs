@@ -236,8 +236,8 @@ pub const KEYS: &[Key] = &[
         "kafka.delivery_timeout",
         Form::Duration(SECOND, 4 * MINUTE),
         "\"5s\"",
-        "How long an append waits for its acknowledgement before it is refused; what was refused is sent again. A quarter \
-         of it at most is for room in the queue.",
+        "How long an append waits for its acknowledgement before it is refused; what was refused is sent again. A \
+         quarter of it at most is for room in the queue.",
     ),
     key(
         "kafka.queue",

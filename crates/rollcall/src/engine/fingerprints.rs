@@ -1,5 +1,6 @@
 //! The fingerprint of each tenant's key, in the log itself: the log decides whose key is a tenant's, since only one of
-//! several processes that begin at the same moment can be first in it (`docs/adr/0013-the-log-knows-each-tenants-key.md`).
+//! several processes that begin at the same moment can be first in it
+//! (`docs/adr/0013-the-log-knows-each-tenants-key.md`).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
