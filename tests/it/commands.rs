@@ -2,8 +2,8 @@
 
 use rollcall::admin::api::{
     CredentialStatus, Did, EventRef, ExplainedGrant, Explanation, FluentStatusReport, HeldAccount,
-    InstanceStatus, LedgerEntry, PutAside, Reason, ReplayedUser, ShareStatus, TenantStatus, TrapReport,
-    WaitingDecision,
+    InstanceStatus, LedgerEntry, PutAside, Reason, ReplayedUser, ShareStatus, Standing, TenantStatus,
+    TrapReport, WaitingDecision,
 };
 use rollcall::output::{Checked, checks, explanation, holds, replayed, status};
 use rollcall_domain::{
@@ -95,7 +95,12 @@ fn explained() -> Explanation {
     let rule = Expansion::Rule {
         logical_role: RoleName("Picker".to_owned()),
     };
+    let rehired = event(Did::Rehired, 1197, "connection/entra");
     Explanation {
+        standing: vec![Standing {
+            user: UserId(Uuid::from_u128(1)),
+            event: rehired,
+        }],
         tenant: TenantId::new("acme").unwrap(),
         account: account(),
         username: Some("ida.moreno@chic.example".to_owned()),
@@ -182,6 +187,7 @@ fn the_status_reads_as_a_table() {
         ready: false,
         not_ready: vec!["projector: 3 events behind".to_owned()],
         certificate_ends: None,
+        put_aside_of_nobody: 0,
         role: "reconcile".to_owned(),
         shares: vec![ShareStatus {
             group: "reconcile".to_owned(),

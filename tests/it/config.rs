@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rollcall::config::{Config, ConfigErrors, KEYS, parse};
+use rollcall::config::{Config, ConfigErrors, KEYS, longest_under_lease, parse};
 use rollcall_domain::{NamePattern, Policy};
 use rollcall_ingest::TokenName;
 use rollcall_tests::{golden, root};
@@ -88,6 +88,65 @@ fn what_is_allowed_and_worth_a_look_is_told() {
     assert!(told("2027-11-20").contains("token of acme/okta/2026-11: expires at 2027-11-30"));
     assert!(told("2027-11-30").contains("token of acme/okta/2026-11: expired at 2027-11-30"));
     assert!(!early.contains("a-secret-of"), "a secret is shown:\n{early}");
+}
+
+#[test]
+fn by_default_requests_and_appends_fit_into_a_session_with_room_for_a_late_sign_of_life() {
+    let text = example().replace("[log]", "[log]\nengine = \"kafka\"");
+    let config = read(&format!("{text}\n[kafka]\nbrokers = \"localhost\"\n"));
+    let config = config.unwrap_or_else(|errors| panic!("{errors}"));
+    let kafka = config.kafka.unwrap();
+    assert_eq!(
+        kafka.session_timeout,
+        Duration::from_secs(10),
+        "docs/operations.md tells what a crash costs"
+    );
+    let longest = kafka
+        .delivery_timeout
+        .max(config.tenants[0].fluent.request_timeout);
+    let room = longest_under_lease(kafka.session_timeout).saturating_sub(longest);
+    assert!(room >= Duration::from_secs(1), "{room:?}");
+}
+
+/// What is told of the encryption to brokers, without the secrets.
+fn told_of_brokers(kafka: &str) -> Option<String> {
+    let config = read(&format!(
+        "{}\n[kafka]\n{kafka}\n",
+        example().replace("[log]", "[log]\nengine = \"kafka\"")
+    ));
+    let config = config.unwrap_or_else(|errors| panic!("{errors}"));
+    let warnings = config.warnings("2026-11-25T00:00:00Z".parse().unwrap());
+    let told = warnings
+        .into_iter()
+        .find(|warning| warning.what == "kafka.security")?;
+    assert!(
+        !told.found.contains("a-secret-of"),
+        "a secret is shown: {}",
+        told.found
+    );
+    Some(told.found)
+}
+
+#[test]
+fn brokers_over_a_network_in_the_clear_are_warned_of() {
+    for here in ["localhost:9092", "127.0.0.1:9092, [::1]:9093", "LOCALHOST"] {
+        assert_eq!(told_of_brokers(&format!("brokers = \"{here}\"")), None, "{here}");
+    }
+    let far = "brokers = \"localhost:9092,kafka-1:9092, 10.0.0.7:9092\"";
+    let told = told_of_brokers(far).unwrap();
+    assert!(
+        told.contains("at kafka-1:9092, 10.0.0.7:9092 are") && told.contains("= \"tls\""),
+        "{told}"
+    );
+    let login = format!("{far}\nsecurity = \"sasl_plaintext\"\nusername = \"us\"\npassword_env = \"KAFKA\"");
+    let told = told_of_brokers(&format!("{login}\nsasl_mechanism = \"PLAIN\"")).unwrap();
+    assert!(
+        told.contains("the password can be read") && told.contains("= \"sasl_tls\""),
+        "{told}"
+    );
+    let told = told_of_brokers(&format!("{login}\nsasl_mechanism = \"SCRAM-SHA-512\"")).unwrap();
+    assert!(!told.contains("password"), "{told}");
+    assert_eq!(told_of_brokers(&format!("{far}\nsecurity = \"tls\"")), None);
 }
 
 #[test]

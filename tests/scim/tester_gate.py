@@ -20,16 +20,21 @@ ALLOWED_SKIPS: dict[tuple[str, str], str] = {}
 # The fewest checks that a run must consist of: discovery that offers less would else pass with less.
 CHECKS_MIN = 130
 
+# Schema of what this server keeps of a group beyond the RFC.
+GROUP_EXTENSION = "urn:rollcall:params:scim:schemas:extension:1.0:Group"
+
 GOOD = {Status.SUCCESS, Status.COMPLIANT, Status.ACCEPTABLE}
 
 
 def added_to_list(result) -> bool:
-    """Whether an `add` to a list gave the list that was there with the new values at its end.
+    """Whether an `add` to the groups' extension's list gave the list that was there with the new values at its end.
 
-    The suite adds to an extension as a whole, then to a list inside it, and expects the second value alone.
+    The suite adds to the extension as a whole, then to the list inside it, and expects the second value alone.
     RFC 7644 section 3.5.2.1 asks for both: "a new value is added".
     """
     if result.title != "check_add_attribute" or not isinstance(result.data, dict):
+        return False
+    if result.resource_type != "Group" or not str(result.data.get("urn")).startswith(GROUP_EXTENSION + ":"):
         return False
     expected, actual = result.data.get("expected"), result.data.get("modify_actual")
     if not isinstance(expected, list) or not isinstance(actual, list) or len(actual) <= len(expected):

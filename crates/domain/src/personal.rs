@@ -165,6 +165,12 @@ impl TenantKey {
         self.keyed(b"access-token\0", "")
     }
 
+    /// What the key is known by where it must not stand itself: the same for the same key, and says nothing of it.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; KEY_BYTES] {
+        self.keyed(b"fingerprint\0", "")
+    }
+
     /// The key of an external id. Folded like a name, so that one spelling cannot hide another.
     #[must_use]
     pub fn external_key(&self, external_id: &str) -> ExternalKey {

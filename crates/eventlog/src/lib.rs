@@ -31,7 +31,8 @@ pub mod testing;
 pub use contract::{
     AppendError, AppendLog, Appended, Assignment, BatchLimits, Damage, EventLog, LogId, LogReader,
     MAX_BATCH_BYTES, MAX_BATCH_RECORDS, MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_TAIL_WAIT, Membership,
-    Partition, Placement, Position, ReadBatch, ReadError, ReadLog, Record, RecordRef, Retry, Stream,
+    Partition, Placement, Position, ReadBatch, ReadError, ReadLog, Record, RecordRef, Retry, Standing,
+    Stream, is_note, note_key,
 };
 pub use embedded::{
     CompactionPolicy, EmbeddedLog, EmbeddedOptions, OpenError, ReadOnlyLog, StreamSummary, Summary,

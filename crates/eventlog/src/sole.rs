@@ -17,12 +17,11 @@ impl SoleMember {
     /// Owns every partition that `log` has of `stream`.
     #[must_use]
     pub fn new(log: &dyn ReadLog, stream: Stream) -> Self {
+        let mut all = Assignment::default();
+        all.own(log.partitions(stream).into_iter().collect());
         Self {
             stream,
-            assignment: watch::Sender::new(Assignment {
-                generation: 1,
-                partitions: log.partitions(stream).into_iter().collect(),
-            }),
+            assignment: watch::Sender::new(all),
         }
     }
 }

@@ -118,13 +118,24 @@ impl FluentClient {
     /// the rest is not sent and gets [`FluentError::NotSent`]. A request whose answer is lost makes all its
     /// mutations [`RetryClass::Ambiguous`].
     pub async fn batch(&self, mutations: &[Mutation]) -> Vec<Result<Written, FluentError>> {
+        self.batch_while(mutations, &|| true).await
+    }
+
+    /// The same while `may_send` says so: it is asked when a request is about to go out, also when it goes out again
+    /// with a fresh token. A login may take long, so what was true before it need not be true after it. What is not
+    /// sent gets [`FluentError::NotSent`].
+    pub async fn batch_while(
+        &self,
+        mutations: &[Mutation],
+        may_send: &(dyn Fn() -> bool + Sync),
+    ) -> Vec<Result<Written, FluentError>> {
         let mut results: Vec<Option<Result<Written, FluentError>>> = Vec::new();
         results.resize_with(mutations.len(), || None);
         let mut stopped: Option<Option<std::time::Duration>> = None;
         for request in requests(mutations, &mut results) {
             let outcome = match stopped {
                 Some(after) => Err(Stop::NotSent(after)),
-                None => self.write(&request).await.map_err(Stop::Failed),
+                None => self.write(&request, may_send).await.map_err(Stop::Failed),
             };
             if let Err(Stop::Failed(error)) = &outcome
                 && error.concerns_all()
@@ -162,12 +173,16 @@ impl FluentClient {
             .collect()
     }
 
-    async fn write(&self, request: &Request) -> Result<Envelope, FluentError> {
+    async fn write(
+        &self,
+        request: &Request,
+        may_send: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Envelope, FluentError> {
         let operation = request
             .members
             .first()
             .map_or(Operation::UpdateUser, |(_, operation)| *operation);
-        self.execute(operation, request.body.clone()).await
+        self.execute(operation, request.body.clone(), may_send).await
     }
 }
 

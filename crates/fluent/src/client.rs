@@ -1,6 +1,7 @@
 //! The client: one method for each thing that is asked of Fluent.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::StatusCode;
@@ -12,8 +13,8 @@ use serde_json::{Value as Json, json};
 
 use crate::answer::{Connection, Envelope, Keyed, PlaceNode, RawPage, RoleNode, UserNode};
 use crate::clock::Clock;
-use crate::config::{ConfigError, Endpoints, FluentConfig};
-use crate::error::{FluentError, Operation};
+use crate::config::{ConfigError, Endpoints, FluentConfig, LARGE_TIMEOUT};
+use crate::error::{FluentError, Operation, TransportFault};
 use crate::mutation::{Mutation, NewUser, UserUpdate, Written};
 use crate::pager::{Page, USERS_PER_PAGE, UserPager, Walk};
 use crate::query::{self, RESULT};
@@ -47,6 +48,18 @@ struct Inner {
     http: reqwest::Client,
     graphql: reqwest::Url,
     tokens: Arc<Tokens>,
+    request_timeout: Duration,
+}
+
+impl Inner {
+    /// How long an operation may take, its login included.
+    fn time_for(&self, operation: Operation) -> Duration {
+        if operation.is_large() {
+            self.request_timeout.max(LARGE_TIMEOUT)
+        } else {
+            self.request_timeout
+        }
+    }
 }
 
 /// What the account's schema lacks of what we need.
@@ -92,12 +105,14 @@ impl FluentClient {
         let endpoints = Endpoints::new(&config.url)?;
         HeaderValue::from_str(&config.account).map_err(|_| ConfigError::BadAccount)?;
         let http = transport::client(&config)?;
+        let request_timeout = config.request_timeout;
         let tokens = Arc::new(Tokens::new(http.clone(), endpoints.token, config, clock));
         Ok(Self {
             inner: Arc::new(Inner {
                 http,
                 graphql: endpoints.graphql,
                 tokens,
+                request_timeout,
             }),
         })
     }
@@ -320,18 +335,36 @@ impl FluentClient {
         variables: Json,
     ) -> Result<Option<T>, FluentError> {
         let body = json!({ "query": text, "variables": variables }).to_string();
-        self.execute(operation, body.into())
+        self.execute(operation, body.into(), &|| true)
             .await?
             .field(operation, RESULT)
     }
 
-    /// Sends a GraphQL request, with one fresh token when the current one is refused.
-    pub(crate) async fn execute(&self, operation: Operation, body: Bytes) -> Result<Envelope, FluentError> {
+    /// Sends a GraphQL request, with one fresh token when the current one is refused; each time only if `may_send` says
+    /// so at that moment. What was refused for its token was not carried out. All of it ends within the time for the
+    /// request: whoever holds a lease for that long may rely on nothing being sent later.
+    pub(crate) async fn execute(
+        &self,
+        operation: Operation,
+        body: Bytes,
+        may_send: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Envelope, FluentError> {
+        let not_sent = FluentError::NotSent {
+            operation,
+            after: None,
+        };
+        let until = Instant::now() + self.inner.time_for(operation);
         let token = self.inner.tokens.get().await?;
-        let mut answer = self.post(operation, &token, body.clone()).await?;
+        if !may_send() {
+            return Err(not_sent);
+        }
+        let mut answer = self.post(operation, &token, body.clone(), until).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
             let token = self.inner.tokens.replace(&token).await?;
-            answer = self.post(operation, &token, body).await?;
+            if !may_send() {
+                return Err(not_sent);
+            }
+            answer = self.post(operation, &token, body, until).await?;
             if answer.status == StatusCode::UNAUTHORIZED {
                 return Err(FluentError::Unauthorized { operation });
             }
@@ -339,13 +372,28 @@ impl FluentClient {
         judge(operation, &answer)
     }
 
-    async fn post(&self, operation: Operation, token: &Token, body: Bytes) -> Result<Answer, FluentError> {
+    async fn post(
+        &self,
+        operation: Operation,
+        token: &Token,
+        body: Bytes,
+        until: Instant,
+    ) -> Result<Answer, FluentError> {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(FluentError::Transport {
+                operation,
+                fault: TransportFault::NotConnected,
+                detail: "the login took all the time: nothing was sent".to_owned(),
+            });
+        }
         let request = self
             .inner
             .http
             .post(self.inner.graphql.clone())
             .header(CONTENT_TYPE, "application/json")
             .bearer_auth(token.expose())
+            .timeout(left)
             .body(body);
         let answer = transport::send(request, operation).await?;
         if answer.status != StatusCode::UNAUTHORIZED {

@@ -15,6 +15,10 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// ambiguous), well inside the reconciler's late-write window.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Time for a request that reads a page of hundreds or the schema, where that for others is shorter. No lease has to
+/// cover a read.
+pub const LARGE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// How one Fluent account is reached.
 #[derive(Clone)]
 pub struct FluentConfig {
@@ -32,7 +36,7 @@ pub struct FluentConfig {
     pub client_secret: SecretString,
     /// Time to get a connection.
     pub connect_timeout: Duration,
-    /// Time for a whole request, answer included.
+    /// Time for a whole request, answer and login included; reading pages has [`LARGE_TIMEOUT`] at least.
     pub request_timeout: Duration,
     /// Where a refused login is remembered over restarts; a small file of this client alone. `None`: only in
     /// memory.

@@ -66,6 +66,15 @@ impl Operation {
         }
     }
 
+    /// Whether it reads hundreds of things at once, which may take longer. Nothing is in doubt when its answer is lost.
+    #[must_use]
+    pub const fn is_large(self) -> bool {
+        matches!(
+            self,
+            Self::CheckSchema | Self::Users | Self::Roles | Self::Retailers | Self::Locations
+        )
+    }
+
     /// Whether it changes something, so that a lost answer leaves a doubt.
     #[must_use]
     pub const fn writes(self) -> bool {
@@ -272,8 +281,9 @@ pub enum FluentError {
         /// Its size.
         bytes: usize,
     },
-    /// Not sent, because an earlier part of the same batch met a failure that concerns all.
-    #[error("{operation}: not sent after an earlier failure")]
+    /// Not sent: an earlier part of the same batch met a failure that concerns all, or the sender's time had run out
+    /// when a token was there at last.
+    #[error("{operation}: not sent after an earlier failure, or too late")]
     NotSent {
         /// What was asked.
         operation: Operation,

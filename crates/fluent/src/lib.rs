@@ -33,7 +33,9 @@ pub use batch::{BATCH_MAX, BODY_MAX};
 pub use breaker::BAD_LOGIN_PAUSE;
 pub use client::{FluentClient, SchemaCheck};
 pub use clock::{Clock, SystemClock};
-pub use config::{CONNECT_TIMEOUT, ConfigError, FluentConfig, FluentCredentials, REQUEST_TIMEOUT};
+pub use config::{
+    CONNECT_TIMEOUT, ConfigError, FluentConfig, FluentCredentials, LARGE_TIMEOUT, REQUEST_TIMEOUT,
+};
 pub use error::{
     FluentCode, FluentError, Operation, PagingFault, RATE_LIMIT_PAUSE, RETRY_AFTER_MAX, RetryClass,
     SERVER_PAUSE, TOKEN_READ_PAUSE, TransportFault,

@@ -11,14 +11,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use futures::FutureExt as _;
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use rollcall_domain::{ConnectionName, TenantId, Timestamp};
 use rollcall_eventlog::AppendLog;
+use rollcall_scim::Dialect;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, field};
 
@@ -246,6 +248,7 @@ fn within_bounds(head: &Parts) -> Result<(), Failure> {
 async fn enter(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     let started = Instant::now();
     let media_type = answer_type(request.headers());
+    let head_only = request.method() == Method::HEAD;
     let request_id = match given_request_id(request.headers()) {
         Some(given) => given.to_owned(),
         None => inner.ids.request().to_string(),
@@ -276,7 +279,21 @@ async fn enter(State(inner): State<Arc<Inner>>, request: Request) -> Response {
             failure.into_response(media_type)
         }
     };
+    let response = if head_only {
+        without_body(response)
+    } else {
+        response
+    };
     recorded(&inner.metrics, &span, template, request_id, started, response)
+}
+
+/// The answer to HEAD: that to GET without its body, which tells its length (RFC 9110 section 9.3.2).
+fn without_body(response: Response) -> Response {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(head, Body::empty())
 }
 
 /// A page of the OAuth service: beside SCIM, and answered in its own form.
@@ -365,6 +382,7 @@ impl Inner {
         endpoint: Option<Endpoint>,
         span: Span,
     ) -> Result<Answer, Failure> {
+        let until = Instant::now() + self.config.request_timeout;
         let (head, body) = request.into_parts();
         within_bounds(&head)?;
         if !head.uri.path().starts_with(SCIM_ROOT) {
@@ -384,25 +402,40 @@ impl Inner {
                 ..failure
             });
         }
-        let wish = Wish::of(&head.method, endpoint.is_one_resource());
+        let wish = Wish::of(&head.method, &endpoint);
         let Some(_place) = seat.gate.enter(&self.room, wish) else {
             return Err(Failure::busy("too many requests at once", RETRY_AFTER_SECONDS));
         };
         let ticks = self.admission.ticks();
         seat.gate.pass(wish, ticks).map_err(Failure::too_fast)?;
+        let media = body_type(&head);
+        // A body of another type is only looked at for a leaver.
+        let may_leave = matches!(endpoint, Endpoint::User(_)) && seat.connection.dialect == Dialect::Tolerant;
+        if !may_leave {
+            media.clone()?;
+        }
         let body = self.body(&head, body).await?;
         let body = body.as_ref().map_or(&[][..], |body| &body.bytes);
         let passed = seat.gate.pass_with_body(wish, &head.method, body, ticks);
         passed.map_err(Failure::too_fast)?;
         let call = Call {
             seat: &seat,
-            method: &head.method,
+            // Who asks for the head alone asks for the same.
+            method: if head.method == Method::HEAD {
+                &Method::GET
+            } else {
+                &head.method
+            },
             query: head.uri.query().unwrap_or_default(),
             headers: &head.headers,
             body,
             ticks,
+            until,
         };
-        self.service.answer(&endpoint, call).await
+        match media {
+            Ok(()) => self.service.answer(&endpoint, call).await,
+            Err(failure) => self.service.refuse(&endpoint, call, failure).await,
+        }
     }
 
     /// Answers a page of the OAuth service.
@@ -419,26 +452,32 @@ impl Inner {
 
     /// The body of a method that has one.
     async fn body(&self, head: &Parts, body: Body) -> Result<Option<ReadBody>, Failure> {
-        if !matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
+        if !has_body(&head.method) {
             return Ok(None);
-        }
-        if !is_json(&head.headers) {
-            return Err(Failure::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the body must be application/scim+json or application/json in UTF-8",
-            ));
-        }
-        if !is_plain(&head.headers) {
-            return Err(Failure::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the body must not be compressed: no Content-Encoding is understood",
-            ));
         }
         match timeout(self.config.body_timeout, self.budget.read(&head.headers, body)).await {
             Ok(read) => read.map(Some),
             Err(_elapsed) => Err(late_body()),
         }
     }
+}
+
+fn has_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+/// Whether the body is said to be one that is read here, where the method has one.
+fn body_type(head: &Parts) -> Result<(), Failure> {
+    let detail = if !has_body(&head.method) {
+        return Ok(());
+    } else if !is_json(&head.headers) {
+        "the body must be application/scim+json or application/json in UTF-8"
+    } else if !is_plain(&head.headers) {
+        "the body must not be compressed: no Content-Encoding is understood"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
 }
 
 fn unknown_path() -> Failure {

@@ -187,7 +187,12 @@ impl Metrics {
         }
     }
 
+    /// Counts what a request held that was tolerated. Whose it was is on record at level debug only: all connections
+    /// times all rows would be too many series.
     pub(crate) fn tolerated(&self, seen: Tolerated) {
+        if !seen.is_empty() {
+            tracing::debug!(?seen, "tolerated");
+        }
         for quirk in seen.iter() {
             if let Some(counter) = self.tolerated.get(quirk as usize) {
                 counter.fetch_add(1, Relaxed);

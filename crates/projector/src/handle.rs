@@ -591,6 +591,12 @@ impl TenantHandle {
         self.core.check_running().err().map(|error| error.to_string())
     }
 
+    /// Why desired users are not published any more until a restart; none while they are. Nothing else is hurt by it.
+    #[must_use]
+    pub fn unpublished(&self) -> Option<String> {
+        self.core.unpublished.read().clone()
+    }
+
     /// Held accounts after `after` in the order of [`TenantHandle::accounts_page`]; looks at
     /// [`PAGE_MAX`] accounts at most.
     ///

@@ -28,8 +28,19 @@ pub const GUARD_AHEAD_MS: i64 = 24 * 60 * 60 * 1000;
 pub const PARTS_REQUESTS_MAX: usize = 64;
 /// Bytes of all waiting parts together: one request of the largest size that a door accepts.
 pub const PARTS_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Tenants of one partition that are folded without being configured: those that were, or will be. More than that is
+/// somebody who writes what they like; their records are put aside, and the state is built anew should one be
+/// configured.
+pub const STRANGERS_MAX: usize = 1_000;
 /// Most records of one turn of the driver: bounds what one commit writes and how long it takes.
 pub const TURN_RECORDS: usize = 2_048;
+/// Records after which a driver that is catching up commits. Documents and pages that many of them change are read and
+/// written once then, and not at every turn; some seconds of folding are lost when the process dies meanwhile. Not used
+/// once it has caught up: a commit of that size would keep a leaver waiting.
+pub const CATCH_UP_RECORDS: usize = 1 << 20;
+/// Bytes of documents after which it commits, whatever their number: they are held in memory until then, and once more
+/// while they are written.
+pub const CATCH_UP_BYTES: usize = 64 * 1024 * 1024;
 /// Most records folded under one lock: about a millisecond, the longest that a reader waits.
 pub const STEP_RECORDS: usize = 256;
 /// How long desired users are computed before the driver reads again (DESIGN 6).

@@ -57,11 +57,16 @@ impl Projector {
         publishing: Publishing,
     ) -> Result<Self, ProjectorError> {
         tenants.retain(|tenant| log.partition_of(Stream::Events, tenant.id.as_str().as_bytes()) == partition);
+        let mut opened = store::open(dir, log.log_id())?;
+        let lacks = |tenant: &TenantSetup| !opened.tenants.contains_key(&tenant.id);
+        if opened.store.turned_away() && tenants.iter().any(lacks) {
+            opened = store::anew(opened, dir, log.log_id())?;
+        }
         let Opened {
             mut store,
             position,
             tenants: states,
-        } = store::open(dir, log.log_id())?;
+        } = opened;
         let end = Position::to_stored(wait_for(log.end(Stream::Events, partition))?);
         if position > end {
             return Err(ProjectorError::StateAheadOfLog {
@@ -71,6 +76,7 @@ impl Projector {
             });
         }
         let core = Arc::new(Core::new(log, partition, store.documents(), position));
+        core.quarantine.know(tenants.iter().map(|setup| setup.id.clone()));
         let publisher = Publisher::new(publishing);
         let mut states = states;
         for setup in &tenants {
@@ -82,7 +88,7 @@ impl Projector {
             publisher.resume(&tenant);
             core.tenants.write().insert(id, tenant);
         }
-        let driver = Driver::new(Arc::clone(&core), store, publisher.clone())?;
+        let driver = Driver::new(Arc::clone(&core), store, publisher.clone(), end)?;
         let mut projector = Self {
             core,
             publisher,
@@ -119,6 +125,12 @@ impl Projector {
             key,
             self.publisher.clone(),
         ))
+    }
+
+    /// Records that were put aside and belong to none of the tenants that it was started with.
+    #[must_use]
+    pub fn put_aside_of_nobody(&self) -> u64 {
+        self.core.quarantine.of_nobody()
     }
 
     /// Stops after the current turn: state and position are flushed, waiting requests fail, subscriptions

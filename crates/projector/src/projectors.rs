@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use rollcall_domain::TenantId;
@@ -52,6 +53,8 @@ pub struct Projectors {
     tenants: Vec<TenantSetup>,
     publishing: Publishing,
     running: RwLock<BTreeMap<Partition, Projector>>,
+    /// What those that ended had put aside of nobody.
+    put_aside: AtomicU64,
 }
 
 impl Projectors {
@@ -69,6 +72,7 @@ impl Projectors {
             tenants,
             publishing,
             running: RwLock::default(),
+            put_aside: AtomicU64::new(0),
         }
     }
 
@@ -111,7 +115,7 @@ impl Projectors {
     pub async fn stop(&self, partition: Partition) {
         let projector = self.running.write().remove(&partition);
         if let Some(projector) = projector {
-            projector.stop().await;
+            self.end(projector).await;
         }
     }
 
@@ -119,8 +123,23 @@ impl Projectors {
     pub async fn stop_all(&self) {
         let all = std::mem::take(&mut *self.running.write());
         for projector in all.into_values() {
-            projector.stop().await;
+            self.end(projector).await;
         }
+    }
+
+    async fn end(&self, projector: Projector) {
+        self.put_aside
+            .fetch_add(projector.put_aside_of_nobody(), Ordering::Relaxed);
+        projector.stop().await;
+    }
+
+    /// Records that were put aside since the start and belong to none of the tenants here: their key names no tenant,
+    /// one that is not configured, or one whose place is another partition.
+    #[must_use]
+    pub fn put_aside_of_nobody(&self) -> u64 {
+        let running = self.running.read();
+        let now = running.values().map(Projector::put_aside_of_nobody).sum::<u64>();
+        now.saturating_add(self.put_aside.load(Ordering::Relaxed))
     }
 
     /// The partitions that are folded.

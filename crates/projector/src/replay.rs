@@ -14,6 +14,9 @@ use crate::decode::{Decoded, decode};
 use crate::fold::{AccountIx, DocumentWrite, Index as _, Personal, TenantState, UserIx};
 use crate::{Explanation, OpenDecision, Progress, ProjectorError, TenantSetup, Until};
 
+/// Batches that are read ahead of the fold: enough that neither waits for the other's pauses, and a few megabytes.
+const BATCHES_AHEAD: usize = 4;
+
 /// A tenant's state as of some point of the log, from the log alone.
 pub struct Replayed {
     tenant: TenantId,
@@ -224,19 +227,37 @@ fn replay_partition(
     let end = Position::to_stored(crate::projector::wait_for(log.end(Stream::Events, partition))?);
     let mut reader = log.reader(Stream::Events, partition, None)?;
     let mut done = 0u64;
-    loop {
-        let batch = reader.next_batch_blocking(BatchLimits::REPLAY)?;
-        let at = Position::to_stored(batch.last_position());
-        done += batch.len() as u64;
-        take_batch(&batch, end, tenants, until);
-        let more = progress(Progress {
-            done,
-            total: end.max(done),
+    // A log may be far away: the next batches are read while one is folded.
+    let (give, batches) = std::sync::mpsc::sync_channel(BATCHES_AHEAD);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            loop {
+                let batch = reader.next_batch_blocking(BatchLimits::REPLAY);
+                let is_last = match &batch {
+                    Ok(batch) => batch.is_empty() || Position::to_stored(batch.last_position()) >= end,
+                    Err(_) => true,
+                };
+                // Nobody takes it when the replay was ended.
+                if give.send(batch).is_err() || is_last {
+                    return;
+                }
+            }
         });
-        if batch.is_empty() || at >= end || !more || tenants.iter().all(|tenant| tenant.done) {
-            return Ok(());
+        // Dropped with this closure, before the thread is waited for.
+        for batch in batches {
+            let batch = batch?;
+            done += batch.len() as u64;
+            take_batch(&batch, end, tenants, until);
+            let more = progress(Progress {
+                done,
+                total: end.max(done),
+            });
+            if !more || tenants.iter().all(|tenant| tenant.done) {
+                break;
+            }
         }
-    }
+        Ok(())
+    })
 }
 
 /// Decodes a batch on two threads and folds it in order. Each thread also looks up what its events name: the

@@ -114,6 +114,7 @@ impl Writer {
             active: Some(active),
             roles: None,
             personal: None,
+            rehire: false,
         }))
         .await
     }
@@ -417,4 +418,20 @@ async fn a_desired_user_too_large_for_the_log_keeps_no_other_from_being_publishe
     })
     .await;
     projector.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_that_takes_nothing_until_a_restart_is_told_of_by_who_publishes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::new();
+    let (_projector, handle) = writer.start(dir.path());
+    writer.user(1, &["STORE"]).await;
+    until("it is published", || !writer.published().is_empty()).await;
+    assert_eq!(handle.unpublished(), None);
+    // Who starts over with an empty folder has everything to publish again.
+    writer.log.poison("a sync failed");
+    let (_second, handle) = writer.start(&dir.path().join("another"));
+    until("it is told", || handle.unpublished().is_some()).await;
+    assert!(handle.unpublished().unwrap().contains("a sync failed"));
+    assert_eq!(handle.stopped(), None, "the directory serves on");
 }

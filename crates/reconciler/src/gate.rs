@@ -255,13 +255,14 @@ impl Gate {
 
     /// Sends one request of a few mutations. `just_before` runs when the slot is there and the request
     /// about to go: when it says no, or when `stopped` ends while a slot is waited for, nothing is sent and
-    /// the result is `None`.
+    /// the result is `None`. `still` is asked again whenever something is about to go out: a login may come between.
     pub(crate) async fn send(
         &self,
         mutations: &[Mutation],
         urgent: bool,
         stopped: impl Future<Output = ()>,
         just_before: impl FnOnce() -> bool,
+        still: &(dyn Fn() -> bool + Sync),
     ) -> Option<Vec<Result<Written, FluentError>>> {
         let slot = tokio::select! {
             biased;
@@ -272,7 +273,7 @@ impl Gate {
             return None;
         }
         let from = self.clock.now();
-        let results = self.client.batch(mutations).await;
+        let results = self.client.batch_while(mutations, still).await;
         let errors = || results.iter().filter_map(|result| result.as_ref().err());
         let worst = errors()
             .find(|error| error.concerns_all())

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod progress;
 mod rules;
 mod token;
 mod topics;
@@ -57,6 +58,7 @@ fn run(arguments: Arguments, format: Format) -> Result<(), Failure> {
             match command {
                 None | Some(TopicsCommand::Create) => topics::create(&config, format),
                 Some(TopicsCommand::Check) => topics::check(&config, format),
+                Some(TopicsCommand::RenewDesired) => topics::renew_desired(&config, format),
             }
         }
         Command::Log {

@@ -6,15 +6,18 @@
 
 mod admin;
 mod behind;
+mod brokers;
 mod door;
 mod evidence;
 mod explain;
+pub(crate) mod fingerprints;
 mod fluent;
+mod in_use;
 pub(crate) mod kafka;
 mod keys;
 mod oauth;
 mod offline;
-mod open;
+pub(crate) mod open;
 mod operator;
 mod policy;
 mod projecting;
@@ -28,6 +31,7 @@ mod sharing;
 mod status;
 mod tls;
 mod tokens;
+mod warned;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -37,13 +41,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use parking_lot::RwLock;
 use rollcall_domain::{TenantId, Timestamp};
-use rollcall_eventlog::{EventLog, Membership, Partition, Stream};
+use rollcall_eventlog::{EventLog, Partition, Stream};
 use rollcall_ingest::{Clock as _, SystemClock};
 use rollcall_projector::{Projectors, Publishing, TenantHandle, TenantSetup};
 use rollcall_reconciler::{Crew, Reconciler};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use self::brokers::check_brokers;
 pub use self::fluent::check_connectivity;
 pub use self::offline::Offline;
 use self::open::OpenLog;
@@ -52,9 +57,10 @@ use self::reconciling::Reconciling;
 pub use self::roles::Role;
 pub(crate) use self::run::terminated;
 pub use self::run::{DemoOptions, Running, SimOptions, demo, run, sim};
+use self::shares::Share;
 use self::sharing::Attend;
 use crate::admin::AdminServer;
-use crate::config::{Config, Tenant as TenantConfig};
+use crate::config::{self, Config, Tenant as TenantConfig, Warning};
 use crate::health::Health;
 use crate::keys::KeyStore;
 
@@ -82,6 +88,8 @@ pub(crate) struct Core {
     started: Timestamp,
     health: Health,
     door: std::sync::OnceLock<rollcall_ingest::Door>,
+    /// What the configuration allows and an operator should know of as long as the process lives.
+    standing: Vec<String>,
     /// What is wrong with the token file.
     token_troubles: RwLock<Vec<String>>,
     /// What the server presents, when it speaks TLS.
@@ -91,8 +99,12 @@ pub(crate) struct Core {
     projectors: Arc<Projectors>,
     tenants: Vec<Tenant>,
     behind: behind::Behind,
-    /// What is shared with other processes, by the name of the group.
-    shares: RwLock<Vec<(&'static str, Arc<dyn Membership>)>>,
+    /// Of the tenants' keys; none over the embedded log, which has one process.
+    fingerprints: Option<fingerprints::Fingerprints>,
+    /// The data folder is ours, where several processes could have it by mistake.
+    in_use: parking_lot::Mutex<Option<in_use::InUse>>,
+    /// What is shared with other processes.
+    shares: RwLock<Vec<Arc<Share>>>,
 }
 
 /// A tenant of the instance.
@@ -133,7 +145,7 @@ impl Engine {
             for tenant in &core.tenants {
                 let (_, directory) = core.of(&tenant.id)?;
                 caught_up(&directory).await?;
-                keys::fit(&directory)?;
+                core.fit(&directory).await?;
             }
         }
         let (unshare, sharing_stop) = watch::channel(false);
@@ -210,7 +222,9 @@ impl Engine {
         }
         self.core.shares.write().clear();
         self.core.projectors.stop_all().await;
-        self.core.opened.clone().close().await
+        let closed = self.core.opened.clone().close().await;
+        drop(self.core.in_use.lock().take());
+        closed
     }
 }
 
@@ -225,6 +239,19 @@ impl Core {
         let directory = self.projectors.tenant(id);
         let directory = directory.with_context(|| format!("tenant {id} is not projected"))?;
         Ok((tenant, directory))
+    }
+
+    /// Whether the tenant's key is the one that its log is written with, once its directory has caught up: by an
+    /// account that is there, and by the fingerprint in the log.
+    ///
+    /// # Errors
+    /// When it is not, with what to do.
+    async fn fit(&self, directory: &TenantHandle) -> anyhow::Result<()> {
+        keys::fit(directory)?;
+        match &self.fingerprints {
+            Some(fingerprints) => fingerprints.settle(self.log.as_ref(), directory.id()).await,
+            None => Ok(()),
+        }
     }
 
     /// Starts the projector of a partition, on a thread that may block.
@@ -243,6 +270,11 @@ impl Core {
 
 /// Opens the log and makes what the parts share.
 async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStore)> {
+    let in_use = config
+        .kafka
+        .as_ref()
+        .map(|_| in_use::take(&config.log.path))
+        .transpose()?;
     let open::Opened { log, keys } = open::open(config).await?;
     let setup = |tenant: &TenantConfig| {
         let key = keys.get(&tenant.id);
@@ -253,10 +285,20 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStor
         })
     };
     let setups: Vec<TenantSetup> = config.tenants.iter().map(setup).collect::<anyhow::Result<_>>()?;
+    let fingerprints = config
+        .kafka
+        .as_ref()
+        .map(|_| fingerprints::Fingerprints::new(&config.log.path, &keys));
+    if let Some(fingerprints) = &fingerprints {
+        // Before anything is joined: who has another key takes no partition from those that have the right one.
+        for tenant in &config.tenants {
+            fingerprints.compare(log.shared().as_ref(), &tenant.id).await?;
+        }
+    }
     let mut shares = Vec::new();
     let publishing = if role.projects() {
         let membership = log.join(Stream::Events, open::PROJECT)?;
-        shares.push((open::PROJECT, Arc::clone(&membership)));
+        shares.push(Share::new(open::PROJECT, Arc::clone(&membership)));
         Publishing::WhileOwned {
             membership,
             delivery_timeout: log.delivery_timeout(),
@@ -279,6 +321,7 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStor
         started: SystemClock.now(),
         health: Health::default(),
         door: std::sync::OnceLock::new(),
+        standing: standing(config),
         token_troubles: RwLock::default(),
         certificate: RwLock::default(),
         log: log.shared(),
@@ -286,9 +329,20 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStor
         projectors: Arc::new(projectors),
         tenants: config.tenants.iter().map(tenant).collect(),
         behind: behind::Behind::default(),
+        fingerprints,
+        in_use: parking_lot::Mutex::new(in_use),
         shares: RwLock::new(shares),
     };
     Ok((core, keys))
+}
+
+/// What the configuration allows and somebody should look at; told in the log.
+fn standing(config: &Config) -> Vec<String> {
+    let warnings = config.kafka.as_ref().and_then(config::Kafka::warning);
+    let told = warnings.map(|Warning { what, found }| format!("{what}: {found}"));
+    told.inspect(|warning| tracing::warn!("{warning}"))
+        .into_iter()
+        .collect()
 }
 
 /// Begins what this process does for partitions. Alone it owns all of them, and begins before anything is served; with
@@ -299,12 +353,12 @@ async fn share(
     stop: &watch::Receiver<bool>,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let mut tasks = Vec::new();
-    let mut begin = |membership: Arc<dyn Membership>, work: Arc<dyn Attend>| {
-        tasks.push(tokio::spawn(sharing::attend(membership, work, stop.clone())));
+    let mut begin = |share: Arc<Share>, work: Arc<dyn Attend>| {
+        tasks.push(tokio::spawn(sharing::attend(share, work, stop.clone())));
     };
     let alone = config.kafka.is_none();
     if core.role.projects() {
-        let membership = core.share_named(open::PROJECT)?;
+        let share = core.share_named(open::PROJECT)?;
         let projecting = Projecting::new(Arc::clone(core), config);
         if alone {
             for partition in core.projectors.partitions() {
@@ -312,16 +366,15 @@ async fn share(
             }
             activate_rules(config, core).await?;
         } else {
-            begin(membership, Arc::new(projecting));
+            begin(share, Arc::new(projecting));
         }
     }
     if core.role.reconciles() {
         let membership = core.opened.join(Stream::Outcomes, open::RECONCILE)?;
-        core.shares
-            .write()
-            .push((open::RECONCILE, Arc::clone(&membership)));
+        let share = Share::new(open::RECONCILE, Arc::clone(&membership));
+        core.shares.write().push(Arc::clone(&share));
         let delivery = core.opened.delivery_timeout();
-        let work = Reconciling::new(Arc::clone(core), config, Arc::clone(&membership), delivery)?;
+        let work = Reconciling::new(Arc::clone(core), config, membership, delivery)?;
         if alone {
             let all = core.log.partitions(Stream::Outcomes);
             work.dealt(all.len());
@@ -329,7 +382,7 @@ async fn share(
                 work.take(partition).await?;
             }
         } else {
-            begin(membership, Arc::new(work));
+            begin(share, Arc::new(work));
         }
     }
     Ok(tasks)

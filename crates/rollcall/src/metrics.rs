@@ -36,7 +36,7 @@ pub enum Kind {
 }
 
 /// Every metric with its kind and help, as in `docs/metrics.md`.
-pub const NAMES: [(&str, Kind, &str); 47] = [
+pub const NAMES: [(&str, Kind, &str); 48] = [
     (
         "rollcall_requests",
         Kind::Counter,
@@ -216,7 +216,7 @@ pub const NAMES: [(&str, Kind, &str); 47] = [
     (
         "rollcall_records_put_aside",
         Kind::Counter,
-        "Records of the tenant that no event could be read from",
+        "Records of the tenant that no event could be read from; `?`: of no tenant of this process",
     ),
     (
         "rollcall_partitions_owned",
@@ -237,6 +237,11 @@ pub const NAMES: [(&str, Kind, &str); 47] = [
         "rollcall_assignments_lost",
         Kind::Counter,
         "Times that everything was lost since the session had run out (Kafka)",
+    ),
+    (
+        "rollcall_appends_without_room",
+        Kind::Counter,
+        "Appends that were refused since the producer's queue was full (Kafka)",
     ),
     (
         "rollcall_records_sent",
@@ -340,6 +345,10 @@ impl Scrape {
     }
 
     fn of_tenants(&self, series: &mut Series) {
+        // No tenant is called so: a name has letters, digits, '-' and '_' alone.
+        let nobody = vec![("tenant", "?".to_owned())];
+        let put_aside = Value::Counter(self.status.put_aside_of_nobody);
+        series.push(("rollcall_records_put_aside", nobody, put_aside));
         for tenant in &self.status.tenants {
             for (name, value) in [
                 ("rollcall_sequence", tenant.sequence.0),
@@ -620,6 +629,7 @@ mod tests {
                 producer_reinitialised: 0,
                 rebalances: 2,
                 assignments_lost: 0,
+                appends_without_room: 0,
                 appends_in_flight: 0,
                 records_in_flight: 0,
                 delivery_buckets: vec![(0.001, 3), (0.01, 4)],

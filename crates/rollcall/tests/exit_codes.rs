@@ -167,3 +167,59 @@ fn the_configuration_may_be_named_by_option_or_variable() {
         .env("ROLLCALL_CONFIG", "other.toml");
     assert_eq!(command.output().unwrap().status.code(), Some(0));
 }
+
+#[test]
+fn brokers_that_cannot_be_reached_are_told_of_by_check_with_their_address() {
+    let over_kafka = "[log]\nengine = \"kafka\"\n[kafka]\nbrokers = \"127.0.0.1:1\"\n";
+    let text = GOOD
+        .replacen("[log]\n", over_kafka, 1)
+        .replacen("path = \"data\"\n", "", 1);
+    let nowhere = folder(&[("rollcall.toml", &text), ("rules.json", RULES)]);
+    assert_eq!(code(&rollcall(nowhere.path(), &["check", "--offline"])), 0);
+    let output = rollcall(nowhere.path(), &["--json", "check"]);
+    assert_eq!(code(&output), 1);
+    let checks: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let kafka = checks
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|check| check["what"] == "Kafka");
+    let found = kafka.and_then(|check| check["found"].as_str()).unwrap();
+    assert!(found.starts_with("Kafka at 127.0.0.1:1: "), "{found}");
+    assert!(
+        found.ends_with("that they run and can be reached from here"),
+        "{found}"
+    );
+}
+
+/// Puts a log with these values into a folder.
+fn log(folder: &Path, values: &[&str]) {
+    use rollcall_eventlog::{AppendLog as _, EmbeddedLog, EmbeddedOptions, Record, Stream};
+    let log = EmbeddedLog::open(folder.join("log"), EmbeddedOptions::default()).unwrap();
+    let records = values
+        .iter()
+        .map(|value| Record::new("acme", (*value).to_owned()));
+    let append = log.append(Stream::Events, records.collect());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(append).unwrap();
+}
+
+#[test]
+fn a_copy_tells_how_far_it_is_and_a_target_with_other_records_is_not_said_to_go_on() {
+    let folder = folder(&[("rollcall.toml", GOOD), ("rules.json", RULES)]);
+    log(&folder.path().join("one"), &["a", "b"]);
+    log(&folder.path().join("other"), &["b"]);
+    let copy = |to| rollcall(folder.path(), &["log", "copy", "--from", "one", "--to", to]);
+    let copied = copy("new");
+    assert_eq!(code(&copied), 0, "{}", errors(&copied));
+    assert!(
+        errors(&copied).contains("copying events/0"),
+        "{}",
+        errors(&copied)
+    );
+    let refused = copy("other");
+    assert_eq!(code(&refused), 1, "{}", errors(&refused));
+    let said = errors(&refused);
+    assert!(said.contains("choose an empty target"), "{said}");
+    assert!(!said.contains("goes on where it stood"), "{said}");
+}

@@ -1,14 +1,19 @@
 //! Bulk requests (RFC 7644 section 3.7): read, put in an order in which references can be resolved, answered.
 //! Carrying an operation out is the server's matter; it is the same as a single request.
 
-use crate::error::ScimError;
+use crate::error::{ScimError, printable};
 use crate::json::parse_json;
 use crate::limits::{BULK_BYTES_MAX, BULK_OPERATIONS_MAX};
 use crate::note::Dialect;
 use crate::schema::ENTERPRISE_URN;
+use crate::tolerance::{Place, Quirk, Tolerated};
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+
+mod order;
+
+use order::Order;
 
 /// URN of the request.
 pub const BULK_REQUEST_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
@@ -42,12 +47,11 @@ impl BulkMethod {
         }
     }
 
-    fn parse(word: &str, dialect: Dialect) -> Option<Self> {
+    /// In any case: whether that is allowed is the dialect's matter.
+    fn parse(word: &str) -> Option<Self> {
         let all = [Self::Post, Self::Put, Self::Patch, Self::Delete];
-        all.into_iter().find(|method| match dialect {
-            Dialect::Strict => method.as_str() == word,
-            Dialect::Tolerant => method.as_str().eq_ignore_ascii_case(word.trim()),
-        })
+        all.into_iter()
+            .find(|method| method.as_str().eq_ignore_ascii_case(word.trim()))
     }
 }
 
@@ -74,7 +78,30 @@ impl fmt::Debug for BulkOperation {
 }
 
 /// An operation, or why it is none: the others are carried out all the same.
-pub type ReadOperation = Result<BulkOperation, ScimError>;
+pub type ReadOperation = Result<BulkOperation, UnreadOperation>;
+
+/// An operation that could not be read, with what is known of it, so that its answer can name it.
+#[derive(Clone, PartialEq, thiserror::Error)]
+#[error("{error}")]
+pub struct UnreadOperation {
+    /// As sent, shortened; none when it is no text.
+    pub method: Option<String>,
+    /// What would have been done, when the method is one.
+    pub kind: Option<BulkMethod>,
+    /// As sent.
+    pub bulk_id: Option<String>,
+    /// As sent; may hold a reference.
+    pub path: Option<String>,
+    /// Why it is none.
+    pub error: ScimError,
+}
+
+/// Paths can hold ids: only the error is shown.
+impl fmt::Debug for UnreadOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UnreadOperation({:?})", self.error)
+    }
+}
 
 /// A bulk request.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,6 +110,8 @@ pub struct BulkRequest {
     pub fail_on_errors: Option<usize>,
     /// In the order of the request, 1 to [`BULK_OPERATIONS_MAX`].
     pub operations: Vec<ReadOperation>,
+    /// In what the request itself deviates from the RFC; what its operations hold is theirs.
+    pub tolerated: Tolerated,
 }
 
 impl BulkRequest {
@@ -102,9 +131,9 @@ impl BulkRequest {
         };
         let named = member(&body, "schemas").and_then(Value::as_array);
         let is_named = named.is_some_and(|list| list.iter().any(|urn| urn == BULK_REQUEST_SCHEMA));
-        if dialect == Dialect::Strict && !is_named {
-            let detail = format!("schemas does not name {BULK_REQUEST_SCHEMA}");
-            return Err(ScimError::invalid_syntax(detail));
+        let mut seen = Tolerated::NONE;
+        if !is_named {
+            Quirk::BulkSchemas.allow(dialect, &mut seen, Place::Body, "schemas")?;
         }
         let list = match member(&body, "Operations") {
             Some(Value::Array(list)) if !list.is_empty() => list,
@@ -120,26 +149,34 @@ impl BulkRequest {
         }
         let fail_on_errors = match member(&body, "failOnErrors") {
             None | Some(Value::Null) => None,
-            Some(value) => Some(
-                positive(value)
-                    .ok_or_else(|| ScimError::invalid_value("failOnErrors must be a whole number above 0"))?,
-            ),
+            Some(value) => {
+                if value.is_string() {
+                    Quirk::BulkCountText.allow(dialect, &mut seen, Place::Body, "failOnErrors")?;
+                }
+                let detail = "failOnErrors must be a whole number above 0";
+                Some(positive(value).ok_or_else(|| ScimError::invalid_value(detail))?)
+            }
         };
-        let mut seen = HashSet::new();
+        let mut names = HashSet::new();
         for name in list.iter().filter_map(bulk_id) {
-            if !seen.insert(name) {
+            if !names.insert(name) {
                 return Err(ScimError::invalid_syntax("two operations have the same bulkId"));
             }
         }
         Ok(Self {
             fail_on_errors,
-            operations: list.iter().map(|one| operation(dialect, one)).collect(),
+            operations: list
+                .iter()
+                .map(|one| operation(dialect, &mut seen, one))
+                .collect(),
+            tolerated: seen,
         })
     }
 
     /// The order in which the operations are to be done: that of the request, except that one which refers to
     /// what a later one creates waits for that. Of operations that wait for each other in a circle one is done
-    /// without its reference first, and completed afterwards (RFC 7644 section 3.7.1).
+    /// without its reference first, and completed as soon as the circle is closed (RFC 7644 section 3.7.1): all
+    /// that is done in between creates something.
     #[must_use]
     pub fn steps(&self) -> Vec<BulkStep> {
         Order::of(&self.operations).steps()
@@ -182,21 +219,38 @@ fn bulk_id(operation: &Value) -> Option<&str> {
     member(operation.as_object()?, "bulkId")?.as_str()
 }
 
-fn operation(dialect: Dialect, value: &Value) -> ReadOperation {
+fn operation(dialect: Dialect, seen: &mut Tolerated, value: &Value) -> ReadOperation {
+    sound(dialect, seen, value).map_err(|error| {
+        let text = |name: &str| member(value.as_object()?, name)?.as_str();
+        UnreadOperation {
+            method: text("method").map(|word| printable(word).into_owned()),
+            kind: text("method").and_then(BulkMethod::parse),
+            bulk_id: text("bulkId").map(str::to_owned),
+            path: text("path").map(str::to_owned),
+            error,
+        }
+    })
+}
+
+fn sound(dialect: Dialect, seen: &mut Tolerated, value: &Value) -> Result<BulkOperation, ScimError> {
     let wrong = |what: &str| Err(ScimError::invalid_syntax(what.to_owned()));
     let Value::Object(map) = value else {
         return wrong("the operation is not a JSON object");
     };
     let text = |name: &str| member(map, name).and_then(Value::as_str).map(str::to_owned);
-    let Some(method) = text("method").and_then(|word| BulkMethod::parse(&word, dialect)) else {
+    let word = text("method").unwrap_or_default();
+    let Some(method) = BulkMethod::parse(&word) else {
         return wrong("method must be POST, PUT, PATCH or DELETE");
     };
+    if method.as_str() != word {
+        Quirk::BulkMethodCase.allow(dialect, seen, Place::Body, "method")?;
+    }
     let Some(path) = text("path").filter(|path| !path.trim().is_empty()) else {
         return wrong("path is missing");
     };
     let bulk_id = text("bulkId").filter(|name| !name.is_empty());
-    if dialect == Dialect::Strict && method == BulkMethod::Post && bulk_id.is_none() {
-        return wrong("a POST needs a bulkId");
+    if method == BulkMethod::Post && bulk_id.is_none() {
+        Quirk::BulkIdMissing.allow(dialect, seen, Place::Body, "bulkId")?;
     }
     let data = member(map, "data").filter(|data| !data.is_null()).cloned();
     if method != BulkMethod::Delete && data.is_none() {
@@ -215,11 +269,7 @@ impl BulkOperation {
     /// The names that it refers to, in its path and its data.
     #[must_use]
     pub fn references(&self) -> Vec<&str> {
-        let in_path = self
-            .path
-            .split('/')
-            .filter_map(|part| part.strip_prefix(REFERENCE));
-        let mut found: Vec<&str> = in_path.collect();
+        let mut found: Vec<&str> = in_path(&self.path).collect();
         if let Some(data) = &self.data {
             collect(data, &mut found);
         }
@@ -236,11 +286,7 @@ impl BulkOperation {
             known(ids, name)?;
         }
         let mut resolved = self.clone();
-        let parts = self.path.split('/').map(|part| {
-            let name = part.strip_prefix(REFERENCE);
-            name.and_then(|name| known(ids, name).ok()).unwrap_or(part)
-        });
-        resolved.path = parts.collect::<Vec<_>>().join("/");
+        resolved.path = resolved_path(&self.path, ids)?;
         if let Some(data) = &mut resolved.data {
             replace(data, ids);
         }
@@ -248,11 +294,11 @@ impl BulkOperation {
     }
 
     /// Takes what refers to these names out of a new resource, and gives the PATCH that puts it in again: members
-    /// of a group, and a user's manager.
+    /// of a group, and a user's manager, in every spelling that the dialect takes.
     ///
     /// # Errors
     /// 409 when a name stands anywhere else: such a circle is not resolved.
-    pub fn take_out(&mut self, names: &[String]) -> Result<Value, ScimError> {
+    pub fn take_out(&mut self, dialect: Dialect, names: &[String]) -> Result<Value, ScimError> {
         let names: HashSet<&str> = names.iter().map(String::as_str).collect();
         let is_meant = |value: &Value| {
             let mut found = Vec::new();
@@ -261,24 +307,11 @@ impl BulkOperation {
         };
         let mut operations = Vec::new();
         if let Some(Value::Object(data)) = &mut self.data {
-            let members = data
-                .iter_mut()
-                .find(|(key, _)| key.eq_ignore_ascii_case("members"));
-            if let Some((_, Value::Array(members))) = members {
-                let (out, kept) = std::mem::take(members).into_iter().partition(is_meant);
-                *members = kept;
-                let out: Vec<Value> = out;
-                if !out.is_empty() {
-                    operations.push(json!({"op": "add", "path": "members", "value": out}));
-                }
-            }
-            if let Some(Value::Object(extension)) = data.get_mut(ENTERPRISE_URN)
-                && extension.get("manager").is_some_and(is_meant)
-            {
-                let path = format!("{ENTERPRISE_URN}:manager");
-                let value = extension.remove("manager");
+            let mut put_in = |path: &str, value: Value| {
                 operations.push(json!({"op": "add", "path": path, "value": value}));
-            }
+            };
+            take_members(dialect, data, is_meant, &mut put_in);
+            take_manager(dialect, data, is_meant, &mut put_in);
         }
         if self.references().iter().any(|name| names.contains(name)) {
             return Err(ScimError::conflict(
@@ -287,6 +320,86 @@ impl BulkOperation {
         }
         Ok(json!({"schemas": [crate::patch::PATCH_OP_SCHEMA], "Operations": operations}))
     }
+}
+
+/// Members that are meant. One that stands without a list is no list, and the strict dialect refuses it as such.
+fn take_members(
+    dialect: Dialect,
+    data: &mut Map<String, Value>,
+    is_meant: impl Fn(&Value) -> bool,
+    put_in: &mut impl FnMut(&str, Value),
+) {
+    let members = data
+        .iter_mut()
+        .find(|(key, _)| key.eq_ignore_ascii_case("members"));
+    match members {
+        Some((_, Value::Array(members))) => {
+            let (out, kept) = std::mem::take(members).into_iter().partition(is_meant);
+            *members = kept;
+            let out: Vec<Value> = out;
+            if !out.is_empty() {
+                put_in("members", Value::Array(out));
+            }
+        }
+        Some((_, single)) if dialect == Dialect::Tolerant && is_meant(single) => {
+            put_in("members", std::mem::replace(single, Value::Array(Vec::new())));
+        }
+        _ => {}
+    }
+}
+
+/// The manager, when it is meant: inside the extension, or (tolerated) under `URN:manager` or its bare name.
+fn take_manager(
+    dialect: Dialect,
+    data: &mut Map<String, Value>,
+    is_meant: impl Fn(&Value) -> bool,
+    put_in: &mut impl FnMut(&str, Value),
+) {
+    let path = format!("{ENTERPRISE_URN}:manager");
+    let extension = data
+        .iter_mut()
+        .find(|(key, _)| key.eq_ignore_ascii_case(ENTERPRISE_URN));
+    if let Some((_, Value::Object(extension))) = extension {
+        take(extension, "manager", &is_meant, &mut |value| put_in(&path, value));
+    }
+    if dialect == Dialect::Tolerant {
+        for spelling in [path.as_str(), "manager"] {
+            take(data, spelling, &is_meant, &mut |value| put_in(spelling, value));
+        }
+    }
+}
+
+/// Takes the member of that name, whatever its case, out of an object when it is meant.
+fn take(
+    map: &mut Map<String, Value>,
+    name: &str,
+    is_meant: &impl Fn(&Value) -> bool,
+    out: &mut impl FnMut(Value),
+) {
+    let meant = map
+        .iter()
+        .find(|(key, value)| key.eq_ignore_ascii_case(name) && is_meant(value));
+    if let Some(key) = meant.map(|(key, _)| key.clone())
+        && let Some(value) = map.remove(&key)
+    {
+        out(value);
+    }
+}
+
+fn in_path(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|part| part.strip_prefix(REFERENCE))
+}
+
+/// A path with the ids that the names in it have been given.
+///
+/// # Errors
+/// As for [`BulkOperation::resolved`].
+pub fn resolved_path(path: &str, ids: &HashMap<String, BulkId>) -> Result<String, ScimError> {
+    let parts = path.split('/').map(|part| match part.strip_prefix(REFERENCE) {
+        Some(name) => known(ids, name),
+        None => Ok(part),
+    });
+    Ok(parts.collect::<Result<Vec<_>, _>>()?.join("/"))
 }
 
 /// What a name stands for.
@@ -335,117 +448,11 @@ fn replace(value: &mut Value, ids: &HashMap<String, BulkId>) {
     }
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum State {
-    Waiting,
-    Begun,
-    Done,
-}
-
-/// Depth first, so that what is referred to comes before what refers to it. A frame is a reference: a thousand
-/// operations in a chain need no deep stack.
-struct Order<'a> {
-    operations: &'a [ReadOperation],
-    creators: HashMap<&'a str, usize>,
-    states: Vec<State>,
-    without: Vec<Vec<String>>,
-    incomplete: Vec<usize>,
-    steps: Vec<BulkStep>,
-}
-
-impl<'a> Order<'a> {
-    fn of(operations: &'a [ReadOperation]) -> Self {
-        let named = operations.iter().enumerate().filter_map(|(at, operation)| {
-            let operation = operation.as_ref().ok()?;
-            let creates = operation.method == BulkMethod::Post;
-            Some((operation.bulk_id.as_deref().filter(|_| creates)?, at))
-        });
-        Self {
-            operations,
-            creators: named.collect(),
-            states: vec![State::Waiting; operations.len()],
-            without: vec![Vec::new(); operations.len()],
-            incomplete: Vec::new(),
-            steps: Vec::with_capacity(operations.len()),
-        }
-    }
-
-    fn steps(mut self) -> Vec<BulkStep> {
-        for at in 0..self.operations.len() {
-            self.visit(at);
-            for operation in std::mem::take(&mut self.incomplete) {
-                self.steps.push(BulkStep::Complete { operation });
-            }
-        }
-        self.steps
-    }
-
-    fn visit(&mut self, first: usize) {
-        let mut stack = vec![(first, self.begin(first))];
-        while let Some((at, mut needs)) = stack.pop() {
-            match needs.pop() {
-                None => self.finish(at),
-                Some((name, needed)) => {
-                    stack.push((at, needs));
-                    match self.states.get(needed) {
-                        Some(State::Waiting) => {
-                            let needs = self.begin(needed);
-                            stack.push((needed, needs));
-                        }
-                        Some(State::Begun) => {
-                            if let Some(without) = self.without.get_mut(at) {
-                                without.push(name.to_owned());
-                            }
-                        }
-                        Some(State::Done) | None => {}
-                    }
-                }
-            }
-        }
-    }
-
-    /// What an operation needs that a POST of the request creates, last reference first; nothing when it is done.
-    fn begin(&mut self, at: usize) -> Vec<(&'a str, usize)> {
-        match self.states.get_mut(at) {
-            Some(state @ State::Waiting) => *state = State::Begun,
-            _ => return Vec::new(),
-        }
-        let Some(Ok(operation)) = self.operations.get(at) else {
-            return Vec::new();
-        };
-        let mut seen = HashSet::new();
-        let mut needs: Vec<(&str, usize)> = operation
-            .references()
-            .into_iter()
-            .filter(|name| seen.insert(*name))
-            .filter_map(|name| Some((name, *self.creators.get(name)?)))
-            .collect();
-        needs.reverse();
-        needs
-    }
-
-    fn finish(&mut self, operation: usize) {
-        match self.states.get_mut(operation) {
-            Some(state @ State::Begun) => *state = State::Done,
-            _ => return,
-        }
-        let without = self
-            .without
-            .get_mut(operation)
-            .map(std::mem::take)
-            .unwrap_or_default();
-        if !without.is_empty() {
-            self.incomplete.push(operation);
-        }
-        self.steps.push(BulkStep::Carry { operation, without });
-    }
-}
-
 /// What became of one operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BulkResult {
-    /// As in the request; none when it could not be read.
-    pub method: Option<BulkMethod>,
+    /// As in the request; none when it is no text.
+    pub method: Option<String>,
     /// As in the request.
     pub bulk_id: Option<String>,
     /// Of the resource; none for a POST that failed.
@@ -466,7 +473,7 @@ impl BulkResult {
                 map.insert(name.to_owned(), value);
             }
         };
-        put("method", self.method.map(|method| method.as_str().into()));
+        put("method", self.method.as_deref().map(Value::from));
         put("bulkId", self.bulk_id.as_deref().map(Value::from));
         put("location", self.location.as_deref().map(Value::from));
         put("version", self.version.as_deref().map(Value::from));

@@ -182,11 +182,13 @@ impl Coercer<'_> {
             }
         }
         if attribute.sub("$ref").is_some() && is_blank(element.get("value")) {
-            element.remove("value");
+            let blank = element.remove("value").is_some();
             let reference = map.iter().find(|(key, _)| key.eq_ignore_ascii_case("$ref"));
             if let Some(id) = reference.and_then(|(_, value)| id_of_reference(value.as_str()?)) {
                 self.allow(Quirk::ReferenceForValue, path)?;
                 element.insert("value".to_owned(), Value::from(id));
+            } else if blank {
+                self.allow(Quirk::EmptyForNone, path)?;
             }
         }
         Ok((!element.is_empty()).then_some(Value::Object(element)))
@@ -224,7 +226,7 @@ impl Coercer<'_> {
         } else {
             (Quirk::UnknownAttribute, NoteKind::UnknownAttribute)
         };
-        self.allow(quirk, "the body")?;
+        self.allow(quirk, path)?;
         self.notes.add(kind, path);
         Ok(())
     }
@@ -240,6 +242,9 @@ impl Coercer<'_> {
         let mut read = Vec::with_capacity(list.len());
         for value in list {
             self.notes.tolerated.join(roles::deviations(value));
+            if roles::has_unreadable_primary(value) {
+                return Err(wrong(&format!("{path}.primary"), "must be a boolean"));
+            }
             match roles::read_element(value) {
                 Some(element) if element.contains_key("value") => read.push(element),
                 None if is_blank(Some(value)) => {}
@@ -264,7 +269,7 @@ impl Coercer<'_> {
     }
 }
 
-fn is_primary(element: &Value) -> bool {
+pub(crate) fn is_primary(element: &Value) -> bool {
     element.get("primary") == Some(&Value::Bool(true))
 }
 

@@ -132,11 +132,40 @@ impl ScimError {
     }
 }
 
-/// A name the client sent, made fit for a note or a detail: short, printable, no control characters.
+/// A name the client sent, made fit for a note or a detail: short, printable, no control characters, and without what
+/// stands between brackets, which is a filter's and may hold a person's data.
 pub(crate) fn printable(name: &str) -> Cow<'_, str> {
     const MAX: usize = 120;
-    if name.len() <= MAX && name.chars().all(|c| !c.is_control()) {
-        return Cow::Borrowed(name);
+    let told: Cow<'_, str> = match name.split_once('[') {
+        None => Cow::Borrowed(name),
+        Some((before, filter)) => match filter.rsplit_once(']') {
+            Some((_, after)) => Cow::Owned(format!("{before}[…]{after}")),
+            None => Cow::Owned(format!("{before}[…")),
+        },
+    };
+    if told.len() <= MAX && told.chars().all(|c| !c.is_control()) {
+        return told;
     }
-    Cow::Owned(name.chars().filter(|c| !c.is_control()).take(MAX).collect())
+    Cow::Owned(told.chars().filter(|c| !c.is_control()).take(MAX).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_name_holds_nothing_of_a_filter() {
+        assert_eq!(printable("emails.value"), "emails.value");
+        assert_eq!(
+            printable(r#"emails[value eq "ann@chic.example"].display"#),
+            "emails[…].display"
+        );
+        assert_eq!(
+            printable(r#"emails[value eq "a]b"].display"#),
+            "emails[…].display"
+        );
+        assert_eq!(printable("emails[value eq ann@chic.example"), "emails[…");
+        assert_eq!(printable("a\nb"), "ab");
+        assert_eq!(printable(&"x".repeat(1000)).len(), 120);
+    }
 }

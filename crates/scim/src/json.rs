@@ -2,7 +2,7 @@
 
 use crate::error::ScimError;
 use crate::limits::{JSON_DEPTH_MAX, JSON_VALUES_MAX, KEY_BYTES_MAX, STRING_BYTES_MAX};
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::cell::Cell;
 use std::fmt;
@@ -37,16 +37,36 @@ impl Breach {
     }
 }
 
+/// What becomes of a text, a name or a nested value that is beyond its bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beyond {
+    /// The document is refused.
+    Refuse,
+    /// The text is cut at its bound, the member left out, the nested value taken for null.
+    Drop,
+}
+
 /// Reads one JSON document. A leading byte order mark is skipped.
 ///
 /// # Errors
 /// `invalidSyntax` for what is not JSON (or not UTF-8), is nested too deep or names a member twice;
 /// `invalidValue` for an overlong string; 413 for too many values. Details hold positions only.
 pub fn parse_json(bytes: &[u8]) -> Result<Value, ScimError> {
+    read_json(bytes, Beyond::Refuse)
+}
+
+/// As [`parse_json`], to learn what a document says that is refused for an overlong string or name, or for its
+/// nesting: those are dropped, and the rest is read within the same bounds. Nothing may be stored from it.
+pub(crate) fn parse_json_within(bytes: &[u8]) -> Result<Value, ScimError> {
+    read_json(bytes, Beyond::Drop)
+}
+
+fn read_json(bytes: &[u8], beyond: Beyond) -> Result<Value, ScimError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let context = Context {
         values: Cell::new(0),
         breach: Cell::new(None),
+        beyond,
     };
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let outcome = Bounded {
@@ -68,12 +88,21 @@ pub fn parse_json(bytes: &[u8]) -> Result<Value, ScimError> {
 struct Context {
     values: Cell<usize>,
     breach: Cell<Option<Breach>>,
+    beyond: Beyond,
 }
 
 impl Context {
     fn broken<E: Error>(&self, breach: Breach) -> E {
         self.breach.set(Some(breach));
         E::custom("bound broken")
+    }
+
+    /// Goes on without what is beyond a bound, or refuses the document.
+    fn beyond<E: Error>(&self, breach: Breach) -> Result<(), E> {
+        match self.beyond {
+            Beyond::Drop => Ok(()),
+            Beyond::Refuse => Err(self.broken(breach)),
+        }
     }
 }
 
@@ -84,21 +113,24 @@ struct Bounded<'a> {
 }
 
 impl Bounded<'_> {
-    fn text<E: Error>(self, text: String) -> Result<Value, E> {
+    fn text<E: Error>(self, mut text: String) -> Result<Value, E> {
         if text.len() > STRING_BYTES_MAX {
-            return Err(self.context.broken(Breach::Text));
+            self.context.beyond(Breach::Text)?;
+            text.truncate(text.floor_char_boundary(STRING_BYTES_MAX));
         }
         Ok(Value::String(text))
     }
 
-    fn deeper<E: Error>(self) -> Result<Self, E> {
+    /// For what stands one level deeper; none when that is dropped.
+    fn deeper<E: Error>(self) -> Result<Option<Self>, E> {
         if self.depth >= JSON_DEPTH_MAX {
-            return Err(self.context.broken(Breach::Depth));
+            self.context.beyond(Breach::Depth)?;
+            return Ok(None);
         }
-        Ok(Self {
+        Ok(Some(Self {
             depth: self.depth + 1,
             ..self
-        })
+        }))
     }
 }
 
@@ -151,7 +183,10 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let inner = self.deeper()?;
+        let Some(inner) = self.deeper()? else {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(Value::Null);
+        };
         let mut list = Vec::new();
         while let Some(value) = seq.next_element_seed(inner)? {
             list.push(value);
@@ -160,11 +195,16 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let inner = self.deeper()?;
+        let Some(inner) = self.deeper()? else {
+            while access.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(Value::Null);
+        };
         let mut map = Map::new();
         while let Some(key) = access.next_key::<String>()? {
             if key.len() > KEY_BYTES_MAX {
-                return Err(self.context.broken(Breach::Key));
+                self.context.beyond(Breach::Key)?;
+                access.next_value::<IgnoredAny>()?;
+                continue;
             }
             let value = access.next_value_seed(inner)?;
             if map.insert(key, value).is_some() {
@@ -267,6 +307,29 @@ mod tests {
             refused(br#"{"active":true,"active":false}"#),
             (400, Some(ScimType::InvalidSyntax))
         );
+    }
+
+    #[test]
+    fn what_is_beyond_a_bound_can_be_dropped_for_the_rest_to_be_read() {
+        let long = "x".repeat(STRING_BYTES_MAX - 1) + "\u{e9}";
+        let deep = [vec![b'['; 100_000], vec![b']'; 100_000]].concat();
+        let deep = String::from_utf8(deep).unwrap();
+        let key = "k".repeat(KEY_BYTES_MAX + 1);
+        let nested = "{\"a\":".repeat(JSON_DEPTH_MAX) + "{\"b\":1}" + &"}".repeat(JSON_DEPTH_MAX);
+        let body = format!(
+            r#"{{"title":"{long}","deep":{deep},"{key}":[1],"{key}":2,"nested":{nested},"active":false}}"#
+        );
+        assert!(parse_json(body.as_bytes()).is_err());
+        let read = parse_json_within(body.as_bytes()).unwrap();
+        let title = read.get("title").and_then(Value::as_str).map(str::len);
+        assert_eq!(title, Some(STRING_BYTES_MAX - 1));
+        assert_eq!(read.get("active"), Some(&Value::Bool(false)));
+        assert_eq!(read.as_object().map(Map::len), Some(4));
+        // The bound on the values in all stays, and so does JSON.
+        let many = format!("[{}1]", "1,".repeat(JSON_VALUES_MAX));
+        for body in [many.as_str(), "{", r#"{"a":1,"a":1}"#] {
+            assert!(parse_json_within(body.as_bytes()).is_err());
+        }
     }
 
     #[test]

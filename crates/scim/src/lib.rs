@@ -38,7 +38,7 @@ pub mod tolerance;
 pub use error::{ERROR_SCHEMA, ScimError, ScimType};
 pub use filter::{Filter, IndexKey, Lookup, MembersUse};
 pub use json::parse_json;
-pub use leaver::{patch_deactivates, resource_deactivates};
+pub use leaver::{patch_deactivates, patch_takes_away, resource_deactivates};
 pub use list::{LIST_RESPONSE_SCHEMA, ListAnswer, ListQuery, SEARCH_REQUEST_SCHEMA, list_response};
 pub use members::{MemberKind, MemberRef};
 pub use meta::{EntityTag, Precondition, location, meta};

@@ -3,6 +3,9 @@
 use crate::error::ScimError;
 use crate::json::parse_json;
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
+use crate::note::Dialect;
+use crate::path::{is_attribute_path, without_filter};
+use crate::tolerance::{Place, Quirk, Tolerated};
 use serde_json::{Map, Value, json};
 use std::fmt;
 
@@ -30,6 +33,8 @@ pub struct ListQuery {
     pub descending: bool,
     /// `cursor` (RFC 9865): empty for the first page. Asks for pages by cursor instead of by index.
     pub cursor: Option<String>,
+    /// In what the query deviates from the RFC: see [`ListQuery::tolerate`].
+    pub deviations: Tolerated,
 }
 
 /// A filter can hold personal values: only whether it is there is shown.
@@ -54,6 +59,7 @@ impl Default for ListQuery {
             sort_by: None,
             descending: false,
             cursor: None,
+            deviations: Tolerated::NONE,
         }
     }
 }
@@ -89,8 +95,44 @@ impl ListQuery {
         query.checked(count)
     }
 
+    /// What was tolerated in it; that of its filter is the filter's own.
+    ///
+    /// # Errors
+    /// In the strict dialect, which tolerates nothing: `invalidSyntax` for a search body that does not name its schema
+    /// and no other, `invalidValue` for `attributes` together with `excludedAttributes`, for a name there that is
+    /// none, and for what stands as text in a search body and is none.
+    pub fn tolerate(&self, dialect: Dialect) -> Result<Tolerated, ScimError> {
+        let mut seen = Tolerated::NONE;
+        for quirk in self.deviations.iter() {
+            let what = match quirk {
+                Quirk::BothSelections => "excludedAttributes",
+                Quirk::SelectionFilter | Quirk::SelectionNoPath | Quirk::SearchNamesText => {
+                    "attributes or excludedAttributes"
+                }
+                Quirk::SearchNumberText => "startIndex or count",
+                _ => "schemas",
+            };
+            quirk.allow(dialect, &mut seen, Place::Body, what)?;
+        }
+        Ok(seen)
+    }
+
     /// What is wrong with `count` has another keyword where pages are by cursor (RFC 9865 section 2.1).
-    fn checked(self, count: Result<(), ScimError>) -> Result<Self, ScimError> {
+    fn checked(mut self, count: Result<(), ScimError>) -> Result<Self, ScimError> {
+        if self.attributes.is_some() && self.excluded_attributes.is_some() {
+            self.deviations.add(Quirk::BothSelections);
+        }
+        let mut seen = Tolerated::NONE;
+        let names = |names: &Option<String>, shown: bool, seen: &mut Tolerated| {
+            for name in names.iter().flat_map(|names| names.split(',')) {
+                if !is_attribute_path(name) {
+                    seen.add(no_path(name, shown));
+                }
+            }
+        };
+        names(&self.attributes, true, &mut seen);
+        names(&self.excluded_attributes, false, &mut seen);
+        self.deviations.join(seen);
         match count {
             Err(error) if self.cursor.is_some() => Err(ScimError::invalid_count(error.detail)),
             Err(error) => Err(error),
@@ -98,43 +140,73 @@ impl ListQuery {
         }
     }
 
-    /// Reads the body of `POST …/.search`.
+    /// Reads the body of `POST …/.search`. Members that are no parameters are ignored, as unknown parameters of an
+    /// address are.
     ///
     /// # Errors
-    /// `invalidSyntax` when it is no JSON object, `invalidValue` for a member of the wrong type.
+    /// `invalidSyntax` when it is no JSON object or names a parameter twice, in whatever case; `invalidValue` for one
+    /// of the wrong type (`invalidFilter` for the filter), and as for [`ListQuery::parse`].
     pub fn parse_search(body: &[u8]) -> Result<Self, ScimError> {
         let Value::Object(body) = parse_json(body)? else {
             return Err(ScimError::invalid_syntax("the body is not a JSON object"));
         };
         let mut query = Self::default();
-        let mut count = Ok(());
+        let (mut count, mut schemas) = (Ok(()), None);
+        let mut named: Vec<&str> = Vec::new();
         for (name, value) in &body {
-            let text = match value {
-                Value::String(text) => text.clone(),
-                Value::Number(number) => number.to_string(),
-                Value::Array(list) => {
-                    let names: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
-                    names.join(",")
-                }
-                Value::Null => continue,
-                Value::Bool(_) | Value::Object(_) => match Self::is_known(name) {
-                    true => return Err(ScimError::invalid_value(format!("{name} has the wrong type"))),
-                    false => continue,
-                },
+            let known = Self::PARAMETERS.into_iter().chain(["schemas"]);
+            let Some(known) = known.into_iter().find(|known| known.eq_ignore_ascii_case(name)) else {
+                continue;
             };
-            if name.eq_ignore_ascii_case("count") {
-                count = query.set(name, &text);
-            } else {
-                query.set(name, &text)?;
+            if named.contains(&known) {
+                return Err(ScimError::invalid_syntax(format!("the body names {known} twice")));
+            }
+            named.push(known);
+            match (known, value) {
+                ("schemas", value) => schemas = Some(value),
+                (_, Value::Null) => {}
+                ("count", value) => count = query.set_member(known, value),
+                (_, value) => query.set_member(known, value)?,
             }
         }
+        query.deviations.join(deviations_of(schemas));
         query.checked(count)
     }
 
-    fn is_known(name: &str) -> bool {
-        Self::PARAMETERS
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(name))
+    /// Sets a parameter from a member of a search body (RFC 7644 section 3.4.3).
+    fn set_member(&mut self, name: &str, value: &Value) -> Result<(), ScimError> {
+        match (name, value) {
+            ("startIndex" | "count", Value::Number(number)) => self.set(name, &number.to_string()),
+            ("startIndex" | "count", Value::String(text)) => {
+                self.deviations.add(Quirk::SearchNumberText);
+                self.set(name, text)
+            }
+            ("attributes" | "excludedAttributes", Value::Array(list)) => {
+                let shown = name == "attributes";
+                let mut names = Vec::with_capacity(list.len());
+                for element in list {
+                    let one = element.as_str().ok_or_else(|| wrong_type(name))?;
+                    if is_attribute_path(one) {
+                        names.push(one.to_owned());
+                        continue;
+                    }
+                    self.deviations.add(no_path(one, shown));
+                    names.extend(without_filter(one).filter(|_| shown));
+                }
+                // Where all of it is passed over, nothing is left of what was asked for: not everything.
+                let is_left = list.is_empty() || !names.is_empty();
+                self.set(
+                    name,
+                    if is_left { names.join(",") } else { ",".to_owned() }.as_str(),
+                )
+            }
+            ("attributes" | "excludedAttributes", Value::String(text)) => {
+                self.deviations.add(Quirk::SearchNamesText);
+                self.set(name, text)
+            }
+            ("filter" | "sortBy" | "sortOrder" | "cursor", Value::String(text)) => self.set(name, text),
+            _ => Err(wrong_type(name)),
+        }
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), ScimError> {
@@ -151,6 +223,37 @@ impl ListQuery {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// What a name in `attributes` (`shown`) or `excludedAttributes` is that is no attribute path.
+fn no_path(name: &str, shown: bool) -> Quirk {
+    if shown && without_filter(name).is_some() {
+        Quirk::SelectionFilter
+    } else {
+        Quirk::SelectionNoPath
+    }
+}
+
+/// In what the `schemas` of a search body deviate: it is one URN (RFC 7644 section 3.4.3).
+fn deviations_of(schemas: Option<&Value>) -> Tolerated {
+    let mut seen = Tolerated::NONE;
+    match schemas {
+        Some(Value::Array(list)) if !list.is_empty() => {
+            if list.iter().any(|urn| urn != SEARCH_REQUEST_SCHEMA) {
+                seen.add(Quirk::SchemaUnknown);
+            }
+        }
+        _ => seen.add(Quirk::SchemasMissing),
+    }
+    seen
+}
+
+fn wrong_type(name: &str) -> ScimError {
+    let detail = format!("{name} has the wrong type");
+    match name {
+        "filter" => ScimError::invalid_filter(detail),
+        _ => ScimError::invalid_value(detail),
     }
 }
 
@@ -284,8 +387,47 @@ mod tests {
         let body = br#"{"cursor":"","count":"x"}"#;
         let error = ListQuery::parse_search(body).unwrap_err();
         assert_eq!(error.scim_type, Some(ScimType::InvalidCount));
-        assert!(ListQuery::parse_search(br#"{"count":true}"#).is_err());
         assert!(ListQuery::parse_search(br#"{"filter":null,"x":{}}"#).is_ok());
+    }
+
+    /// As a parameter that stands twice in an address is; which of them decided was a matter of their spelling.
+    #[test]
+    fn a_search_names_nothing_twice_and_nothing_of_another_type() {
+        use crate::error::ScimType::{InvalidFilter, InvalidSyntax, InvalidValue};
+        for (body, expected) in [
+            (
+                json!({"filter": "title pr", "FILTER": "userName pr"}),
+                InvalidSyntax,
+            ),
+            (json!({"count": 1, "Count": null}), InvalidSyntax),
+            (
+                json!({"schemas": [SEARCH_REQUEST_SCHEMA], "Schemas": []}),
+                InvalidSyntax,
+            ),
+            (json!({"filter": 5}), InvalidFilter),
+            (json!({"filter": ["title pr"]}), InvalidFilter),
+            (json!({"sortBy": 5}), InvalidValue),
+            (json!({"sortOrder": true}), InvalidValue),
+            (json!({"count": true}), InvalidValue),
+            (json!({"count": 1.5}), InvalidValue),
+            (json!({"startIndex": {}}), InvalidValue),
+            (json!({"cursor": 7}), InvalidValue),
+            (json!({"attributes": [1, 2]}), InvalidValue),
+            (json!({"attributes": {"userName": true}}), InvalidValue),
+            (json!({"excludedAttributes": 7}), InvalidValue),
+        ] {
+            let error = ListQuery::parse_search(body.to_string().as_bytes()).unwrap_err();
+            assert_eq!(error.scim_type, Some(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_search_that_selects_only_what_is_no_name_does_not_select_everything() {
+        use crate::schema::ResourceKind;
+        use crate::select::Selection;
+        let query = ListQuery::parse_search(br#"{"attributes":["*"]}"#).unwrap();
+        let selection = Selection::parse(ResourceKind::User, query.attributes.as_deref(), None);
+        assert_eq!(selection, Ok(Selection::Only(Vec::new())));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! References to the members of a group.
 
+use crate::coerce::{twice, wrong};
 use crate::error::ScimError;
 use crate::limits::MEMBERS_PER_REQUEST_MAX;
-use crate::note::{Dialect, Notes};
+use crate::note::{Dialect, NoteKind, Notes};
 use crate::tolerance::Quirk;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
@@ -72,9 +73,71 @@ pub(crate) fn read_noting(
             if let Some(quirk) = deviation(element) {
                 notes.allow(dialect, quirk, "members")?;
             }
+            if let Value::Object(element) = element {
+                parts(element, dialect, notes)?;
+            }
         }
     }
     read(value)
+}
+
+/// What a member says beside its id. `display`, which every list may have (RFC 7643 section 2.4), is passed over.
+fn parts(element: &Map<String, Value>, dialect: Dialect, notes: &mut Notes) -> Result<(), ScimError> {
+    let mut named = Vec::with_capacity(element.len());
+    for (key, value) in element {
+        let known = ["value", "type", "$ref", "display"];
+        let Some(name) = known.into_iter().find(|name| key.eq_ignore_ascii_case(name)) else {
+            let path = format!("members.{key}");
+            notes.allow(dialect, Quirk::UnknownAttribute, &path)?;
+            notes.add(NoteKind::UnknownAttribute, &path);
+            continue;
+        };
+        if named.contains(&name) {
+            return Err(twice(&format!("members.{name}")));
+        }
+        named.push(name);
+        let is_read = match name {
+            "type" => value.is_null() || value.as_str().is_some_and(|text| kind_of_name(text).is_some()),
+            "$ref" => value.is_null() || value.is_string(),
+            _ => true,
+        };
+        if !is_read {
+            notes.allow(dialect, Quirk::MemberKind, &format!("members.{name}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// What a request says of one member: its id, and what it is.
+pub(crate) type Said = (Option<String>, Option<MemberKind>);
+
+/// Reads what is written to a sub-attribute of one member: an id, or what the member is, or both.
+///
+/// # Errors
+/// `invalidValue` for what is no id; in strict dialect what the table of tolerance says.
+pub(crate) fn read_part(
+    sub: &str,
+    value: &Value,
+    dialect: Dialect,
+    notes: &mut Notes,
+) -> Result<Vec<Said>, ScimError> {
+    let shown = format!("members.{sub}");
+    let text = value.as_str();
+    let read = match sub {
+        "value" if text.is_none() && dialect == Dialect::Strict => {
+            return Err(wrong(&shown, "must be a string"));
+        }
+        "value" => {
+            let ids = read(value)?.into_iter();
+            return Ok(ids.map(|one| (Some(one.value), None)).collect());
+        }
+        "type" => text.and_then(kind_of_name).map(|kind| (None, Some(kind))),
+        _ => text.map(|text| (id_of_reference(text), kind_of_reference(text))),
+    };
+    if read.is_none() {
+        notes.allow(dialect, Quirk::MemberKind, &shown)?;
+    }
+    Ok(read.into_iter().collect())
 }
 
 /// In what a member deviates from an object with `value`.

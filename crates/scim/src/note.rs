@@ -60,8 +60,8 @@ impl Notes {
         quirk.allow(dialect, &mut self.tolerated, Place::Body, path)
     }
 
-    /// See [`Quirk::allow`], for a path or a filter. The path itself can hold values: it is not shown.
-    pub(crate) fn allow_path(&mut self, dialect: Dialect, quirk: Quirk) -> Result<(), ScimError> {
-        quirk.allow(dialect, &mut self.tolerated, Place::Path, "path")
+    /// See [`Quirk::allow`], for a path. `path` holds nothing of what may stand between its brackets.
+    pub(crate) fn allow_path(&mut self, dialect: Dialect, quirk: Quirk, path: &str) -> Result<(), ScimError> {
+        quirk.allow(dialect, &mut self.tolerated, Place::Path, path)
     }
 }

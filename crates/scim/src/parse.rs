@@ -120,7 +120,7 @@ impl Reader<'_> {
                 continue;
             }
             if key.eq_ignore_ascii_case("password") {
-                self.coercer.allow(Quirk::Password, "the body")?;
+                self.coercer.allow(Quirk::Password, "password")?;
                 self.coercer.notes.add(NoteKind::Password, "password");
                 continue;
             }
@@ -132,7 +132,7 @@ impl Reader<'_> {
                     self.attribute(&path, value)?;
                 }
                 Some(Named::Core) if outermost => {
-                    self.coercer.allow(Quirk::CoreUrnKey, "the body")?;
+                    self.coercer.allow(Quirk::CoreUrnKey, key)?;
                     if let Some(inner) = object_or_null(key, value)? {
                         self.object(inner, false)?;
                     }

@@ -154,6 +154,34 @@ fn after_urn<'a>(text: &'a str, urn: &str) -> Option<Option<&'a str>> {
     }
 }
 
+/// Whether a text has the form of an attribute path (RFC 7644 figure 1) or of a schema's URN, whatever it names. Blanks
+/// around it do not count.
+pub(crate) fn is_attribute_path(text: &str) -> bool {
+    let text = text.trim();
+    if text.contains(':') {
+        return !text
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || "\"()[]{},".contains(c));
+    }
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    let (name, sub) = split(text);
+    is_name(name) && sub.is_none_or(|sub| is_name(sub.strip_prefix('$').unwrap_or(sub)))
+}
+
+/// An attribute path whose value filter is left out; none for what has no filter or is no path without it either.
+pub(crate) fn without_filter(text: &str) -> Option<String> {
+    let (head, rest) = text.trim().split_once('[')?;
+    let (_, tail) = rest.rsplit_once(']')?;
+    let is_tail = tail.is_empty() || tail.starts_with('.');
+    let name = format!("{head}{tail}");
+    (is_tail && is_attribute_path(&name)).then_some(name)
+}
+
 /// Whether `text` begins with `prefix`, whatever the case of ASCII letters.
 pub(crate) fn has_prefix(text: &str, prefix: &str) -> bool {
     text.get(..prefix.len())
@@ -189,6 +217,48 @@ mod tests {
             ("roles.displayName", "roles.display".to_owned()),
         ] {
             assert_eq!(shown(user, text), Some(canonical), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_attribute_path_is_told_by_its_form() {
+        for text in [
+            "userName",
+            " name.givenName ",
+            "members.$ref",
+            "x-y_1",
+            crate::schema::USER_URN,
+            "urn:ietf:params:scim:schemas:core:2.0:User:name.givenName",
+        ] {
+            assert!(is_attribute_path(text), "{text}");
+        }
+        for text in [
+            "",
+            " ",
+            "emails[type eq \"work\"]",
+            "urn:ietf:params:scim:schemas:core:2.0:User:emails[type eq \"work\"]",
+            "a b",
+            "a.b.c",
+            "1a",
+            "a.",
+            ".a",
+            "*",
+            "$ref",
+            "userName,emails",
+        ] {
+            assert!(!is_attribute_path(text), "{text}");
+        }
+        for (text, bare) in [
+            ("emails[type eq \"work\"]", Some("emails")),
+            ("emails[type eq \"work\"].value ", Some("emails.value")),
+            ("emails[type eq \"]\"]", Some("emails")),
+            ("emails", None),
+            ("emails[type", None),
+            ("emails[]x", None),
+            ("[].value", None),
+            ("a.b[c pr].d", None),
+        ] {
+            assert_eq!(without_filter(text).as_deref(), bare, "{text}");
         }
     }
 

@@ -53,6 +53,26 @@ pub(crate) fn read_element(raw: &Value) -> Option<Map<String, Value>> {
     (!element.is_empty()).then_some(element)
 }
 
+/// Whether an element, or the text inside it, marks itself as primary by something else than a boolean: nobody can
+/// tell what is meant.
+pub(crate) fn has_unreadable_primary(raw: &Value) -> bool {
+    let unreadable = |map: &Map<String, Value>| {
+        let mut said = map.iter().filter(|(key, _)| key.eq_ignore_ascii_case("primary"));
+        said.any(|(_, value)| !value.is_null() && truth(value).is_none())
+    };
+    let text = match raw {
+        Value::Object(map) if unreadable(map) => return true,
+        Value::Object(map) => {
+            let value = map.iter().find(|(key, _)| key.eq_ignore_ascii_case("value"));
+            value.and_then(|(_, value)| value.as_str())
+        }
+        Value::String(text) => Some(text.as_str()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
+    };
+    text.and_then(as_role_document)
+        .is_some_and(|document| unreadable(&document))
+}
+
 /// In what an element deviates from a plain role object.
 pub(crate) fn deviations(raw: &Value) -> Tolerated {
     let mut seen = Tolerated::NONE;
@@ -170,7 +190,8 @@ fn single(key: &str, value: Value) -> Map<String, Value> {
     Map::from_iter([(key.to_owned(), value)])
 }
 
-/// One element per value: the first stays, later ones fill its gaps. Elements without value stay as they are.
+/// One element per value: the first stays, later ones fill its gaps; it is primary when one of them is. Elements
+/// without value stay as they are.
 pub(crate) fn merged(elements: Vec<Map<String, Value>>) -> Vec<Map<String, Value>> {
     let mut kept: Vec<Map<String, Value>> = Vec::with_capacity(elements.len());
     let mut places = std::collections::HashMap::<String, usize>::new();
@@ -182,7 +203,11 @@ pub(crate) fn merged(elements: Vec<Map<String, Value>>) -> Vec<Map<String, Value
         match places.get(value).and_then(|place| kept.get_mut(*place)) {
             Some(first) => {
                 for (key, value) in element {
-                    first.entry(key).or_insert(value);
+                    if key == "primary" && truth(&value) == Some(true) {
+                        first.insert(key, value);
+                    } else {
+                        first.entry(key).or_insert(value);
+                    }
                 }
             }
             None => {
@@ -253,6 +278,17 @@ mod tests {
         ] {
             assert_eq!(values(&raw), [r], "{form}");
         }
+    }
+
+    #[test]
+    fn of_one_role_twice_nothing_is_lost_that_either_says() {
+        let roles = extract(&json!([
+            {"value": "A", "type": "work", "primary": false},
+            {"value": "A", "type": "home", "display": "x", "primary": true},
+        ]));
+        let told = |role: &RoleValue| (role.kind.clone(), role.display.clone(), role.primary);
+        let (work, x) = (Some("work".to_owned()), Some("x".to_owned()));
+        assert_eq!(roles.iter().map(told).collect::<Vec<_>>(), [(work, x, true)]);
     }
 
     #[test]

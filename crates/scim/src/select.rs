@@ -2,7 +2,7 @@
 
 use crate::error::ScimError;
 use crate::limits::SELECTION_NAMES_MAX;
-use crate::path::{AttrRef, Named, resolve};
+use crate::path::{AttrRef, Named, resolve, without_filter};
 use crate::schema::{COMMON, ResourceKind, Returned, Schema};
 use serde_json::{Map, Value};
 
@@ -28,8 +28,9 @@ pub enum Selected {
 }
 
 impl Selection {
-    /// Reads the two parameters, lists separated by commas. With both, `attributes` decides. Unknown names
-    /// are ignored; a value filter after a name is too.
+    /// Reads the two parameters, lists separated by commas. With both, `attributes` decides; whether both may
+    /// be, and what is no name, is said by [`ListQuery::tolerate`](crate::ListQuery::tolerate). Unknown names are
+    /// passed over. A name to show with a value filter shows all values; one to leave out leaves nothing out.
     ///
     /// # Errors
     /// `invalidValue` above [`SELECTION_NAMES_MAX`] names.
@@ -40,10 +41,12 @@ impl Selection {
     ) -> Result<Self, ScimError> {
         let given = |text: &&str| !text.trim().is_empty();
         if let Some(text) = attributes.filter(given) {
-            return Ok(Self::Only(names(kind, text)?));
+            let bare = |name: &str| without_filter(name).unwrap_or_else(|| name.to_owned());
+            let bare: Vec<String> = text.split(',').map(bare).collect();
+            return Ok(Self::Only(names(kind, &bare)?));
         }
         match excluded.filter(given) {
-            Some(text) => Ok(Self::Except(names(kind, text)?)),
+            Some(text) => Ok(Self::Except(names(kind, &text.split(',').collect::<Vec<_>>())?)),
             None => Ok(Self::All),
         }
     }
@@ -66,22 +69,39 @@ impl Selection {
     pub(crate) fn apply(&self, attributes: Map<String, Value>) -> Map<String, Value> {
         match self {
             Self::All => attributes,
-            Self::Only(list) => only(list, &attributes),
-            Self::Except(list) => except(list, attributes),
+            Self::Only(list) => without_empty(only(list, &attributes)),
+            Self::Except(list) => without_empty(except(list, attributes)),
         }
     }
 }
 
-fn names(kind: ResourceKind, text: &str) -> Result<Vec<Selected>, ScimError> {
-    if text.split(',').count() > SELECTION_NAMES_MAX {
+/// An object of which nothing is shown is not shown itself, nor is a list of such (RFC 7643 section 2.5).
+fn without_empty(mut attributes: Map<String, Value>) -> Map<String, Value> {
+    let is_empty = |value: &Value| value.as_object().is_some_and(Map::is_empty);
+    attributes.retain(|_, value| match value {
+        Value::Array(list) => {
+            let before = list.len();
+            list.retain(|element| !is_empty(element));
+            list.len() == before || !list.is_empty()
+        }
+        Value::Object(inner) => {
+            *inner = without_empty(std::mem::take(inner));
+            !inner.is_empty()
+        }
+        _ => true,
+    });
+    attributes
+}
+
+fn names(kind: ResourceKind, names: &[impl AsRef<str>]) -> Result<Vec<Selected>, ScimError> {
+    if names.len() > SELECTION_NAMES_MAX {
         return Err(ScimError::invalid_value(format!(
             "more than {SELECTION_NAMES_MAX} attribute names"
         )));
     }
-    let bare = |name: &str| name.split('[').next().unwrap_or_default().trim().to_owned();
-    let selected = text
-        .split(',')
-        .filter_map(|name| match resolve(kind, &bare(name))? {
+    let selected = names
+        .iter()
+        .filter_map(|name| match resolve(kind, name.as_ref().trim())? {
             Named::Attribute(found) => Some(Selected::Attribute(found)),
             Named::Extension(schema) => Some(Selected::Extension(schema)),
             Named::Core => None,

@@ -48,7 +48,7 @@ pub enum Strict {
     Same,
     /// 400 with this keyword.
     Refuses(ScimType),
-    /// 400 with the first keyword in a body, with the second in a PATCH path.
+    /// 400 with the first keyword in a body, with the second in a PATCH path; `invalidFilter` in a filter.
     RefusesBy(ScimType, ScimType),
     /// 409 `uniqueness`.
     Conflict,
@@ -61,8 +61,10 @@ pub enum Strict {
 pub(crate) enum Place {
     /// In a body.
     Body,
-    /// In a path or a filter.
+    /// In the path of a PATCH, or between its brackets.
     Path,
+    /// In a filter.
+    Filter,
 }
 
 impl Quirk {
@@ -71,8 +73,16 @@ impl Quirk {
     /// # Errors
     /// As the row says.
     pub fn tolerate(self, dialect: Dialect) -> Result<Tolerated, ScimError> {
+        self.tolerate_at(dialect, "the request")
+    }
+
+    /// As [`Quirk::tolerate`], of an attribute.
+    ///
+    /// # Errors
+    /// As there; the detail names the attribute.
+    pub fn tolerate_at(self, dialect: Dialect, attribute: &str) -> Result<Tolerated, ScimError> {
         let mut seen = Tolerated::NONE;
-        self.allow(dialect, &mut seen, Place::Body, "the request")?;
+        self.allow(dialect, &mut seen, Place::Body, attribute)?;
         Ok(seen)
     }
 
@@ -96,13 +106,15 @@ impl Quirk {
             (Strict::Conflict, _) => ScimType::Uniqueness,
             (Strict::Refuses(kind) | Strict::RefusesBy(kind, _), Place::Body) => kind,
             (Strict::Refuses(kind) | Strict::RefusesBy(_, kind), Place::Path) => kind,
+            (Strict::RefusesBy(..), Place::Filter) => ScimType::InvalidFilter,
+            (Strict::Refuses(kind), Place::Filter) => kind,
         };
         let status = if kind == ScimType::Uniqueness { 409 } else { 400 };
         Err(ScimError {
             status,
             scim_type: Some(kind),
             detail: format!(
-                "{}: this connection takes no {} (its dialect is strict)",
+                "{}: not taken in the strict dialect of this connection: {}",
                 printable(what),
                 row.arrives
             ),
@@ -112,9 +124,9 @@ impl Quirk {
 
 /// Which deviations a request held.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tolerated(u64);
+pub struct Tolerated(u128);
 
-const _: () = assert!(Quirk::ALL.len() <= 64, "one bit each");
+const _: () = assert!(Quirk::ALL.len() <= 128, "one bit each");
 
 impl Tolerated {
     /// None.

@@ -6,7 +6,7 @@ use crate::stage::{Verdict, passed, run as stage, summary};
 use crate::tools::{cargo, root, succeeds};
 
 /// Name of the benchmark, folder of its crate, package.
-const BENCHMARKS: [(&str, &str, &str); 9] = [
+const BENCHMARKS: [(&str, &str, &str); 10] = [
     ("log_bench", "crates/eventlog", "rollcall-eventlog"),
     ("kafka_bench", "crates/eventlog", "rollcall-eventlog"),
     ("fold_bench", "crates/projector", "rollcall-projector"),
@@ -16,6 +16,7 @@ const BENCHMARKS: [(&str, &str, &str); 9] = [
     ("scim_bench", "crates/ingest", "rollcall-ingest"),
     ("plan_bench", "crates/reconciler", "rollcall-reconciler"),
     ("engine_bench", "crates/rollcall", "rollcall"),
+    ("process_bench", "crates/rollcall", "rollcall"),
 ];
 
 /// Runs those whose name holds `filter`, with these arguments; true when none failed.

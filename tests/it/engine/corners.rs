@@ -1,10 +1,51 @@
 //! People who change their names, leave and come back, or are claimed twice; roles that nobody knows yet.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::harness::{Settings, World, until};
 use super::idp::{Dialect::*, named};
 use super::journal::{count, first_status};
+
+/// What an auditor asks of a person who came back: by which act, and whether the provider meant a new person.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn explain_tells_by_which_act_somebody_is_here_or_gone() {
+    let mut world = World::running(Settings::default()).await;
+    let roles = ["Agent_CHIC-01_Lead"];
+    let ida = world.hire(Okta, "ida", &roles).await;
+    let mut acts = Vec::new();
+    for act in ["created", "deactivated", "reactivated", "deactivated", "rehired"] {
+        match act {
+            "deactivated" => world.set_active(Okta, &ida, false).await,
+            "reactivated" => world.set_active(Okta, &ida, true).await,
+            "rehired" => {
+                let body = world
+                    .okta
+                    .user(&named("ida"), &format!("idp-id-{}", named("ida")), &roles);
+                let reply = world
+                    .okta
+                    .once(&Method::POST, "/Users", Some(&body))
+                    .await
+                    .unwrap();
+                assert_eq!((reply.status, reply.id()), (201, ida.clone()));
+                world.model.people.get_mut(&ida).unwrap().active = true;
+            }
+            _ => {}
+        }
+        let explained = world.json(&["explain", &named("ida")]).await;
+        let standing = &explained["standing"][0];
+        assert_eq!(standing["user"], ida, "{explained}");
+        assert_eq!(standing["event"]["did"], act, "{explained}");
+        assert_eq!(standing["event"]["source"], "scim/okta");
+        acts.push(standing["event"]["sequence"].as_u64().unwrap());
+    }
+    assert!(acts.is_sorted_by(|one, next| one < next), "{acts:?}");
+    let told = world.command(&["explain", &named("ida")]).await;
+    assert!(told.out.contains("(live): hired again"), "{}", told.out);
+    world.converged().await;
+    assert!(world.is_usable(&named("ida")));
+    world.stop().await;
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_rename_the_new_account_is_usable_before_the_old_one_ends() {

@@ -3,7 +3,7 @@
 
 pub(crate) mod acts;
 #[path = "../../../crates/ingest/tests/it/certificate.rs"]
-mod certificate;
+pub(crate) mod certificate;
 pub(crate) mod fleet;
 pub(crate) mod harness;
 pub(crate) mod idp;

@@ -78,6 +78,44 @@ async fn of_creations_of_one_name_through_several_processes_one_wins_and_no_chan
     town.stop_all().await;
 }
 
+/// Before anybody is in the directory no name tells one key from another: the log does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_machines_that_make_keys_before_the_first_event_the_second_is_refused() {
+    let plan = Plan {
+        each: 1,
+        ..Plan::default()
+    };
+    let mut town = Town::new(&plan).await; // one machine has made topics and keys
+    let (ingest, reconcile) = ((Role::Ingest, 0), (Role::Reconcile, 0));
+    let folder = town.folder(ingest).join("data");
+    let right = std::fs::read_to_string(folder.join("keys.json")).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    // Another one makes none of its own,
+    let told = town.command(ingest, &["topics"]).await;
+    assert_eq!(told.code, 1, "{told:?}");
+    assert!(told.err.contains("copy keys.json"), "{told:?}");
+    assert!(!folder.join("keys.json").exists(), "a key was made");
+    // and with other keys it neither makes topics nor starts, though nobody is in the log yet.
+    std::fs::create_dir_all(&folder).unwrap();
+    put_keys(town.folder(ingest), &keys("acme", '7'));
+    owner_only(&folder.join("keys.json"));
+    let told = town.command(ingest, &["topics"]).await;
+    assert_eq!(told.code, 1, "{told:?}");
+    for name in [ingest, reconcile] {
+        put_keys(town.folder(name), &keys("acme", '7'));
+        let said = town.refused_start(name).await;
+        assert!(
+            said.contains("is not the one that its log was begun with"),
+            "{said}"
+        );
+        assert!(said.contains("copy keys.json"), "{said}");
+        put_keys(town.folder(name), &right);
+    }
+    town.start_all().await;
+    town.client(Entra, 0).hire("rosa@people.example", &[]).await;
+    town.stop_all().await;
+}
+
 fn keys(of: &str, digit: char) -> String {
     let tenant = TenantId::new(of).unwrap();
     json!({"version": 1, "tenants": {tenant.as_str(): digit.to_string().repeat(64)}}).to_string()
@@ -107,7 +145,7 @@ async fn a_process_with_other_keys_is_refused_and_a_log_goes_from_engine_to_engi
     put_keys(&folder, &keys("acme", '7'));
     let said = town.refused_start(ingest).await;
     assert!(
-        said.contains("is not the one that its log was written with"),
+        said.contains("is not the one that its log was begun with"),
         "{said}"
     );
     std::fs::remove_file(folder.join("data/keys.json")).unwrap();

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::town::{Plan, Town, rounds};
+use super::town::{Plan, Role, Town, pause, rounds};
 use crate::engine::acts::names;
 use crate::engine::fleet::Fleet;
+use crate::engine::harness::{figure, until};
 use crate::engine::idp::Dialect::{Entra, Okta};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -25,8 +26,8 @@ async fn a_broker_killed_and_started_again_under_load_loses_nothing() {
 }
 
 /// How long the broker stands still: longer than every time-out of this test's configuration, so that members are put
-/// out of their groups, requests time out and leases end.
-const PAUSE: Duration = Duration::from_secs(14);
+/// out of their groups, requests time out and leases end. `ROLLCALL_KAFKA_PAUSE` asks for other seconds.
+const PAUSE: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_stands_still_longer_than_any_time_out_is_waited_for() {
@@ -38,7 +39,22 @@ async fn a_broker_that_stands_still_longer_than_any_time_out_is_waited_for() {
     let began = Instant::now();
     // What cannot be written down is not acknowledged: a clear 503, in a bounded time.
     town.refuses(0, &steady).await;
-    tokio::time::sleep(PAUSE.saturating_sub(began.elapsed())).await;
+    // Nobody says that it is ready: who owns nothing because it lost everything is no spare.
+    for name in town.names() {
+        until(&format!("{name:?} is not ready"), async || {
+            let page = town.page(name, "/readyz").await;
+            page.is_some_and(|(status, _)| status == 503)
+        })
+        .await;
+    }
+    tokio::time::sleep(pause(PAUSE).saturating_sub(began.elapsed())).await;
+    for name in town.names() {
+        let (status, text) = town.page(name, "/readyz").await.unwrap();
+        assert_eq!(status, 503, "{name:?}: {text}");
+        if name.0 != Role::Ingest {
+            assert!(text.contains("group"), "{name:?} does not say why: {text}");
+        }
+    }
     town.kafka.resume(1).unwrap();
     fleet.works(30).await;
     fleet.stop(&mut town.world).await;
@@ -80,6 +96,9 @@ async fn more_than_the_producer_can_hold_is_refused_and_the_rest_goes_on() {
         refused += usize::from(status == Some(503));
     }
     assert!(refused > 0, "nobody was told");
+    let (_, figures) = town.page((Role::Ingest, 0), "/metrics").await.unwrap();
+    let without_room = figure(&figures, "rollcall_appends_without_room_total", &[]).unwrap();
+    assert!(without_room > 0.0, "the queue was never full");
     town.kafka.resume(1).unwrap();
     // Each is sent again, as providers do, and is there once.
     town.world

@@ -8,5 +8,6 @@ mod arbiter;
 mod broker;
 mod damage;
 mod killed;
+mod operations;
 mod partition;
 mod quorum;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use rollcall_kafka_local::{Cluster, Settings as Brokers, unique_prefix};
 use serde_json::json;
@@ -38,7 +39,7 @@ impl Role {
 pub(crate) type Name = (Role, usize);
 
 /// Lines for `[kafka]` that let the producer hold little.
-pub(crate) const SMALL_QUEUE: &str = "";
+pub(crate) const SMALL_QUEUE: &str = "queue = \"16 KiB\"";
 
 /// How a town is laid out.
 #[derive(Debug, Clone)]
@@ -165,6 +166,15 @@ impl Town {
             std::fs::create_dir_all(node.folder.join("data")).unwrap();
             std::fs::copy(&keys, node.folder.join("data/keys.json")).unwrap();
         }
+    }
+
+    /// Replaces something in the configuration of a node, which must be there.
+    #[track_caller]
+    pub(crate) fn reconfigure(&self, name: Name, from: &str, to: &str) {
+        let file = self.folder(name).join("rollcall.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{from:?} is not in {text}");
+        std::fs::write(file, text.replace(from, to)).unwrap();
     }
 
     pub(crate) fn names(&self) -> Vec<Name> {
@@ -410,6 +420,14 @@ impl Town {
         self.all_run();
         self.stop_all().await;
     }
+}
+
+/// How long a broker stands still: as given, or for the seconds of `ROLLCALL_KAFKA_PAUSE`.
+pub(crate) fn pause(by_default: Duration) -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "a switch for long runs")]
+    let wanted = std::env::var("ROLLCALL_KAFKA_PAUSE");
+    let seconds = wanted.ok().and_then(|seconds| seconds.parse().ok());
+    seconds.map_or(by_default, Duration::from_secs)
 }
 
 /// How many rounds a test of this kind makes: few by default, more by `ROLLCALL_KAFKA_ROUNDS`.

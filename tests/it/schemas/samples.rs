@@ -135,6 +135,7 @@ fn users() -> Vec<Event> {
         active: Some(true),
         roles: Some(vec![AssignedRole::plain("Agent_CHIC-01_Picker")]),
         personal: Some(seal(&personal())),
+        rehire: false,
     };
     let deactivated = UserChanged {
         user: user(1),
@@ -144,6 +145,13 @@ fn users() -> Vec<Event> {
         active: Some(false),
         roles: None,
         personal: None,
+        rehire: false,
+    };
+    let hired_again = UserChanged {
+        base: Revision(3),
+        active: Some(true),
+        rehire: true,
+        ..deactivated.clone()
     };
     let cleared = UserChanged {
         external_key: Set::Clear,
@@ -158,6 +166,7 @@ fn users() -> Vec<Event> {
         scim(EventData::UserCreated(plain)),
         scim(EventData::UserChanged(changed)),
         scim(EventData::UserChanged(deactivated)),
+        scim(EventData::UserChanged(hired_again)),
         scim(EventData::UserChanged(cleared)),
         scim(EventData::UserDeleted(UserDeleted {
             user: user(1),

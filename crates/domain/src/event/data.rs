@@ -126,6 +126,10 @@ pub struct UserChanged {
     /// Changes of all other attributes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personal: Option<Sealed>,
+    /// The IdP created the person once more, and this user, deactivated before, came back for it. On record only:
+    /// no verdict and no access depends on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rehire: bool,
 }
 
 /// A user was deleted; its name is free again within its connection.

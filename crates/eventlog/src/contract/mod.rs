@@ -25,6 +25,7 @@
 
 mod append;
 mod membership;
+mod note;
 mod read;
 mod stream;
 
@@ -36,7 +37,8 @@ pub(crate) use append::check_batch;
 pub use append::{
     AppendError, Appended, MAX_BATCH_BYTES, MAX_BATCH_RECORDS, MAX_KEY_BYTES, MAX_RECORD_BYTES, Record, Retry,
 };
-pub use membership::{Assignment, Membership};
+pub use membership::{Assignment, Membership, Standing};
+pub use note::{is_note, note_key};
 pub use read::{BatchLimits, Damage, MAX_TAIL_WAIT, ReadBatch, ReadError, RecordRef};
 pub use stream::{LogId, Partition, Placement, Position, Stream};
 
@@ -44,7 +46,8 @@ pub use stream::{LogId, Partition, Placement, Position, Stream};
 pub trait AppendLog: fmt::Debug + Send + Sync {
     /// Appends `records` in order and returns where they stand, once they are durable.
     ///
-    /// Waits while the engine's bounded queue is full. Dropping the future does not take the append back:
+    /// Waits while the engine's bounded queue is full, in Kafka for a part of the delivery time-out (which needs a
+    /// tokio runtime with its timer). Dropping the future does not take the append back:
     /// it may still be carried out.
     ///
     /// # Errors

@@ -251,6 +251,25 @@ pub enum ReadError {
     /// What is stored is not what was written.
     #[error("the log is damaged: {0}")]
     Damaged(Box<Damage>),
+    /// Records are missing between two that are there, in a stream that keeps all: acknowledged records were removed.
+    /// What follows is not given out, since it means something else without them.
+    #[error(
+        "the log has a hole: in {topic}, partition {partition}, the records at offsets {first} to {last} are gone, \
+         though some stand before and after them (was the topic compacted or cut, or did another program write to it \
+         in transactions?); set cleanup.policy=delete and retention.ms=-1, and restore the topic or the log from a copy"
+    )]
+    Hole {
+        /// The stream.
+        stream: Stream,
+        /// Its topic.
+        topic: String,
+        /// The partition.
+        partition: Partition,
+        /// The first offset that is missing; a position is the offset plus one.
+        first: u64,
+        /// The last one.
+        last: u64,
+    },
     /// The storage failed to read.
     #[error("read of {stream}: {reason}")]
     Storage {
@@ -284,7 +303,9 @@ impl ReadError {
     pub const fn retry(&self) -> Retry {
         match self {
             Self::UnknownPartition { .. } => Retry::Never,
-            Self::AfterEnd { .. } | Self::Damaged(_) | Self::Replaced { .. } => Retry::AfterRestart,
+            Self::AfterEnd { .. } | Self::Damaged(_) | Self::Hole { .. } | Self::Replaced { .. } => {
+                Retry::AfterRestart
+            }
             Self::Storage { .. } | Self::Unavailable { .. } => Retry::Later,
         }
     }

@@ -4,6 +4,9 @@
 //! anew. Keys and values keep their bytes, and the records of one key their order. Positions and the log's
 //! identity are the target's own, so whoever kept state beside the source builds it anew from the target.
 //!
+//! Notes ([`is_note`]) are about the log that they stand in: those of the source are left out, those of the
+//! target pass as if they were not there.
+//!
 //! A copy that was cut short goes on where it stood: what the target holds must be the beginning of what the
 //! source holds, and is compared byte for byte before anything is written. A target that holds anything else
 //! is refused untouched.
@@ -13,7 +16,7 @@ use std::fmt;
 
 use crate::contract::{
     AppendError, BatchLimits, EventLog, LogReader, MAX_BATCH_BYTES, Partition, Position, ReadError, ReadLog,
-    Record, Retry, Stream,
+    Record, Retry, Stream, is_note,
 };
 
 /// The streams that are copied, in this order.
@@ -205,7 +208,7 @@ impl<'a> Pass<'a> {
             if batch.is_empty() {
                 break;
             }
-            for record in batch.iter() {
+            for record in batch.iter().filter(|record| !is_note(record.key)) {
                 let partition = self.target.partition_of(self.stream, record.key);
                 let Some(held) = there.get_mut(&partition) else {
                     continue;
@@ -258,7 +261,7 @@ impl<'a> Pass<'a> {
                 .await
                 .map_err(CopyError::Source)?;
             let is_last = batch.is_empty();
-            for record in batch.iter() {
+            for record in batch.iter().filter(|record| !is_note(record.key)) {
                 let partition = self.target.partition_of(self.stream, record.key);
                 if let Some(there) = same.get_mut(&partition).filter(|there| **there > 0) {
                     *there = there.saturating_sub(1);
@@ -353,6 +356,7 @@ impl<'a> Held<'a> {
             }
             let ours = batch
                 .iter()
+                .filter(|record| !is_note(record.key))
                 .filter(|record| self.source.partition_of(self.stream, record.key) == self.of)
                 .map(|record| (record.position, record.key.to_vec(), record.value.to_vec()));
             self.ahead.extend(ours);

@@ -70,7 +70,16 @@ pub(crate) fn millis(time: Duration) -> String {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Context {
     tokens: Option<TokenSource>,
-    said: Arc<Mutex<Option<String>>>,
+    said: Arc<Mutex<Option<Said>>>,
+}
+
+/// What the client said of a connection that failed.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    /// What kind of failure it was, where the client knows one.
+    pub(crate) code: Option<RDKafkaErrorCode>,
+    /// Its words.
+    pub(crate) text: String,
 }
 
 impl Context {
@@ -83,8 +92,13 @@ impl Context {
 
     /// What the client said last of why it cannot reach a broker: a wrong password, an unknown certificate, a
     /// closed port. Its answers only say that there was none in time.
-    pub(crate) fn said(&self) -> Option<String> {
+    pub(crate) fn said(&self) -> Option<Said> {
         self.said.lock().clone()
+    }
+
+    /// The cluster answered: what was said before explains nothing that comes later.
+    pub(crate) fn answered(&self) {
+        *self.said.lock() = None;
     }
 }
 
@@ -106,8 +120,10 @@ impl ClientContext for Context {
     fn error(&self, error: ClientError, reason: &str) {
         tracing::debug!(%error, "Kafka client: {reason}");
         // “All brokers are down” says less than what was said of each before.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            *self.said.lock() = Some(reason.chars().take(MAX_SAID_CHARS).collect());
+        let code = error.rdkafka_error_code();
+        if code != Some(RDKafkaErrorCode::AllBrokersDown) {
+            let text = reason.chars().take(MAX_SAID_CHARS).collect();
+            *self.said.lock() = Some(Said { code, text });
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Whoever asks while a question about the same partition is on its way waits for the next one: an answer
 //! that was on its way already may be older than the question. So at most one question per partition is under
-//! way, however many ask, and every answer is younger than what was asked.
+//! way, however many ask, and every answer is younger than what was asked. Each waits for the request time-out at
+//! most, both questions and the turn for a thread together.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -10,7 +11,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use rdkafka::error::KafkaError as ClientError;
 use tokio::sync::oneshot;
 
 use super::error::{KafkaError, Meaning, meaning};
@@ -35,12 +35,23 @@ const BELIEVE_AFTER: Duration = Duration::from_secs(5);
 type Answer = oneshot::Sender<Result<u64, ReadError>>;
 type Key = (Stream, Partition);
 
+/// Somebody who waits, and until when.
+#[derive(Debug)]
+struct Waiter {
+    answer: Answer,
+    until: Instant,
+}
+
 #[derive(Debug, Default)]
 struct Asked {
+    /// Who waits for the question under way.
+    current: Vec<Waiter>,
     /// Who waits for the next question.
-    waiting: Vec<Answer>,
+    waiting: Vec<Waiter>,
     /// Whether a question is under way or due.
     under_way: bool,
+    /// What the client said last of why there is no answer.
+    said: String,
 }
 
 #[derive(Debug, Default)]
@@ -102,7 +113,7 @@ impl Ends {
     }
 
     /// Asks where the partition ends: the offset of the next record. The answer is younger than the question
-    /// and comes within the request time-out or little more.
+    /// and comes within the request time-out, or an attempt later.
     pub(crate) fn ask(
         &self,
         stream: Stream,
@@ -115,7 +126,8 @@ impl Ends {
             return answered;
         }
         let asked = state.asked.entry((stream, partition)).or_default();
-        asked.waiting.push(answer);
+        let until = Instant::now() + self.shared.timeout;
+        asked.waiting.push(Waiter { answer, until });
         if !std::mem::replace(&mut asked.under_way, true) {
             state.due.push_back((stream, partition));
             drop(state);
@@ -135,6 +147,14 @@ impl Ends {
     pub(crate) fn end_blocking(&self, stream: Stream, partition: Partition) -> Result<u64, ReadError> {
         // Not the channel's own waiting, which panics on a thread of a runtime.
         block_on(self.end(stream, partition))
+    }
+
+    /// Whether somebody waits for a question that has begun.
+    #[cfg(test)]
+    pub(crate) fn is_asking(&self, stream: Stream, partition: Partition) -> bool {
+        let state = self.shared.state.lock();
+        let asked = state.asked.get(&(stream, partition));
+        asked.is_some_and(|asked| !asked.current.is_empty())
     }
 
     /// Answers nobody any more.
@@ -163,47 +183,71 @@ fn closed(stream: Stream) -> ReadError {
 
 impl Shared {
     fn work(&self) {
-        while let Some((key, waiting)) = self.next() {
+        while let Some(key) = self.next() {
             let answer = self.answer(key);
-            for waiter in waiting {
-                let _ = waiter.send(answer.clone());
-            }
-            self.done(key);
+            self.done(key, &answer);
         }
     }
 
-    fn next(&self) -> Option<(Key, Vec<Answer>)> {
+    fn next(&self) -> Option<Key> {
         let mut state = self.state.lock();
         loop {
             if state.closed {
                 return None;
             }
             if let Some(key) = state.due.pop_front() {
-                let waiting = state
-                    .asked
-                    .get_mut(&key)
-                    .map(|asked| std::mem::take(&mut asked.waiting));
-                return Some((key, waiting.unwrap_or_default()));
+                if let Some(asked) = state.asked.get_mut(&key) {
+                    asked.current = std::mem::take(&mut asked.waiting);
+                }
+                return Some(key);
             }
             self.arrived.wait(&mut state);
         }
     }
 
-    /// Whoever came meanwhile gets the next question.
-    fn done(&self, key: Key) {
+    /// Answers those who waited; whoever came meanwhile gets the next question.
+    fn done(&self, key: Key, answer: &Result<u64, ReadError>) {
         let mut state = self.state.lock();
-        let again = match state.asked.get_mut(&key) {
-            Some(asked) if asked.waiting.is_empty() => {
-                asked.under_way = false;
-                false
-            }
-            Some(_) => true,
-            None => false,
+        let Some(asked) = state.asked.get_mut(&key) else {
+            return;
         };
-        if again {
+        if answer.is_ok() {
+            asked.said.clear();
+        }
+        for waiter in asked.current.drain(..) {
+            let _ = waiter.answer.send(answer.clone());
+        }
+        asked.under_way = !asked.waiting.is_empty();
+        if asked.under_way {
             state.due.push_back(key);
             drop(state);
             self.arrived.notify_one();
+        }
+    }
+
+    /// How long the question about `key` may go on: until the first of those who wait for it has waited long enough;
+    /// none when nobody waits any more. Whoever has waited long enough is told, for whatever partition: its turn may
+    /// not have come.
+    fn left(&self, key: Key) -> Option<Duration> {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        for (key, asked) in &mut state.asked {
+            let overdue = |waiter: &mut Waiter| waiter.until <= now;
+            let late = asked.current.extract_if(.., overdue);
+            for waiter in late.chain(asked.waiting.extract_if(.., overdue)) {
+                let _ = waiter.answer.send(Err(self.late(*key, &asked.said)));
+            }
+        }
+        let current = &state.asked.get(&key)?.current;
+        let first = current.iter().map(|waiter| waiter.until).min()?;
+        Some(first.saturating_duration_since(now))
+    }
+
+    /// Gives those who wait for the question about `key` the whole time once more: the broker did answer.
+    fn wait_on(&self, key: Key) {
+        let until = Instant::now() + self.timeout.max(BELIEVE_AFTER.saturating_mul(2));
+        if let Some(asked) = self.state.lock().asked.get_mut(&key) {
+            asked.current.iter_mut().for_each(|waiter| waiter.until = until);
         }
     }
 
@@ -211,7 +255,7 @@ impl Shared {
         let known = self.table.known(stream, partition)?;
         self.suspicion.refusal(stream)?;
         let before = known.end();
-        let end = self.question(stream, partition)?;
+        let end = self.question((stream, partition))?;
         if end == 0 || end < before {
             return self.shrunk(stream, partition, before, end);
         }
@@ -223,10 +267,11 @@ impl Shared {
     fn shrunk(&self, stream: Stream, partition: Partition, before: u64, end: u64) -> Result<u64, ReadError> {
         self.suspicion.verify_blocking(stream)?;
         // The log is the same. A new leader may be behind for a moment.
+        self.wait_on((stream, partition));
         let believed = Instant::now() + BELIEVE_AFTER;
         while Instant::now() < believed {
             pause(AGAIN);
-            let again = self.question(stream, partition)?;
+            let again = self.question((stream, partition))?;
             if again >= before && again > 0 {
                 return Ok(again);
             }
@@ -242,15 +287,18 @@ impl Shared {
         })))
     }
 
-    fn question(&self, stream: Stream, partition: Partition) -> Result<u64, ReadError> {
-        let deadline = Instant::now() + self.timeout;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+    fn question(&self, key: Key) -> Result<u64, ReadError> {
+        let (stream, partition) = key;
+        let mut said = String::new();
+        while let Some(left) = self.left(key) {
             let topic = self.table.name(stream);
             match self.heads.watermarks(topic, partition.0, left.min(ATTEMPT)) {
                 Ok((_, high)) => return Ok(high),
-                Err(error) if left.is_zero() => return Err(self.failed(stream, partition, &error)),
                 Err(error) => {
+                    said = error.to_string();
+                    if let Some(asked) = self.state.lock().asked.get_mut(&key) {
+                        asked.said.clone_from(&said);
+                    }
                     let code = error.rdkafka_error_code();
                     if code.is_some_and(|code| meaning(code) == Meaning::Unknown) {
                         self.suspicion.verify_blocking(stream)?;
@@ -259,13 +307,15 @@ impl Shared {
                 }
             }
         }
+        Err(self.late(key, &said))
     }
 
-    fn failed(&self, stream: Stream, partition: Partition, error: &ClientError) -> ReadError {
+    fn late(&self, (stream, partition): Key, said: &str) -> ReadError {
+        let said = if said.is_empty() { "no answer" } else { said };
         ReadError::Unavailable {
             stream,
             reason: format!(
-                "where partition {partition} of {} ends was not answered within {:?}: {error}",
+                "where partition {partition} of {} ends was not answered within {:?}: {said}",
                 self.table.name(stream),
                 self.timeout
             ),

@@ -27,6 +27,22 @@ pub enum KafkaError {
         /// What the client said.
         reason: String,
     },
+    /// The cluster answers, and does not take our login.
+    #[error("Kafka at {brokers} refused the login: {reason}")]
+    Login {
+        /// The configured brokers.
+        brokers: String,
+        /// What the client said. Never holds a secret.
+        reason: String,
+    },
+    /// No encrypted connection came about: one side does not trust the other, or does not speak TLS.
+    #[error("Kafka at {brokers}: no encrypted connection: {reason}")]
+    Encryption {
+        /// The configured brokers.
+        brokers: String,
+        /// What the client said.
+        reason: String,
+    },
     /// The cluster answers, and refuses.
     #[error("Kafka refused to {action} {topic}: {reason}")]
     Refused {
@@ -83,6 +99,19 @@ pub enum KafkaError {
         /// The partition.
         partition: Partition,
     },
+    /// Partitions were added to a topic after its log was begun, and something wrote to them.
+    #[error(
+        "topic {topic} was begun with {begun_with} partitions, and partition {partition} among those added later has \
+         records, which nobody reads: see who writes there, and remove them (kafka-delete-records.sh)"
+    )]
+    Added {
+        /// The topic.
+        topic: String,
+        /// The first added partition with records.
+        partition: Partition,
+        /// The partitions that the log has.
+        begun_with: u32,
+    },
     /// The machine failed: no thread, no randomness.
     #[error("{action}: {reason}")]
     Machine {
@@ -101,11 +130,14 @@ impl KafkaError {
             Self::Unreachable { .. } | Self::Machine { .. } => Retry::Later,
             Self::Setting { .. } | Self::Foreign { .. } => Retry::Never,
             Self::Refused { .. }
+            | Self::Login { .. }
+            | Self::Encryption { .. }
             | Self::NoTopic { .. }
             | Self::NotBegun { .. }
             | Self::Topics(_)
             | Self::Replaced { .. }
-            | Self::Cut { .. } => Retry::AfterRestart,
+            | Self::Cut { .. }
+            | Self::Added { .. } => Retry::AfterRestart,
         }
     }
 }

@@ -8,7 +8,7 @@ use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Context, consumer_config};
+use super::client::{Context, Said, consumer_config};
 use super::error::{KafkaError, Meaning, meaning};
 use super::marker::Marker;
 use super::options::KafkaOptions;
@@ -40,8 +40,8 @@ pub(crate) enum Head {
     },
     /// A record that is no marker.
     Foreign,
-    /// The first records were deleted.
-    Cut,
+    /// The first records were deleted; `more` when others are left.
+    Cut { more: bool },
 }
 
 /// The topic as the brokers know it.
@@ -107,11 +107,26 @@ impl Heads {
 
     fn failed(&self, action: &'static str, mut reason: String) -> KafkaError {
         self.serve();
-        if let Some(said) = self.consumer.context().said() {
-            reason = format!("{reason} ({said})");
+        let brokers = self.brokers.clone();
+        if let Some(Said { code, text }) = self.consumer.context().said() {
+            match code {
+                Some(RDKafkaErrorCode::Authentication) => {
+                    return KafkaError::Login {
+                        brokers,
+                        reason: text,
+                    };
+                }
+                Some(RDKafkaErrorCode::SSL) => {
+                    return KafkaError::Encryption {
+                        brokers,
+                        reason: text,
+                    };
+                }
+                _ => reason = format!("{reason} ({text})"),
+            }
         }
         KafkaError::Unreachable {
-            brokers: self.brokers.clone(),
+            brokers,
             action,
             reason,
         }
@@ -127,6 +142,7 @@ impl Heads {
                 .consumer
                 .fetch_metadata(Some(topic), left)
                 .map_err(|error| self.unreachable(action, &error))?;
+            self.consumer.context().answered();
             let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
                 return Ok(None);
             };
@@ -213,8 +229,8 @@ impl Heads {
         let mut wanted = BTreeMap::new();
         for partition in partitions {
             match self.bounds(topic, partition, deadline)? {
-                (low, _) if low > 0 => {
-                    heads.insert(partition, Head::Cut);
+                (low, high) if low > 0 => {
+                    heads.insert(partition, Head::Cut { more: high > low });
                 }
                 (_, 0) => {
                     heads.insert(partition, Head::Empty);
@@ -226,10 +242,24 @@ impl Heads {
         }
         if !wanted.is_empty() {
             let read = self.first_records(topic, wanted, &mut heads, deadline);
+            // Whoever reads them again is not to find them held back.
+            let _ = self
+                .consumer
+                .assignment()
+                .and_then(|all| self.consumer.resume(&all));
             let _ = self.consumer.unassign();
             read?;
         }
         Ok(heads)
+    }
+
+    /// Fetches no more of a partition whose beginning is known: else all its records would come by until the last
+    /// partition is known, which takes seconds in a large log.
+    fn hold_back(&self, topic: &str, partition: u32) {
+        let mut known = TopicPartitionList::new();
+        known.add_partition(topic, signed(partition));
+        // When it does not work this is slower, no more.
+        let _ = self.consumer.pause(&known);
     }
 
     fn first_records(
@@ -277,15 +307,18 @@ impl Heads {
                     markers: next,
                     more: next < high,
                 },
+                // The first record that is no marker tells how many there are.
                 (Some(head), _) => {
-                    wanted.remove(&partition);
                     heads.insert(partition, head);
+                    wanted.remove(&partition);
+                    self.hold_back(topic, partition);
                     continue;
                 }
             };
             heads.insert(partition, head);
             if head == Head::Foreign || next >= high {
                 wanted.remove(&partition);
+                self.hold_back(topic, partition);
             }
         }
         Ok(())
@@ -316,13 +349,43 @@ pub(crate) fn same_log(head: Head, expected: &Marker, topic: &str) -> Result<u64
         Head::Empty => Err(replaced(format!(
             "partition {partition} is empty, its marker is missing"
         ))),
-        Head::Cut => Err(KafkaError::Cut {
+        Head::Cut { .. } => Err(KafkaError::Cut {
             topic: topic.to_owned(),
             partition,
         }),
         Head::Foreign => Err(KafkaError::Foreign {
             topic: topic.to_owned(),
             partition,
+        }),
+    }
+}
+
+/// How many partitions of a topic its log has: as many as it was begun with, which the markers say. Who adds some
+/// later must not part the records of a key, so they are never used. All of them where no log was begun yet.
+pub(crate) fn begun_with(heads: &BTreeMap<u32, Head>) -> u32 {
+    let all = u32::try_from(heads.len()).unwrap_or(u32::MAX);
+    let marked = heads.values().find_map(|head| match head {
+        Head::Marked { marker, .. } => Some(marker.partitions),
+        _ => None,
+    });
+    marked.filter(|count| (1..=all).contains(count)).unwrap_or(all)
+}
+
+/// Whether nothing stands in the partitions that were added to a topic after its log was begun with `count`.
+pub(crate) fn added_are_empty(
+    heads: &BTreeMap<u32, Head>,
+    count: u32,
+    topic: &str,
+) -> Result<(), KafkaError> {
+    let used = heads
+        .range(count..)
+        .find(|(_, head)| !matches!(head, Head::Empty | Head::Cut { more: false }));
+    match used {
+        None => Ok(()),
+        Some((partition, _)) => Err(KafkaError::Added {
+            topic: topic.to_owned(),
+            partition: Partition(*partition),
+            begun_with: count,
         }),
     }
 }

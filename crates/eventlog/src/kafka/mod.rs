@@ -50,7 +50,7 @@ pub use security::{Sasl, Security, Tls, TokenSource};
 pub use stats::{DELIVERY_BUCKETS, KafkaStats, PartitionStats};
 
 use self::ends::Ends;
-use self::heads::{Head, Heads, expected, same_log};
+use self::heads::{Head, Heads, added_are_empty, begun_with, expected, same_log};
 use self::partitioner::partition_of;
 use self::producer::Producer;
 use self::reader::{KafkaReader, Reading};
@@ -172,16 +172,23 @@ impl Drop for KafkaLog {
 /// Reads which log this is, and checks that every partition belongs to it.
 fn identify(options: &KafkaOptions, heads: &Heads) -> Result<(LogId, Table), KafkaError> {
     let mut counts = [0; 3];
+    let mut found = Vec::new();
+    let mut shapes = Vec::new();
     for (count, stream) in counts.iter_mut().zip(Stream::ALL) {
         let topic = options.topic(stream);
-        *count = heads.shape_of_existing(&topic)?.partitions;
+        let shape = heads.shape_of_existing(&topic)?;
+        let read = heads.read(&topic, 0..shape.partitions)?;
+        *count = begun_with(&read);
+        added_are_empty(&read, *count, &topic)?;
+        shapes.push((stream, shape));
+        found.extend(
+            read.range(..*count)
+                .map(|(partition, head)| (stream, *partition, *head)),
+        );
     }
     let table = Table::new(options, counts);
-    let mut found = Vec::new();
-    for stream in Stream::ALL {
-        for (partition, head) in heads.read(table.name(stream), 0..table.count(stream))? {
-            found.push((stream, partition, head));
-        }
+    for (stream, shape) in shapes {
+        table.saw_partitions(stream, shape.partitions);
     }
     let id = found.iter().find_map(|(_, _, head)| match head {
         Head::Marked { marker, .. } => Some(marker.log),

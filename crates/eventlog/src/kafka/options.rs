@@ -12,6 +12,9 @@ const MAX_PREFIX_CHARS: usize = 200;
 const MIN_SESSION: Duration = Duration::from_secs(6);
 /// Longest session: how long the partitions of a dead process stay unattended.
 const MAX_SESSION: Duration = Duration::from_secs(300);
+/// Bounds of the producer's queue: a few small records, and what a process can spare.
+const MIN_QUEUE: usize = 16 * 1024;
+const MAX_QUEUE: usize = 1024 * 1024 * 1024;
 
 /// How to reach a log in Kafka.
 #[derive(Debug, Clone)]
@@ -28,8 +31,11 @@ pub struct KafkaOptions {
     /// How long a question to the cluster (metadata, ends, creating topics) may take. Default: 10 s.
     pub request_timeout: Duration,
     /// How long an append waits for its acknowledgement before it is refused as unavailable; a change of
-    /// leader must fit into it. Default: 30 s.
+    /// leader must fit into three quarters of it, the first may be spent on room in the queue. Default: 30 s.
     pub delivery_timeout: Duration,
+    /// Room for records that wait for their acknowledgement: what does not fit waits for a quarter of the delivery
+    /// time-out and is refused then. Default: 32 MiB, as in the embedded engine; 16 KiB to 1 GiB.
+    pub queue_bytes: usize,
     /// After how much silence of a process its partitions are handed to others. Default: 10 s, 6 to 300 s.
     pub session_timeout: Duration,
 }
@@ -45,6 +51,7 @@ impl KafkaOptions {
             security: Security::default(),
             request_timeout: Duration::from_secs(10),
             delivery_timeout: Duration::from_secs(30),
+            queue_bytes: 32 * 1024 * 1024,
             session_timeout: Duration::from_secs(10),
         }
     }
@@ -88,6 +95,9 @@ impl KafkaOptions {
         }
         if !whole(self.delivery_timeout) {
             return refuse("delivery_timeout", "from 0.1 s to 1 h");
+        }
+        if !(MIN_QUEUE..=MAX_QUEUE).contains(&self.queue_bytes) {
+            return refuse("queue", "from 16 KiB to 1 GiB");
         }
         if !(MIN_SESSION..=MAX_SESSION).contains(&self.session_timeout) {
             return refuse("session_timeout", "from 6 s to 300 s");

@@ -14,7 +14,7 @@ use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{
     BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig,
 };
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::client::{Context, base_config, millis};
 use super::delivery::{Delivery, Ticket, reason};
@@ -27,16 +27,17 @@ use super::table::Table;
 use super::watch::Suspicion;
 use crate::contract::{AppendError, Appended, Record, Stream, check_batch};
 
-/// Room of the queue, in units: 32 MiB of records that wait for their acknowledgement, as in the embedded
-/// engine.
-const QUEUE_UNITS: u32 = 32 * 1024;
 /// Bytes per unit of room.
 const UNIT_BYTES: usize = 1024;
-/// Records per unit of room: bounds the client's memory for very small records (262,144 of them).
+/// Records per unit of room: bounds the client's memory for very small records (262,144 in the usual queue).
 const UNIT_RECORDS: usize = 8;
-/// The client's own bounds lie above ours, so that it never refuses what we let through.
-const CLIENT_QUEUE_RECORDS: usize = 300_000;
-const CLIENT_QUEUE_KIB: usize = 64 * 1024;
+/// The client's own bounds lie above ours, so that it never refuses what we let through: so many records more, and
+/// twice the bytes with room for one batch.
+const CLIENT_MORE_RECORDS: usize = 40_000;
+const CLIENT_MORE_KIB: usize = 16 * 1024;
+/// The part of the delivery time-out for which room in the queue is waited for; the rest is left for the
+/// acknowledgement. So no append takes longer than what its sender's lease was looked at for.
+const ROOM_PART: u32 = 4;
 /// How long records are gathered into one request: one millisecond costs a single write little and lets many
 /// writers share a request.
 const LINGER: Duration = Duration::from_millis(1);
@@ -129,6 +130,8 @@ struct Shared {
     suspicion: Arc<Suspicion>,
     counters: Arc<Counters>,
     room: Arc<Semaphore>,
+    /// All of it, in units.
+    room_units: u32,
     /// None while a new one is being made.
     current: RwLock<Option<Arc<Client>>>,
     stop: AtomicBool,
@@ -147,12 +150,14 @@ impl Producer {
         suspicion: Arc<Suspicion>,
         counters: Arc<Counters>,
     ) -> Result<Self, KafkaError> {
+        let room_units = u32::try_from(options.queue_bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
         let shared = Arc::new(Shared {
             options: options.clone(),
             table,
             suspicion,
             counters,
-            room: Arc::new(Semaphore::new(QUEUE_UNITS as usize)),
+            room: Arc::new(Semaphore::new(room_units as usize)),
+            room_units,
             current: RwLock::new(None),
             stop: AtomicBool::new(false),
         });
@@ -181,9 +186,7 @@ impl Producer {
         let units = bytes
             .div_ceil(UNIT_BYTES)
             .max(records.len().div_ceil(UNIT_RECORDS));
-        let units = u32::try_from(units).unwrap_or(QUEUE_UNITS).clamp(1, QUEUE_UNITS);
-        let room = Arc::clone(&shared.room).acquire_many_owned(units).await;
-        let room = room.map_err(|_| AppendError::Closed { stream })?;
+        let room = shared.room(stream, units).await?;
         let client = shared
             .current
             .read()
@@ -236,15 +239,47 @@ impl Drop for Producer {
 }
 
 impl Shared {
+    /// Room for so many units in the queue. An append that is larger than the whole queue has it for itself.
+    async fn room(&self, stream: Stream, units: usize) -> Result<OwnedSemaphorePermit, AppendError> {
+        let units = u32::try_from(units).unwrap_or(u32::MAX).clamp(1, self.room_units);
+        if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(units) {
+            return Ok(room);
+        }
+        let patience = self.room_patience();
+        let room = Arc::clone(&self.room).acquire_many_owned(units);
+        match tokio::time::timeout(patience, room).await {
+            Ok(room) => room.map_err(|_| AppendError::Closed { stream }),
+            Err(_) => {
+                self.counters.had_no_room();
+                Err(AppendError::Unavailable {
+                    stream,
+                    reason: format!(
+                        "the queue of records that wait for their acknowledgement was full for {patience:?}"
+                    ),
+                })
+            }
+        }
+    }
+
+    fn room_patience(&self) -> Duration {
+        self.options.delivery_timeout / ROOM_PART
+    }
+
     fn make(&self) -> Result<Client, KafkaError> {
         let mut config = base_config(&self.options);
         config.set("enable.idempotence", "true");
         config.set("acks", "all");
         config.set("linger.ms", millis(LINGER));
         config.set("compression.type", "zstd");
-        config.set("delivery.timeout.ms", millis(self.options.delivery_timeout));
-        config.set("queue.buffering.max.messages", CLIENT_QUEUE_RECORDS.to_string());
-        config.set("queue.buffering.max.kbytes", CLIENT_QUEUE_KIB.to_string());
+        let delivery = self.options.delivery_timeout.saturating_sub(self.room_patience());
+        config.set("delivery.timeout.ms", millis(delivery));
+        let units = self.room_units as usize;
+        let records = units
+            .saturating_mul(UNIT_RECORDS)
+            .saturating_add(CLIENT_MORE_RECORDS);
+        config.set("queue.buffering.max.messages", records.to_string());
+        let kib = units.saturating_mul(2).saturating_add(CLIENT_MORE_KIB);
+        config.set("queue.buffering.max.kbytes", kib.to_string());
         let callbacks = ProducerCallbacks {
             base: Context::new(&self.options),
             table: Arc::clone(&self.table),

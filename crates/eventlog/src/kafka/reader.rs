@@ -234,7 +234,8 @@ impl KafkaReader {
                     break;
                 }
                 Some(Ok(message)) => {
-                    let taken = Self::take(&message, self.next, self.known(), &mut filling);
+                    let compacted = self.stream.is_compacted();
+                    let taken = Self::take(&message, self.next, compacted, self.known(), &mut filling);
                     drop(message);
                     match taken {
                         Taken::Passed(next) => self.next = next,
@@ -242,6 +243,14 @@ impl KafkaReader {
                         Taken::Carried(carried) => {
                             self.next = carried.position.get();
                             self.carried = Some(carried);
+                            break;
+                        }
+                        Taken::Hole(offset) => {
+                            // The next call stands before it again, and what stood before it is given out first.
+                            self.retire(None);
+                            if filling.is_empty() {
+                                return Err(self.hole(offset));
+                            }
                             break;
                         }
                     }
@@ -258,8 +267,29 @@ impl KafkaReader {
         self.out_of_range = 0;
     }
 
-    fn take(message: &BorrowedMessage<'_>, next: u64, known: Option<&Known>, filling: &mut Filling) -> Taken {
+    /// The records from where the reader stands up to `offset` are gone.
+    fn hole(&self, offset: u64) -> ReadError {
+        ReadError::Hole {
+            stream: self.stream,
+            topic: self.shared.table.name(self.stream).to_owned(),
+            partition: self.partition,
+            first: self.next,
+            last: offset.saturating_sub(1),
+        }
+    }
+
+    fn take(
+        message: &BorrowedMessage<'_>,
+        next: u64,
+        compacted: bool,
+        known: Option<&Known>,
+        filling: &mut Filling,
+    ) -> Taken {
         let offset = unsigned(message.offset());
+        // We write without transactions, so only compaction leaves offsets out.
+        if offset > next && !compacted {
+            return Taken::Hole(offset);
+        }
         let after = offset.saturating_add(1);
         let (key, value) = (
             message.key().unwrap_or_default(),
@@ -419,6 +449,8 @@ enum Taken {
     Passed(u64),
     Given(Position),
     Carried(Carried),
+    /// Records before this offset are missing.
+    Hole(u64),
 }
 
 impl LogReader for KafkaReader {

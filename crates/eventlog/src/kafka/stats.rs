@@ -19,6 +19,7 @@ pub(crate) struct Counters {
     reinitialised: AtomicU64,
     rebalances: AtomicU64,
     lost: AtomicU64,
+    no_room: AtomicU64,
     appends_in_flight: AtomicU64,
     records_in_flight: AtomicU64,
     buckets: [AtomicU64; DELIVERY_BUCKETS.len()],
@@ -63,6 +64,10 @@ impl Counters {
         self.lost.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn had_no_room(&self) {
+        self.no_room.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn snapshot(&self, partitions: Vec<PartitionStats>) -> KafkaStats {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut below = 0_u64;
@@ -76,6 +81,7 @@ impl Counters {
             producer_reinitialised: get(&self.reinitialised),
             rebalances: get(&self.rebalances),
             assignments_lost: get(&self.lost),
+            appends_without_room: get(&self.no_room),
             appends_in_flight: get(&self.appends_in_flight),
             records_in_flight: get(&self.records_in_flight),
             delivery_buckets: buckets.collect(),
@@ -99,6 +105,8 @@ pub struct KafkaStats {
     pub rebalances: u64,
     /// How often they were lost without notice, since the session had run out.
     pub assignments_lost: u64,
+    /// Appends that were refused since the queue was full.
+    pub appends_without_room: u64,
     /// Appends that wait for their acknowledgement now.
     pub appends_in_flight: u64,
     /// Their records.

@@ -1,6 +1,6 @@
 //! What is known of every partition, shared by producer, readers and those who ask for ends.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::options::KafkaOptions;
 use crate::contract::{Partition, Position, ReadError, Stream};
@@ -97,6 +97,8 @@ struct Topic {
     stream: Stream,
     name: String,
     partitions: Vec<Known>,
+    /// Partitions that the topic has beyond those of the log.
+    added: AtomicU32,
 }
 
 impl Table {
@@ -109,6 +111,7 @@ impl Table {
             partitions: (0..counts.next().unwrap_or(0))
                 .map(|_| Known::default())
                 .collect(),
+            added: AtomicU32::new(0),
         });
         Self { topics }
     }
@@ -126,9 +129,24 @@ impl Table {
         &self.topic(stream).name
     }
 
-    /// Number of partitions.
+    /// Number of partitions that the log has there.
     pub(crate) fn count(&self, stream: Stream) -> u32 {
         u32::try_from(self.topic(stream).partitions.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Learns how many partitions the topic has, and says so once when they are more than the log's.
+    pub(crate) fn saw_partitions(&self, stream: Stream, partitions: u32) {
+        let (topic, count) = (self.topic(stream), self.count(stream));
+        let added = partitions.saturating_sub(count);
+        if topic.added.swap(added, Ordering::AcqRel) != added && added > 0 {
+            tracing::warn!(
+                topic = topic.name,
+                partitions,
+                begun_with = count,
+                "partitions were added to a topic; they are not used, since a key's partition follows from the number \
+                 that the log was begun with"
+            );
+        }
     }
 
     pub(crate) fn get(&self, stream: Stream, partition: Partition) -> Option<&Known> {

@@ -218,12 +218,13 @@ impl Watch {
             let believed = looks >= BELIEVE_AFTER;
             let what = match self.heads.shape(topic)? {
                 None => "it is no longer there".to_owned(),
-                Some(shape) if shape.partitions != count => {
+                Some(shape) if shape.partitions < count => {
                     format!("it had {count} partitions and has {} now", shape.partitions)
                 }
-                Some(_) => match self.heads.read(topic, [0])?.get(&0).copied() {
+                Some(shape) => match self.heads.read(topic, [0])?.get(&0).copied() {
                     None | Some(Head::Empty) => "it is empty, its marker is missing".to_owned(),
                     Some(head) => {
+                        self.table.saw_partitions(stream, shape.partitions);
                         return same_log(head, &expected(self.id, stream, 0, count), topic).map(drop);
                     }
                 },

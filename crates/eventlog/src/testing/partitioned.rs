@@ -46,6 +46,21 @@ impl PartitionedLog {
         log.ok_or(ReadError::UnknownPartition { stream, partition })
     }
 
+    /// Puts a record where its key does not belong, as somebody else's program may.
+    ///
+    /// # Errors
+    /// [`ReadError::UnknownPartition`]
+    pub fn misplace(
+        &self,
+        stream: Stream,
+        partition: Partition,
+        record: Record,
+    ) -> Result<Position, ReadError> {
+        let log = self.log(stream, partition)?;
+        let appended = log.append(stream, vec![record]).now_or_never().unwrap().unwrap();
+        Ok(appended.last().position)
+    }
+
     fn append_now(&self, stream: Stream, records: Vec<Record>) -> Result<Appended, AppendError> {
         crate::contract::check_batch(stream, &records)?;
         let mut placements = Vec::new();
@@ -137,8 +152,7 @@ impl DealtMembership {
     /// From now on these and no others are owned.
     pub fn deal(&self, partitions: impl IntoIterator<Item = u32>) {
         self.assignment.send_modify(|assignment| {
-            assignment.generation += 1;
-            assignment.partitions = partitions.into_iter().map(Partition).collect();
+            assignment.own(partitions.into_iter().map(Partition).collect());
         });
         let owned = self.assignment.borrow().partitions.clone();
         self.released

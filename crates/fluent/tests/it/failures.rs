@@ -171,6 +171,32 @@ async fn a_slow_answer_is_a_time_out_and_ambiguous_for_a_write() {
 }
 
 #[tokio::test]
+async fn a_write_is_not_sent_again_after_a_login_that_took_all_its_time() {
+    let world = World::new().await;
+    let client = world.client(|config| config.request_timeout = Duration::from_millis(400));
+    client.me().await.unwrap();
+    let slow = FaultKind::Latency {
+        fixed_ms: 250,
+        jitter_ms: 0,
+    };
+    let refused = FaultKind::Status {
+        status: 401,
+        retry_after: None,
+    };
+    let handle = &world.handle;
+    handle.inject(Fault::new(slow.clone())).unwrap();
+    handle
+        .inject(Fault::new(refused).only("createUser").times(1))
+        .unwrap();
+    let error = create(&client).await;
+    assert!(error.to_string().contains("nothing was sent"), "{error}");
+    assert_eq!(error.retry_class(), LATER);
+    assert_eq!(handle.stats().logins, 2, "it logged in anew");
+    // What reads a page has more time, and is safe to.
+    client.read_catalog().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_refused_connection_is_certainly_not_applied() {
     let world = World::new().await;
     world.client.login().await.unwrap();

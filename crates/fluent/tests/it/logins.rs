@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rollcall_domain::Timestamp;
-use rollcall_fluent::{BAD_LOGIN_PAUSE, FluentError, RetryClass};
+use rollcall_fluent::{BAD_LOGIN_PAUSE, FluentError, Mutation, RetryClass};
 use rollcall_fluent_sim::{Down, Fault, FaultKind, TOKEN_OPERATION};
 
 use super::{World, new_user};
@@ -53,6 +53,32 @@ async fn a_revoked_token_is_replaced_once_and_the_write_happens_once() {
         (world.handle.stats().logins, world.handle.stats().applied),
         (2, 10)
     );
+}
+
+#[tokio::test]
+async fn after_a_login_nothing_is_sent_that_may_not_be_sent_any_more() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let world = World::new().await;
+    world.client.me().await.unwrap();
+    world.handle.revoke_tokens();
+    let create = || [Mutation::CreateUser(new_user("late"))];
+    // The request goes out, is refused for its token, and by then the time is over.
+    let asked = AtomicUsize::new(0);
+    let once = || asked.fetch_add(1, Ordering::Relaxed) == 0;
+    let results = world.client.batch_while(&create(), &once).await;
+    assert!(
+        matches!(results[0], Err(FluentError::NotSent { .. })),
+        "{results:?}"
+    );
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "asked before each request");
+    let results = world.client.batch_while(&create(), &|| false).await;
+    assert!(
+        matches!(results[0], Err(FluentError::NotSent { .. })),
+        "{results:?}"
+    );
+    assert_eq!(world.handle.stats().applied, 0);
+    let results = world.client.batch_while(&create(), &|| true).await;
+    assert!(results[0].is_ok(), "{results:?}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use rollcall_domain::{AssignedRole, GroupChanged, GroupCreated, GroupId, MemberS
 use rollcall_projector::GroupResource;
 
 use super::members::{MemberRef, member_set, members_of};
+use super::user::has_external_id;
 
 /// A group's attributes as a request wants them to be, normalised and validated. Members are apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +100,21 @@ pub(crate) fn change_group(
     }
     let nothing = change.base.is_none() && change.removed.is_empty() && change.added.is_empty();
     (!nothing).then_some(change)
+}
+
+/// Whether a POST of `wanted` with these members is the one that made the group that is there, sent again. The
+/// current members are to be in `current`.
+pub(crate) fn is_repeated_group(
+    current: &GroupResource,
+    wanted: &GroupWanted,
+    members: impl IntoIterator<Item = MemberRef>,
+) -> bool {
+    let members = MemberChange::Replace {
+        wanted: members.into_iter().collect(),
+        current: current.members.clone().unwrap_or_default(),
+        base: current.member_revision,
+    };
+    has_external_id(wanted.external_id.as_deref()) && change_group(current, wanted.clone(), members).is_none()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod tests;
 mod user;
 
 pub(crate) use bounds::{BeyondBound, group_within_bounds, nesting_within_bounds, user_within_bounds};
-pub(crate) use group::{GroupWanted, MemberChange, change_group, create_group};
+pub(crate) use group::{GroupWanted, MemberChange, change_group, create_group, is_repeated_group};
 pub(crate) use members::{MemberRef, member_set};
 pub(crate) use parts::in_parts;
 pub(crate) use user::{UserWanted, change_user, create_user, is_rehire, is_repeated};

@@ -66,6 +66,7 @@ pub(crate) fn change_user(
         active: (wanted.active != current.active).then_some(wanted.active),
         roles: (wanted.roles != current.roles).then(|| wanted.roles.clone()),
         personal: (!personal.is_empty()).then(|| seal(&personal)),
+        rehire: false,
     };
     (!is_nothing(&change)).then_some(change)
 }
@@ -79,6 +80,7 @@ fn is_nothing(change: &UserChanged) -> bool {
         active,
         roles,
         personal,
+        rehire: _,
     } = change;
     name_key.is_none() && external_key.is_kept() && active.is_none() && roles.is_none() && personal.is_none()
 }
@@ -95,17 +97,25 @@ fn personal_change(old: &Map<String, Value>, new: &Map<String, Value>) -> Person
 /// Whether a POST of `wanted` means the deactivated user that is there: the same person hired again. Both ids
 /// must be the same; a name alone may have passed to somebody else.
 pub(crate) fn is_rehire(key: &TenantKey, current: &UserResource, wanted: &UserWanted) -> bool {
-    let external = wanted.external_id.as_deref().map(|id| key.external_key(id));
+    // To the letter, as `externalId` is compared everywhere (its key is not).
+    let known = current.attributes.get("externalId").and_then(Value::as_str);
     !current.active
-        && external.is_some()
-        && external == current.external_key
+        && has_external_id(wanted.external_id.as_deref())
+        && wanted.external_id.as_deref() == known
         && key.name_key(&wanted.user_name) == current.name_key
 }
 
 /// Whether a POST of `wanted` is the one that made the active user that is there, sent again: both ids and all else
 /// are the same.
 pub(crate) fn is_repeated(key: &TenantKey, current: &UserResource, wanted: &UserWanted) -> bool {
-    current.active && wanted.external_id.is_some() && change_user(key, current, wanted).is_none()
+    current.active
+        && has_external_id(wanted.external_id.as_deref())
+        && change_user(key, current, wanted).is_none()
+}
+
+/// Whether there is an `externalId` that tells one from another: a blank one is as good as none.
+pub(super) fn has_external_id(external_id: Option<&str>) -> bool {
+    external_id.is_some_and(|id| !id.trim().is_empty())
 }
 
 #[cfg(test)]
@@ -208,6 +218,17 @@ mod tests {
     }
 
     #[test]
+    fn a_blank_external_id_is_evidence_of_nothing() {
+        for blank in ["", " "] {
+            let nobody = wanted(json!({"userName": "ida@store.example", "externalId": blank}));
+            let mut there = current(&nobody);
+            assert!(!is_repeated(&key(), &there, &nobody));
+            there.active = false;
+            assert!(!is_rehire(&key(), &there, &nobody));
+        }
+    }
+
+    #[test]
     fn only_an_inactive_user_with_both_ids_is_hired_again() {
         let mut there = current(&ida());
         assert!(!is_rehire(&key(), &there, &ida()), "active");
@@ -215,6 +236,8 @@ mod tests {
         assert!(is_rehire(&key(), &there, &ida()));
         let other = wanted(json!({"userName": "ida@store.example", "externalId": "e2"}));
         assert!(!is_rehire(&key(), &there, &other), "another person");
+        let other = wanted(json!({"userName": "ida@store.example", "externalId": "E1"}));
+        assert!(!is_rehire(&key(), &there, &other), "ids are compared exactly");
         let nameless = wanted(json!({"userName": "ida@store.example"}));
         there.external_key = None;
         assert!(!is_rehire(&key(), &there, &nameless), "nobody can tell");

@@ -15,6 +15,8 @@ pub(crate) struct Answer {
     pub(crate) json: Vec<u8>,
     pub(crate) etag: Option<String>,
     pub(crate) location: Option<String>,
+    /// The request made a resource that was not there before.
+    pub(crate) made: bool,
 }
 
 impl Answer {

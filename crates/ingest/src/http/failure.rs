@@ -109,6 +109,18 @@ impl Failure {
         )
     }
 
+    /// Whether the request is refused for what it says: not for who sends it, not for the moment, not because the
+    /// resource is not there or has another version than the client asks for.
+    pub(crate) fn is_for_what_it_says(&self) -> bool {
+        matches!(
+            self.status,
+            StatusCode::BAD_REQUEST
+                | StatusCode::CONFLICT
+                | StatusCode::PAYLOAD_TOO_LARGE
+                | StatusCode::UNSUPPORTED_MEDIA_TYPE
+        )
+    }
+
     /// The error body.
     pub(crate) fn body(&self) -> Vec<u8> {
         #[derive(serde::Serialize)]

@@ -38,27 +38,69 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
         .filter(|token| !token.is_empty())
 }
 
-/// The media type of the answer: SCIM's, unless only plain JSON is accepted.
+/// The media type of the answer: the one of the two that is accepted with the higher quality (RFC 9110 section
+/// 12.5.1), and SCIM's where that says nothing. Neither being accepted is no reason to give no answer.
 pub(crate) fn answer_type(headers: &HeaderMap) -> &'static str {
-    let mut plain = false;
+    let (mut scim, mut plain) = (Accepted::default(), Accepted::default());
     for value in headers.get_all(ACCEPT) {
         for range in value.as_bytes().split(|b| *b == b',') {
-            let range = range
-                .split(|b| *b == b';')
-                .next()
-                .unwrap_or_default()
-                .trim_ascii();
-            if range.eq_ignore_ascii_case(JSON.as_bytes()) {
-                plain = true;
-            } else if range.eq_ignore_ascii_case(SCIM_JSON.as_bytes())
-                || range == b"*/*"
-                || range.eq_ignore_ascii_case(b"application/*")
-            {
-                return SCIM_JSON;
-            }
+            let mut parts = range.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+            let kind = parts.next().unwrap_or_default();
+            let quality = parts.find_map(quality).unwrap_or(QUALITY_MAX);
+            scim.take(kind, SCIM_JSON, quality);
+            plain.take(kind, JSON, quality);
         }
     }
-    if plain { JSON } else { SCIM_JSON }
+    if plain.quality > scim.quality {
+        JSON
+    } else {
+        SCIM_JSON
+    }
+}
+
+/// A quality of 1, in thousandths.
+const QUALITY_MAX: u16 = 1000;
+
+/// With which quality a media type is accepted, by the range that names it most exactly.
+#[derive(Default)]
+struct Accepted {
+    exactness: u8,
+    quality: u16,
+}
+
+impl Accepted {
+    fn take(&mut self, range: &[u8], media_type: &str, quality: u16) {
+        let exactness = match range {
+            b"*/*" => 1,
+            range if range.eq_ignore_ascii_case(b"application/*") => 2,
+            range if range.eq_ignore_ascii_case(media_type.as_bytes()) => 3,
+            _ => return,
+        };
+        if exactness >= self.exactness {
+            *self = Self { exactness, quality };
+        }
+    }
+}
+
+/// The weight of a media range, when the parameter is one; a malformed one weighs nothing special.
+fn quality(parameter: &[u8]) -> Option<u16> {
+    let (name, value) = std::str::from_utf8(parameter).ok()?.split_once('=')?;
+    if !name.trim().eq_ignore_ascii_case("q") {
+        return None;
+    }
+    let (whole, digits) = value.trim().split_once('.').unwrap_or((value.trim(), ""));
+    let whole: u16 = whole.parse().ok()?;
+    let mut digits = digits.bytes().chain(*b"000").take(3);
+    let thousandths = digits.try_fold(0, |sum, digit| {
+        let digit = char::from(digit).to_digit(10)?;
+        Some(sum * 10 + u16::try_from(digit).ok()?)
+    })?;
+    Some(
+        whole
+            .saturating_mul(QUALITY_MAX)
+            .saturating_add(thousandths)
+            .min(QUALITY_MAX),
+    )
 }
 
 /// Whether a body of this content type is JSON for us. None at all is taken for JSON: some clients leave it
@@ -147,14 +189,18 @@ mod tests {
     }
 
     #[test]
-    fn plain_json_is_given_only_when_nothing_better_is_accepted() {
+    fn the_media_type_that_is_accepted_with_the_higher_quality_is_given() {
         let given = |values: &[&str]| answer_type(&with(ACCEPT, values));
         for scim in [
             &[][..],
             &["*/*"],
             &["application/*"],
             &["application/scim+json"],
-            &["application/json, application/scim+json;q=0.5"],
+            &["application/json;q=0.5, application/scim+json;q=0.5"],
+            &["application/json;q=0.1, */*;q=0.2"],
+            &["application/json;q=0, text/html"],
+            &["application/json;q=0", "application/scim+json;q=0"],
+            &["application/scim+json;v=1;q=x, application/json;q=0.999"],
             &["application/json", "application/scim+json"],
             &["text/html"],
             &["application/json, */*"],
@@ -162,7 +208,17 @@ mod tests {
             assert_eq!(given(scim), SCIM_JSON, "{scim:?}");
         }
         assert_eq!(given(&["Application/JSON; charset=utf-8"]), JSON);
-        assert_eq!(given(&["application/json, text/plain"]), JSON);
+        for plain in [
+            &["application/json, text/plain"][..],
+            &["application/scim+json;q=0, application/json"],
+            &["application/scim+json;q=0, */*"],
+            &["application/json, application/scim+json; q=0.5"],
+            &["application/json;q=0.002, application/*;q=0.001"],
+            &["application/scim+json;charset=utf-8;Q=0.8", "application/json"],
+            &["application/json, */*;q=0.1"],
+        ] {
+            assert_eq!(given(plain), JSON, "{plain:?}");
+        }
     }
 
     #[test]

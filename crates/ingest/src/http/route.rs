@@ -88,16 +88,16 @@ impl Endpoint {
     /// The methods it takes, as they stand in `Allow`.
     pub(crate) const fn allow(&self) -> &'static str {
         match self {
-            Self::Users | Self::Groups => "GET, POST",
-            Self::User(_) | Self::Group(_) => "GET, PUT, PATCH, DELETE",
+            Self::Users | Self::Groups => "GET, HEAD, POST",
+            Self::User(_) | Self::Group(_) => "GET, HEAD, PUT, PATCH, DELETE",
             Self::UsersSearch | Self::GroupsSearch | Self::RootSearch | Self::Bulk => "POST",
             Self::Root
             | Self::ServiceProviderConfig
             | Self::ResourceTypes
             | Self::ResourceType(_)
             | Self::Schemas
-            | Self::Schema(_) => "GET",
-            Self::Me => "GET, POST, PUT, PATCH, DELETE",
+            | Self::Schema(_) => "GET, HEAD",
+            Self::Me => "GET, HEAD, POST, PUT, PATCH, DELETE",
         }
     }
 
@@ -112,9 +112,13 @@ impl Endpoint {
     }
 }
 
-/// The endpoint of a path below `/scim/v2`, such as `/Users/2819c223`. A slash at the end is tolerated.
+/// The endpoint of a path below `/scim/v2`, such as `/Users/2819c223`; empty is the root. A slash at the end is
+/// tolerated.
 pub(crate) fn endpoint(path: &str) -> Option<Endpoint> {
-    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = match path {
+        "" => path,
+        below => below.strip_prefix('/')?, // `/scim/v2Users` is something else
+    };
     let path = path
         .strip_suffix('/')
         .filter(|path| !path.is_empty())
@@ -157,15 +161,18 @@ pub(crate) fn endpoint(path: &str) -> Option<Endpoint> {
 pub(crate) mod percent {
     /// The text behind `encoded`; `None` when an escape is broken or the bytes are no UTF-8.
     pub(crate) fn decode(encoded: &str) -> Option<String> {
-        decode_bytes(encoded, false)
+        decode_bytes(encoded, |_| false)
     }
 
-    /// The same for a query, where `+` stands for a space.
+    /// The same for a query, where `+` stands for a space, as forms have it. Who writes spaces as `%20` follows RFC
+    /// 3986, where it is itself: then it is, between quotation marks.
     pub(crate) fn decode_query(encoded: &str) -> Option<String> {
-        decode_bytes(encoded, true)
+        let knows_no_plus = encoded.contains("%20");
+        decode_bytes(encoded, |quoted| !(quoted && knows_no_plus))
     }
 
-    fn decode_bytes(encoded: &str, plus_is_space: bool) -> Option<String> {
+    fn decode_bytes(encoded: &str, plus_is_space: impl Fn(bool) -> bool) -> Option<String> {
+        let (mut quoted, mut escaped) = (false, false);
         let mut bytes = Vec::with_capacity(encoded.len());
         let mut rest = encoded.bytes();
         while let Some(byte) = rest.next() {
@@ -174,9 +181,11 @@ pub(crate) mod percent {
                     let (high, low) = (rest.next()?, rest.next()?);
                     bytes.push(hex(high)? << 4 | hex(low)?);
                 }
-                b'+' if plus_is_space => bytes.push(b' '),
+                b'+' if plus_is_space(quoted) => bytes.push(b' '),
                 _ => bytes.push(byte),
             }
+            quoted ^= bytes.last() == Some(&b'"') && !escaped;
+            escaped = bytes.last() == Some(&b'\\') && !escaped;
         }
         String::from_utf8(bytes).ok()
     }
@@ -230,6 +239,8 @@ mod tests {
             "//",
             "///",
             "/users",
+            "Users",
+            ".search",
             "/Users//",
             "/Users//x",
             "/Users/x/y",
@@ -249,7 +260,8 @@ mod tests {
     fn a_method_is_taken_only_when_allow_names_it() {
         assert!(Endpoint::Users.allows(&Method::POST));
         assert!(!Endpoint::Users.allows(&Method::PATCH));
-        assert!(!Endpoint::Users.allows(&Method::HEAD));
+        assert!(Endpoint::Users.allows(&Method::HEAD));
+        assert!(!Endpoint::Bulk.allows(&Method::HEAD));
         assert!(Endpoint::User(String::new()).allows(&Method::PATCH));
         assert!(!Endpoint::Schemas.allows(&Method::POST));
     }

@@ -4,7 +4,6 @@
 mod address;
 mod failures;
 mod gate;
-mod leaver;
 mod rate;
 mod room;
 
@@ -12,6 +11,6 @@ pub use address::{BadNetwork, Network, TRUSTED_PROXIES_MAX, TrustedProxies};
 pub use failures::{ADDRESSES_MAX, AUTH_FAILURES_MAX, FAILURE_WINDOW_MILLIS};
 pub(crate) use failures::{FailureTable, Verdict as FailureVerdict};
 pub use gate::TenantFigures;
-pub(crate) use gate::{TenantGate, Wish};
+pub(crate) use gate::{TenantGate, Wish, takes_away};
 pub use rate::{LEAVER_RESERVE_PARTS, REQUESTS_PER_SECOND_MIN, RateLimit};
 pub(crate) use room::Room;

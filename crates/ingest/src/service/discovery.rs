@@ -5,7 +5,7 @@ use rollcall_scim::list_response;
 use rollcall_scim::schema::{self, Features};
 use serde_json::Value;
 
-use super::query::list_query;
+use super::query::has_filter;
 use crate::http::answer::Answer;
 use crate::http::failure::Failure;
 
@@ -18,14 +18,23 @@ const FEATURES: Features = Features {
     oauth: false,
 };
 
+/// Refuses a filter, as RFC 7644 section 4 asks. Every other parameter is ignored, as it asks, too.
+pub(super) fn takes_no_filter(query: &str) -> Result<(), Failure> {
+    if has_filter(query) {
+        let status = http::StatusCode::FORBIDDEN;
+        return Err(Failure::new(status, "discovery takes no filter"));
+    }
+    Ok(())
+}
+
 /// `oauth`: the connection has OAuth clients.
 pub(super) fn service_provider_config(base: &str, oauth: bool) -> Answer {
     let features = Features { oauth, ..FEATURES };
     answer(&schema::service_provider_config(base, features))
 }
 
-pub(super) fn resource_types(base: &str, query: &str) -> Result<Answer, Failure> {
-    all(schema::resource_types(base), query)
+pub(super) fn resource_types(base: &str) -> Answer {
+    all(schema::resource_types(base))
 }
 
 pub(super) fn resource_type(base: &str, name: &str) -> Result<Answer, Failure> {
@@ -35,8 +44,8 @@ pub(super) fn resource_type(base: &str, name: &str) -> Result<Answer, Failure> {
         .ok_or_else(|| Failure::not_found("there is no such resource type"))
 }
 
-pub(super) fn schemas(base: &str, query: &str) -> Result<Answer, Failure> {
-    all(schema::schemas(base), query)
+pub(super) fn schemas(base: &str) -> Answer {
+    all(schema::schemas(base))
 }
 
 pub(super) fn schema(base: &str, urn: &str) -> Result<Answer, Failure> {
@@ -46,15 +55,8 @@ pub(super) fn schema(base: &str, urn: &str) -> Result<Answer, Failure> {
         .ok_or_else(|| Failure::not_found("there is no such schema"))
 }
 
-/// All of a kind; a filter is refused, as RFC 7644 section 4 asks.
-fn all(list: Vec<Value>, query: &str) -> Result<Answer, Failure> {
-    if list_query(query)?.filter.is_some() {
-        return Err(Failure::new(
-            http::StatusCode::FORBIDDEN,
-            "discovery takes no filter",
-        ));
-    }
-    Ok(answer(&list_response(list.len(), 1, list)))
+fn all(list: Vec<Value>) -> Answer {
+    answer(&list_response(list.len(), 1, list))
 }
 
 fn answer(value: &Value) -> Answer {

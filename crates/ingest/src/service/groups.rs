@@ -5,16 +5,18 @@ use std::collections::BTreeSet;
 use http::StatusCode;
 use rollcall_domain::{EventData, GroupDeleted, GroupId, UserId};
 use rollcall_projector::GroupResource;
-use rollcall_scim::patch::{NetMembers, apply};
+use rollcall_scim::patch::{MemberTarget, NetMembers, apply};
+use rollcall_scim::tolerance::{Quirk, Tolerated};
 use rollcall_scim::{
     Dialect, MemberKind, Precondition, ResourceKind, Selection, parse_patch, parse_resource,
 };
 
 use super::represent::{group_resource, group_version, group_wanted, writable_group};
 use super::{Call, Service, not_modified, resource_id, shown};
+use crate::connection::RepeatedCreate;
 use crate::decide::{
-    GroupWanted, MemberChange, MemberRef, change_group, create_group, group_within_bounds, member_set,
-    nesting_within_bounds,
+    GroupWanted, MemberChange, MemberRef, change_group, create_group, group_within_bounds, is_repeated_group,
+    member_set, nesting_within_bounds,
 };
 use crate::http::answer::Answer;
 use crate::http::failure::Failure;
@@ -27,23 +29,33 @@ const MEMBERS_SHOWN_UNASKED_MAX: u64 = 100;
 
 impl Service {
     pub(super) async fn create_group(&self, call: Call<'_>) -> Result<Answer, Failure> {
-        let selection = call.selection(ResourceKind::Group)?;
+        let selection = self.selection(call, ResourceKind::Group)?;
         let parsed = parse_resource(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
         self.note(&parsed.notes, parsed.tolerated);
         let wanted = group_wanted(&parsed.resource);
         group_within_bounds(None, &wanted)?;
         let listed = parsed.members.unwrap_or_default();
         let seat = call.seat;
-        let id = self.writer.ids.group();
+        let new = self.writer.ids.group();
+        let mut id = new;
+        let mut tolerated = Tolerated::NONE;
+        let mut status = StatusCode::CREATED;
         let decide = || {
-            if seat
-                .directory
-                .group_by_name(seat.name(), &wanted.display_name)
-                .is_some()
-            {
-                return Err(group_name_taken());
+            (id, tolerated, status) = (new, Tolerated::NONE, StatusCode::CREATED);
+            if let Some(there) = seat.directory.group_by_name(seat.name(), &wanted.display_name) {
+                if seat.connection.repeated_create != RepeatedCreate::Answer {
+                    return Err(group_name_taken());
+                }
+                let members = resolve_all(seat, &listed, &mut tolerated).map_err(|_| group_name_taken())?;
+                let group = seat.directory.group(seat.name(), there, true);
+                if !group.is_some_and(|group| is_repeated_group(&group, &wanted, members)) {
+                    return Err(group_name_taken());
+                }
+                tolerated.join(Quirk::RepeatedCreate.tolerate(seat.connection.dialect)?);
+                (id, status) = (there, StatusCode::OK);
+                return Ok(None);
             }
-            let members = resolve_all(seat, &listed)?;
+            let members = resolve_all(seat, &listed, &mut tolerated)?;
             nest(seat, None, &member_set(members.iter().copied()).groups)?;
             Ok(Some(EventData::GroupCreated(create_group(
                 id,
@@ -51,17 +63,21 @@ impl Service {
                 members,
             ))))
         };
-        self.writer.carry_out(seat, id.0, false, decide).await?;
-        self.watch(seat, |traps, now| traps.group_made(id, !listed.is_empty(), now));
-        let answer = self.show_group(StatusCode::CREATED, seat, id, &selection)?;
+        self.writer.carry_out(seat, new.0, false, decide).await?;
+        self.writer.metrics.tolerated(tolerated);
+        if status == StatusCode::CREATED {
+            self.watch(seat, |traps, now| traps.group_made(id, !listed.is_empty(), now));
+        }
+        let answer = self.show_group(status, seat, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.group(id)),
+            made: answer.status == StatusCode::CREATED, // not one that was there
             ..answer
         })
     }
 
     pub(super) async fn read_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
-        let selection = call.selection(ResourceKind::Group)?;
+        let selection = self.selection(call, ResourceKind::Group)?;
         call.fresh().await?;
         let group = live(call.seat, id, selection.wants("members"))?;
         must_match(call.if_match().as_ref(), &group)?;
@@ -90,16 +106,57 @@ impl Service {
             None if dialect == Dialect::Strict => Some(NetMembers::Replace(Vec::new())),
             None => None,
         };
-        self.change_group(call, id, members, |_| Ok(wanted.clone())).await
+        self.change_group(call, id, (members, Vec::new()), |_| Ok(wanted.clone()))
+            .await
     }
 
     pub(super) async fn patch_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
         let patch = parse_patch(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
         self.note(&patch.notes, patch.tolerated);
+        let targets = patch.members.targets();
         let members = (!patch.members.is_empty()).then(|| patch.members.net());
         let operations = patch.operations;
         let want = |group: &GroupResource| Ok(group_wanted(&apply(&writable_group(group), &operations)?));
-        self.change_group(call, id, members, want).await
+        let removed = match &members {
+            Some(NetMembers::Difference { remove, .. }) => remove.clone(),
+            _ => Vec::new(),
+        };
+        let outcome = self.change_group(call, id, (members, targets), want).await;
+        if let Err(failure) = &outcome {
+            self.remove_all_the_same(call, id, removed, failure).await;
+        }
+        outcome
+    }
+
+    /// Nobody stays in a group because the rest of a PATCH is refused, such as for a member that is nobody yet: who is
+    /// to go goes, though the answer is the refusal. A list that others are to be replaced by is not looked at: at
+    /// fault, it may leave out everybody.
+    async fn remove_all_the_same(
+        &self,
+        call: Call<'_>,
+        id: GroupId,
+        remove: Vec<rollcall_scim::MemberRef>,
+        failure: &Failure,
+    ) {
+        let dialect = call.seat.connection.dialect;
+        let conditional = call.if_match().is_some() || call.if_none_match().is_some();
+        if remove.is_empty() || dialect != Dialect::Tolerant || conditional || !failure.is_for_what_it_says()
+        {
+            return;
+        }
+        let add = Vec::new();
+        let members = Some(NetMembers::Difference { add, remove });
+        let want = |group: &GroupResource| Ok(group_wanted(&writable_group(group)));
+        // The client sends all of it again, and then it may pass.
+        if let Err(failure) = self.write_group(call, id, &(members, Vec::new()), want).await {
+            tracing::warn!(group = %id, status = failure.status.as_u16(), "members of a refused request stay");
+            return;
+        }
+        if let Ok(tolerated) = Quirk::RemovalAtFault.tolerate(dialect) {
+            self.writer.metrics.tolerated(tolerated);
+        }
+        let status = failure.status.as_u16();
+        tracing::warn!(group = %id, status, "a refused request removes members; the rest of it is not done");
     }
 
     pub(super) async fn delete_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
@@ -118,25 +175,42 @@ impl Service {
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     }
 
-    /// Makes a group what `want` makes of it, with these members, and answers with what it is then.
+    /// Makes a group what `want` makes of it, with these members, and answers with what it is then. Of each list of
+    /// targets somebody must be a member.
     async fn change_group(
         &self,
         call: Call<'_>,
         id: GroupId,
-        members: Option<NetMembers>,
+        members: (Option<NetMembers>, Vec<Vec<MemberTarget>>),
         want: impl Fn(&GroupResource) -> Result<GroupWanted, Failure> + Sync,
     ) -> Result<Answer, Failure> {
-        let selection = call.selection(ResourceKind::Group)?;
+        let selection = self.selection(call, ResourceKind::Group)?;
+        self.write_group(call, id, &members, want).await?;
+        self.show_group(StatusCode::OK, call.seat, id, &selection)
+    }
+
+    async fn write_group(
+        &self,
+        call: Call<'_>,
+        id: GroupId,
+        (members, targets): &(Option<NetMembers>, Vec<Vec<MemberTarget>>),
+        want: impl Fn(&GroupResource) -> Result<GroupWanted, Failure> + Sync,
+    ) -> Result<(), Failure> {
         let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let seat = call.seat;
+        let mut tolerated = Tolerated::NONE;
         let decide = || {
+            tolerated = Tolerated::NONE;
             let with_members = matches!(members, Some(NetMembers::Replace(_)));
             let mut group = live(seat, id, with_members)?;
             must_match(if_match.as_ref(), &group)?;
             must_not_match(if_none_match.as_ref(), &group)?;
             let wanted = want(&group)?;
             group_within_bounds(Some(&group), &wanted)?;
-            let members = member_change(seat, &mut group, members.as_ref())?;
+            for target in targets {
+                must_be_there(seat, id, target)?;
+            }
+            let members = member_change(seat, &mut group, members.as_ref(), &mut tolerated)?;
             let Some(mut change) = change_group(&group, wanted, members) else {
                 return Ok(None);
             };
@@ -156,7 +230,8 @@ impl Service {
         self.writer
             .carry_out(seat, id.0, if_match.is_some(), decide)
             .await?;
-        let filled = match &members {
+        self.writer.metrics.tolerated(tolerated);
+        let filled = match members {
             Some(NetMembers::Replace(list)) => !list.is_empty(),
             Some(NetMembers::Difference { add, .. }) => !add.is_empty(),
             None => false,
@@ -164,7 +239,7 @@ impl Service {
         if filled {
             self.watch(seat, |traps, _| traps.group_settled(id));
         }
-        self.show_group(StatusCode::OK, seat, id, &selection)
+        Ok(())
     }
 
     fn show_group(
@@ -175,8 +250,10 @@ impl Service {
         selection: &Selection,
     ) -> Result<Answer, Failure> {
         let mut group = live(seat, id, false)?;
-        let asked = matches!(selection, Selection::Only(_)) && selection.wants("members");
-        if asked || (selection.wants("members") && group.member_count <= MEMBERS_SHOWN_UNASKED_MAX) {
+        // RFC 7644 sections 3.5.1 and 3.5.2: the entire resource.
+        let asked = matches!(selection, Selection::Only(_)) || seat.connection.dialect == Dialect::Strict;
+        let is_small = group.member_count <= MEMBERS_SHOWN_UNASKED_MAX;
+        if selection.wants("members") && (asked || is_small) {
             group = live(seat, id, true)?;
         }
         Ok(shown(
@@ -212,22 +289,22 @@ fn member_change(
     seat: &Seat,
     group: &mut GroupResource,
     members: Option<&NetMembers>,
+    tolerated: &mut Tolerated,
 ) -> Result<MemberChange, Failure> {
     Ok(match members {
         None => MemberChange::Keep,
         Some(NetMembers::Replace(list)) => MemberChange::Replace {
-            wanted: resolve_all(seat, list)?.into_iter().collect::<BTreeSet<_>>(),
+            wanted: resolve_all(seat, list, tolerated)?
+                .into_iter()
+                .collect::<BTreeSet<_>>(),
             current: group.members.take().unwrap_or_default(),
             base: group.member_revision,
         },
         Some(NetMembers::Difference { add, remove }) => {
-            let added = resolve_all(seat, add)?;
+            let added = resolve_all(seat, add, tolerated)?;
             // Who is not there cannot be a member: nothing to remove, and no error.
             let removed: Vec<MemberRef> = remove.iter().filter_map(|member| resolve(seat, member)).collect();
-            let there = |member: &MemberRef| match *member {
-                MemberRef::User(user) => seat.directory.group_has_user(group.id, user),
-                MemberRef::Group(nested) => seat.directory.group_has_group(group.id, nested),
-            };
+            let there = |member: &MemberRef| is_member(seat, group.id, *member);
             if added.iter().all(there) && !removed.iter().any(there) {
                 MemberChange::Keep
             } else {
@@ -235,6 +312,46 @@ fn member_change(
             }
         }
     })
+}
+
+fn is_member(seat: &Seat, group: GroupId, member: MemberRef) -> bool {
+    match member {
+        MemberRef::User(user) => seat.directory.group_has_user(group, user),
+        MemberRef::Group(nested) => seat.directory.group_has_group(group, nested),
+    }
+}
+
+const fn kind_of(member: MemberRef) -> MemberKind {
+    match member {
+        MemberRef::User(_) => MemberKind::User,
+        MemberRef::Group(_) => MemberKind::Group,
+    }
+}
+
+/// One of the targets must be a member, and all that are must be what they are said to be: nothing of a member can
+/// be changed (RFC 7643 section 8.7.1).
+fn must_be_there(seat: &Seat, group: GroupId, targets: &[MemberTarget]) -> Result<(), Failure> {
+    let mut met = false;
+    for target in targets {
+        let Some(member) = resolve(seat, &target.member) else {
+            continue;
+        };
+        if !target.added && !is_member(seat, group, member) {
+            continue;
+        }
+        if target.member.kind.is_some_and(|kind| kind != kind_of(member)) {
+            return Err(Failure::bad(
+                "mutability",
+                "members.type and members.$ref are immutable",
+            ));
+        }
+        met = true;
+    }
+    if met {
+        Ok(())
+    } else {
+        Err(Failure::bad("noTarget", "nothing matches the filter on members"))
+    }
 }
 
 /// Refuses groups that are not in `group` yet and would be nested too deep there.
@@ -250,16 +367,24 @@ fn nest(seat: &Seat, group: Option<GroupId>, added: &[GroupId]) -> Result<(), Fa
 }
 
 /// Every listed member as a user or a group of the connection.
-fn resolve_all(seat: &Seat, listed: &[rollcall_scim::MemberRef]) -> Result<Vec<MemberRef>, Failure> {
+fn resolve_all(
+    seat: &Seat,
+    listed: &[rollcall_scim::MemberRef],
+    tolerated: &mut Tolerated,
+) -> Result<Vec<MemberRef>, Failure> {
     let mut members = Vec::with_capacity(listed.len());
     for (index, member) in listed.iter().enumerate() {
-        members.push(resolve(seat, member).ok_or_else(|| {
+        let found = resolve(seat, member).ok_or_else(|| {
             let detail = format!("members[{index}].value names no user or group of this connection");
             Failure {
                 nobody: true,
                 ..Failure::bad("invalidValue", detail)
             }
-        })?);
+        })?;
+        if member.kind.is_some_and(|kind| kind != kind_of(found)) {
+            tolerated.join(Quirk::MemberKind.tolerate_at(seat.connection.dialect, "members")?);
+        }
+        members.push(found);
     }
     Ok(members)
 }

@@ -17,6 +17,7 @@ use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method, StatusCode};
 use rollcall_scim::tolerance::Tolerated;
 use rollcall_scim::{EntityTag, ListQuery, Note, Precondition, Resource, ResourceKind, Selection};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::http::answer::Answer;
@@ -42,6 +43,8 @@ pub(crate) struct Call<'a> {
     pub(crate) body: &'a [u8],
     /// When it came, on the clock of the tenant's rate, in milliseconds.
     pub(crate) ticks: u64,
+    /// When the door gives it up.
+    pub(crate) until: Instant,
 }
 
 /// The service of all tenants.
@@ -67,6 +70,23 @@ impl Service {
             self.watch_failure(endpoint, call, failure);
         }
         outcome
+    }
+
+    /// Refuses a request whose body is not of a type that is read here. Nobody keeps access for that: see
+    /// [`Service::refuse_unless_leaver`].
+    pub(crate) async fn refuse(
+        &self,
+        endpoint: &Endpoint,
+        call: Call<'_>,
+        failure: Failure,
+    ) -> Result<Answer, Failure> {
+        match endpoint {
+            Endpoint::User(id) => {
+                let id = rollcall_domain::UserId(resource_id(id)?);
+                self.refuse_unless_leaver(call, id, failure).await
+            }
+            _ => Err(failure),
+        }
     }
 
     async fn carry_out(&self, endpoint: &Endpoint, call: Call<'_>) -> Result<Answer, Failure> {
@@ -100,18 +120,27 @@ impl Service {
                     _ => self.read_group(call, id).await,
                 }
             }
-            Endpoint::ServiceProviderConfig => Ok(discovery::service_provider_config(
-                &self.links.base,
-                call.seat.oauth,
-            )),
-            Endpoint::ResourceTypes => discovery::resource_types(&self.links.base, call.query),
-            Endpoint::ResourceType(name) => discovery::resource_type(&self.links.base, name),
-            Endpoint::Schemas => discovery::schemas(&self.links.base, call.query),
-            Endpoint::Schema(urn) => discovery::schema(&self.links.base, urn),
+            Endpoint::ServiceProviderConfig
+            | Endpoint::ResourceTypes
+            | Endpoint::ResourceType(_)
+            | Endpoint::Schemas
+            | Endpoint::Schema(_) => self.discover(endpoint, call),
             Endpoint::Me => Err(not_implemented(
                 "a token here belongs to a connection, not to a person",
             )),
             Endpoint::Bulk => self.bulk(call).await,
+        }
+    }
+
+    fn discover(&self, endpoint: &Endpoint, call: Call<'_>) -> Result<Answer, Failure> {
+        discovery::takes_no_filter(call.query)?;
+        let base = &self.links.base;
+        match endpoint {
+            Endpoint::ResourceTypes => Ok(discovery::resource_types(base)),
+            Endpoint::ResourceType(name) => discovery::resource_type(base, name),
+            Endpoint::Schemas => Ok(discovery::schemas(base)),
+            Endpoint::Schema(urn) => discovery::schema(base, urn),
+            _ => Ok(discovery::service_provider_config(base, call.seat.oauth)),
         }
     }
 
@@ -123,6 +152,20 @@ impl Service {
             self.writer.metrics.left_out.fetch_add(count, Relaxed);
             tracing::debug!(count, first = ?notes.first().map(|note| note.kind), "left out of the request");
         }
+    }
+
+    /// `attributes` or `excludedAttributes` of the query.
+    fn selection(&self, call: Call<'_>, kind: ResourceKind) -> Result<Selection, Failure> {
+        if call.query.is_empty() {
+            return Ok(Selection::All);
+        }
+        let query = list_query(call.query)?;
+        self.note(&[], query.tolerate(call.seat.connection.dialect)?);
+        Ok(Selection::parse(
+            kind,
+            query.attributes.as_deref(),
+            query.excluded_attributes.as_deref(),
+        )?)
     }
 
     async fn search(&self, call: Call<'_>, kinds: &[ResourceKind]) -> Result<Answer, Failure> {
@@ -147,19 +190,6 @@ fn resource_id(text: &str) -> Result<Uuid, Failure> {
 }
 
 impl Call<'_> {
-    /// `attributes` and `excludedAttributes` of the query.
-    fn selection(&self, kind: ResourceKind) -> Result<Selection, Failure> {
-        if self.query.is_empty() {
-            return Ok(Selection::All);
-        }
-        let query = list_query(self.query)?;
-        Ok(Selection::parse(
-            kind,
-            query.attributes.as_deref(),
-            query.excluded_attributes.as_deref(),
-        )?)
-    }
-
     fn if_match(&self) -> Option<Precondition> {
         precondition(self.headers, IF_MATCH)
     }
@@ -190,6 +220,7 @@ fn shown(status: StatusCode, resource: &Resource, selection: &Selection, version
         json: serde_json::to_vec(&resource.to_json(selection)).unwrap_or_default(),
         etag: Some(version.to_string()),
         location: None,
+        made: false,
     }
 }
 

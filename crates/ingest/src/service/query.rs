@@ -45,6 +45,15 @@ pub(crate) fn list_query(query: &str) -> Result<ListQuery, Failure> {
     )?)
 }
 
+/// Whether a query string has a filter, readable or not.
+pub(crate) fn has_filter(query: &str) -> bool {
+    query.split('&').any(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let is_filter = decode_query(name).is_some_and(|name| name.eq_ignore_ascii_case("filter"));
+        is_filter && decode_query(value).is_none_or(|value| !value.trim().is_empty())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -57,6 +66,41 @@ mod tests {
         assert_eq!(read.filter.as_deref(), Some("userName eq \"ida+1\""));
         assert_eq!((read.start_index, read.attributes.as_deref()), (2, Some("a,b")));
         assert_eq!(list_query("filter=&&=").unwrap(), ListQuery::default());
+    }
+
+    /// Forms write a space as `+` and a plus as `%2B`; RFC 3986 writes a space as `%20` and a plus as itself.
+    #[test]
+    fn a_plus_is_found_whichever_way_it_is_written() {
+        for written in [
+            "userName+eq+%22ida%2B1@x%22",
+            "userName%20eq%20%22ida+1@x%22",
+            "userName%20eq%20%22ida%2B1@x%22",
+            "userName%20eq+\"ida+1@x\"",
+        ] {
+            let read = list_query(&format!("filter={written}")).unwrap();
+            assert_eq!(
+                read.filter.as_deref(),
+                Some("userName eq \"ida+1@x\""),
+                "{written}"
+            );
+        }
+        let read = list_query(r#"filter=title+eq+"a+\"b"+or%20title+eq+"c%5C%22+d""#).unwrap();
+        assert_eq!(
+            read.filter.as_deref(),
+            Some(r#"title eq "a+\"b" or title eq "c\"+d""#)
+        );
+        let read = list_query("filter=title+eq+%22a+b%22").unwrap();
+        assert_eq!(read.filter.as_deref(), Some("title eq \"a b\""));
+    }
+
+    #[test]
+    fn a_filter_is_seen_however_it_is_written() {
+        for query in ["filter=x", "a=b&FILTER=%20x", "%66ilter=%ff"] {
+            assert!(has_filter(query), "{query}");
+        }
+        for query in ["", "filter=&count=1", "filter", "filters=x", "x=filter"] {
+            assert!(!has_filter(query), "{query}");
+        }
     }
 
     #[test]

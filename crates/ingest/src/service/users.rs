@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use http::StatusCode;
-use rollcall_domain::{EventData, UserDeleted, UserId};
+use http::{Method, StatusCode};
+use rollcall_domain::{EventData, UserChanged, UserDeleted, UserId};
 use rollcall_projector::UserResource;
 use rollcall_scim::patch::apply;
 use rollcall_scim::tolerance::{Quirk, Tolerated};
@@ -25,7 +25,7 @@ use crate::writer::{unsettled, user_name_taken};
 
 impl Service {
     pub(super) async fn create_user(&self, call: Call<'_>) -> Result<Answer, Failure> {
-        let selection = call.selection(ResourceKind::User)?;
+        let selection = self.selection(call, ResourceKind::User)?;
         let parsed = parse_resource(ResourceKind::User, call.seat.connection.dialect, call.body)?;
         self.note(&parsed.notes, parsed.tolerated);
         let wanted = user_wanted(parsed.resource, true);
@@ -52,7 +52,12 @@ impl Service {
             // The same person hired again comes back as who they were.
             if is_rehire(key, &user, &wanted) {
                 tolerated = Quirk::Rehire.tolerate(seat.connection.dialect)?;
-                return Ok(change_user(key, &user, &wanted).map(EventData::UserChanged));
+                let change = change_user(key, &user, &wanted);
+                let hired_again = |change| UserChanged {
+                    rehire: true,
+                    ..change
+                };
+                return Ok(change.map(hired_again).map(EventData::UserChanged));
             }
             let answers = seat.connection.repeated_create == RepeatedCreate::Answer;
             if answers && is_repeated(key, &user, &wanted) {
@@ -68,12 +73,13 @@ impl Service {
         let answer = self.show_user(status, call.seat, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.user(id)),
+            made: id == new,
             ..answer
         })
     }
 
     pub(super) async fn read_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
-        let selection = call.selection(ResourceKind::User)?;
+        let selection = self.selection(call, ResourceKind::User)?;
         call.fresh().await?;
         let user = live(call.seat, id)?;
         must_match(call.if_match().as_ref(), &user)?;
@@ -89,17 +95,17 @@ impl Service {
         ))
     }
 
+    pub(super) async fn replace_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
+        match self.replace_whole_user(call, id).await {
+            Err(failure) => self.refuse_unless_leaver(call, id, failure).await,
+            done => done,
+        }
+    }
+
     /// A PUT that says nothing of `active` leaves the status as it is: nobody comes back to work because a field
     /// was left out.
-    pub(super) async fn replace_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
-        let dialect = call.seat.connection.dialect;
-        let parsed = match parse_resource(ResourceKind::User, dialect, call.body) {
-            Ok(parsed) => parsed,
-            Err(_) if dialect == Dialect::Tolerant && resource_deactivates(call.body) => {
-                return self.only_deactivate(call, id).await;
-            }
-            Err(error) => return Err(error.into()),
-        };
+    async fn replace_whole_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
+        let parsed = parse_resource(ResourceKind::User, call.seat.connection.dialect, call.body)?;
         self.note(&parsed.notes, parsed.tolerated);
         let wanted = user_wanted(parsed.resource, true);
         let want = |user: &UserResource| {
@@ -123,33 +129,53 @@ impl Service {
     }
 
     pub(super) async fn patch_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
-        let dialect = call.seat.connection.dialect;
-        let leaves = || dialect == Dialect::Tolerant && patch_deactivates(call.body);
-        let patch = match parse_patch(ResourceKind::User, dialect, call.body) {
-            Ok(patch) => patch,
-            Err(_) if leaves() => return self.only_deactivate(call, id).await,
-            Err(error) => return Err(error.into()),
-        };
+        match self.patch_whole_user(call, id).await {
+            Err(failure) => self.refuse_unless_leaver(call, id, failure).await,
+            done => done,
+        }
+    }
+
+    async fn patch_whole_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
+        let patch = parse_patch(ResourceKind::User, call.seat.connection.dialect, call.body)?;
         self.note(&patch.notes, patch.tolerated);
-        let want = |user: &UserResource| match apply(&writable_user(user), &patch.operations) {
-            Ok(changed) => Ok(user_wanted(changed, user.active)),
-            Err(_) if leaves() => Ok(inactive(user)),
-            Err(error) => Err(error.into()),
+        let want = |user: &UserResource| {
+            let changed = apply(&writable_user(user), &patch.operations)?;
+            Ok(user_wanted(changed, user.active))
         };
         let answer = self.change_user(call, id, want).await?;
-        self.watch_user_patch(call.seat, &patch.operations);
+        self.watch_user_patch(call.seat, &patch);
         Ok(answer)
     }
 
-    /// The one thing that a request at fault says clearly: this user leaves. The rest of it is dropped, since a
-    /// leaver waits for nothing.
-    async fn only_deactivate(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
+    /// What becomes of a PUT or PATCH that is refused: the one thing that it says clearly is done all the same, when
+    /// that is that this user leaves. The rest of it is dropped, since a leaver waits for nothing.
+    pub(super) async fn refuse_unless_leaver(
+        &self,
+        call: Call<'_>,
+        id: UserId,
+        failure: Failure,
+    ) -> Result<Answer, Failure> {
+        let dialect = call.seat.connection.dialect;
+        let leaves = || match *call.method {
+            Method::PUT => resource_deactivates(call.body),
+            Method::PATCH => patch_deactivates(call.body),
+            _ => false,
+        };
+        if dialect != Dialect::Tolerant || !failure.is_for_what_it_says() || !leaves() {
+            return Err(failure);
+        }
+        // A query at fault asks for nothing in particular.
+        let selection = self.selection(call, ResourceKind::User);
+        let selection = selection.unwrap_or(Selection::All);
+        let want = |user: &UserResource| Ok(inactive(user));
+        let answer = self.change_and_show_user(call, id, want, &selection).await?;
         self.writer.metrics.left_out.fetch_add(1, Relaxed);
-        self.writer
-            .metrics
-            .tolerated(Quirk::LeaverAtFault.tolerate(Dialect::Tolerant)?);
-        tracing::warn!(user = %id, "a request at fault deactivates a user; the rest of it was left out");
-        self.change_user(call, id, |user| Ok(inactive(user))).await
+        let tolerated = Quirk::LeaverAtFault.tolerate(dialect)?;
+        self.writer.metrics.tolerated(tolerated);
+        self.watch(call.seat, |traps, _| traps.user_patched(true));
+        let status = failure.status.as_u16();
+        tracing::warn!(user = %id, status, "a request at fault deactivates a user; the rest of it was left out");
+        Ok(answer)
     }
 
     pub(super) async fn delete_user(&self, call: Call<'_>, id: UserId) -> Result<Answer, Failure> {
@@ -182,7 +208,17 @@ impl Service {
         id: UserId,
         want: impl Fn(&UserResource) -> Result<UserWanted, Failure> + Sync,
     ) -> Result<Answer, Failure> {
-        let selection = call.selection(ResourceKind::User)?;
+        let selection = self.selection(call, ResourceKind::User)?;
+        self.change_and_show_user(call, id, want, &selection).await
+    }
+
+    async fn change_and_show_user(
+        &self,
+        call: Call<'_>,
+        id: UserId,
+        want: impl Fn(&UserResource) -> Result<UserWanted, Failure> + Sync,
+        selection: &Selection,
+    ) -> Result<Answer, Failure> {
         let (if_match, if_none_match) = (call.if_match(), call.if_none_match());
         let (seat, key) = (call.seat, call.seat.directory.key());
         let decide = || {
@@ -207,7 +243,7 @@ impl Service {
         self.writer
             .carry_out(seat, id.0, if_match.is_some(), decide)
             .await?;
-        self.show_user(StatusCode::OK, seat, id, &selection)
+        self.show_user(StatusCode::OK, seat, id, selection)
     }
 
     fn show_user(

@@ -1,8 +1,9 @@
 //! What requests show of known traps: fed when a request is decided, whatever came of it.
 
 use rollcall_domain::{AssignedRole, Shape, Timestamp};
-use rollcall_scim::patch::{PatchKind, PatchOperation};
+use rollcall_scim::patch::{Patch, PatchKind, PatchOperation};
 use rollcall_scim::roles::IDP_ID_KEY;
+use rollcall_scim::tolerance::Quirk;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -16,7 +17,8 @@ use crate::traps::Traps;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Shown {
     active_named: bool,
-    /// Elements are added as `AppRoleAssignmentsComplex` adds them: a whole assignment, with the id it has there.
+    /// Elements are added as `AppRoleAssignmentsComplex` adds them: a whole assignment, with the id it has there, or
+    /// in the flagged style with its `displayName`.
     assignments_added: bool,
     /// Roles are taken away, or others put in their place.
     roles_taken: bool,
@@ -28,8 +30,8 @@ impl Service {
         saw(&mut seat.traps.lock(), self.writer.clock.now());
     }
 
-    pub(super) fn watch_user_patch(&self, seat: &Seat, operations: &[PatchOperation]) {
-        let shown = shown(operations);
+    pub(super) fn watch_user_patch(&self, seat: &Seat, patch: &Patch) {
+        let shown = shown(&patch.operations, patch.tolerated.has(Quirk::RoleDisplayName));
         self.watch(seat, |traps, now| {
             traps.user_patched(shown.active_named);
             if shown.roles_taken {
@@ -72,7 +74,7 @@ pub(super) fn any_app_role(roles: &[AssignedRole]) -> Option<bool> {
     (!roles.is_empty()).then(|| roles.iter().any(is_app_role))
 }
 
-fn shown(operations: &[PatchOperation]) -> Shown {
+fn shown(operations: &[PatchOperation], with_display_names: bool) -> Shown {
     let mut shown = Shown::default();
     for operation in operations {
         let path = &operation.path.attr;
@@ -82,17 +84,21 @@ fn shown(operations: &[PatchOperation]) -> Shown {
         }
         match operation.op {
             PatchKind::Remove | PatchKind::Replace => shown.roles_taken = true,
-            PatchKind::Add => shown.assignments_added |= has_assignment(operation.value.as_ref()),
+            PatchKind::Add => {
+                let value = operation.value.as_ref();
+                shown.assignments_added |= has_assignment(value, with_display_names);
+            }
         }
     }
     shown
 }
 
-fn has_assignment(value: Option<&Value>) -> bool {
+fn has_assignment(value: Option<&Value>, with_display_names: bool) -> bool {
     let list = value.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    list.iter()
-        .chain(value)
-        .any(|element| element.get(IDP_ID_KEY).is_some())
+    list.iter().chain(value).any(|element| {
+        let named = with_display_names && element.get("display").is_some();
+        named || element.get(IDP_ID_KEY).is_some()
+    })
 }
 
 /// Stands for a body without keeping it.

@@ -190,6 +190,91 @@ async fn circles_are_resolved() {
     }
 }
 
+/// RFC 7644 section 3.7.1: a group that names itself is a circle of one. Whichever way it comes to be its own
+/// member, it is so, under the same version, and its members are in it once.
+#[tokio::test]
+async fn a_group_in_itself_is_the_same_by_every_way() {
+    let world = World::new().await;
+    for token in [ENTRA, STRICT] {
+        let ida = world.user(token, "ida").await;
+        let with_itself = |data: &str, own: &str| {
+            let members = json!([{"value": ida}, {"value": own}]);
+            json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
+                "displayName": data, "members": members})
+        };
+        let add = |own: &str| {
+            let operations = json!([{"op": "add", "path": "members", "value": [{"value": own}]}]);
+            json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations})
+        };
+        let mut made = Vec::new();
+        for (name, more) in [
+            ("bulk-post", None),
+            ("bulk-patch", Some(("PATCH", add("bulkId:g")))),
+            ("bulk-put", Some(("PUT", with_itself("bulk-put", "bulkId:g")))),
+        ] {
+            let first: &[&str] = if more.is_some() {
+                &[&ida]
+            } else {
+                &[&ida, "bulkId:g"]
+            };
+            let mut operations = vec![group(name, first)];
+            operations[0]["bulkId"] = json!("g");
+            if let Some((method, data)) = more {
+                operations.push(json!({"method": method, "path": "/Groups/bulkId:g", "data": data}));
+            }
+            let body = json!({"schemas": [REQUEST], "Operations": operations});
+            let reply = world.post(token, "/Bulk", body).await.expect(200);
+            assert!(
+                statuses(&reply).iter().all(|status| status.starts_with('2')),
+                "{name}"
+            );
+            made.push(id(&reply, 0));
+        }
+        let patched = world.group(token, "patch", &[&ida]).await;
+        let path = format!("/Groups/{patched}");
+        world
+            .patch(token, &path, add(&patched)["Operations"].clone())
+            .await
+            .expect(200);
+        let put = world.group(token, "put", &[&ida]).await;
+        let path = format!("/Groups/{put}");
+        world
+            .put(token, &path, with_itself("put", &put))
+            .await
+            .expect(200);
+        made.extend([patched, put]);
+        for group in &made {
+            let shown = world.get(token, &format!("/Groups/{group}")).await.expect(200);
+            assert_eq!(
+                world.members(token, group).await,
+                crate::world::sorted(&[&ida, group])
+            );
+            let first = world.get(token, &format!("/Groups/{}", made[0])).await;
+            assert_eq!(
+                shown.body["meta"]["version"], first.body["meta"]["version"],
+                "{}",
+                shown.text
+            );
+        }
+        let shown = world.get(token, &format!("/Users/{ida}")).await.expect(200);
+        assert_eq!(
+            shown.body["groups"].as_array().unwrap().len(),
+            made.len(),
+            "{}",
+            shown.text
+        );
+        for group in &made {
+            world.delete(token, &format!("/Groups/{group}")).await.expect(204);
+        }
+    }
+    // As outside of Bulk, one member needs no list in the tolerant dialect.
+    let mut single = group("single", &[]);
+    single["data"]["members"] = json!("bulkId:single");
+    let reply = bulk(&world, json!([single])).await.expect(200);
+    assert_eq!(statuses(&reply), ["201"]);
+    assert_eq!(world.members(ENTRA, &id(&reply, 0)).await, [id(&reply, 0)]);
+}
+
 /// RFC 7644 section 3.7.3: after so many errors the rest is neither done nor answered.
 #[tokio::test]
 async fn fail_on_errors_leaves_out_the_rest() {
@@ -224,6 +309,174 @@ async fn a_circle_that_cannot_be_entered_fails_once_for_each_operation() {
     let body = json!({"schemas": [REQUEST], "failOnErrors": 3, "Operations": operations});
     let reply = world.post(ENTRA, "/Bulk", body).await.expect(200);
     assert_eq!(statuses(&reply), ["409", "400", "201"]);
+}
+
+async fn groups(world: &World) -> Value {
+    world.get(ENTRA, "/Groups?count=0").await.expect(200).body["totalResults"].clone()
+}
+
+/// What a circle needs and does not get takes back what was made without it: a POST that failed has left nothing, has
+/// no location (RFC 7644 section 3.7.3), and can be sent again.
+#[tokio::test]
+async fn of_a_circle_that_cannot_be_closed_nothing_is_left() {
+    let world = World::new().await;
+    let mut nameless = group("x", &["bulkId:B"]);
+    nameless["data"]["displayName"] = json!("");
+    let circle = [
+        group("A", &["bulkId:B", "bulkId:x"]),
+        group("B", &["bulkId:A"]),
+        nameless.clone(),
+        group("apart", &[]),
+    ];
+    for (fail_on_errors, expected) in [(1, &["409", "400"][..]), (9, &["409", "409", "400", "201"])] {
+        let body = json!({"schemas": [REQUEST], "failOnErrors": fail_on_errors, "Operations": circle});
+        let reply = world.post(ENTRA, "/Bulk", body).await.expect(200);
+        assert_eq!(statuses(&reply), expected, "{}", reply.text);
+        for failed in reply.body["Operations"].as_array().unwrap() {
+            let is_there = failed["status"] == "201";
+            assert_eq!(failed.get("location").is_some(), is_there, "{}", reply.text);
+        }
+        assert_eq!(groups(&world).await, if fail_on_errors == 1 { 0 } else { 1 });
+    }
+    // What was made in the circle and refers to what failed goes with it, and what refers to that fails.
+    nameless["data"]["members"] = json!([{"value": "bulkId:B"}, {"value": "bulkId:D"}]);
+    let reply = bulk(
+        &world,
+        json!([
+            nameless,
+            group("D", &["bulkId:B"]),
+            group("B", &["bulkId:x"]),
+            group("E", &["bulkId:D"])
+        ]),
+    )
+    .await
+    .expect(200);
+    assert_eq!(statuses(&reply), ["400", "409", "409", "409"]);
+    assert!(!reply.text.contains("location"), "{}", reply.text);
+    assert_eq!(groups(&world).await, 1);
+    let mut whole = nameless;
+    whole["data"]["displayName"] = json!("x");
+    let reply = bulk(
+        &world,
+        json!([whole, group("D", &["bulkId:B"]), group("B", &["bulkId:x"])]),
+    )
+    .await;
+    assert_eq!(statuses(&reply), ["201", "201", "201"]);
+    assert_eq!(groups(&world).await, 4);
+}
+
+/// Who was there before is not deleted because a circle cannot be closed; the answer says that they stand.
+#[tokio::test]
+async fn somebody_hired_again_is_never_taken_back() {
+    let world = World::new().await;
+    let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let managed = |name: &str, by: &str| {
+        let mut data = user(name);
+        data["externalId"] = json!(name);
+        data["schemas"] = json!(["urn:ietf:params:scim:schemas:core:2.0:User", urn]);
+        data[urn] = json!({"manager": {"value": format!("bulkId:{by}")}});
+        post("/Users", name, data)
+    };
+    world.user(ENTRA, "ida").await;
+    let mut bo = managed("bo", "ida");
+    bo["data"].as_object_mut().unwrap().remove(urn);
+    let bo = world
+        .post(ENTRA, "/Users", bo["data"].clone())
+        .await
+        .expect(201)
+        .id();
+    let off = json!([{"op": "replace", "path": "active", "value": false}]);
+    world.patch(ENTRA, &format!("/Users/{bo}"), off).await.expect(200);
+    let reply = bulk(&world, json!([managed("ida", "bo"), managed("bo", "ida")]))
+        .await
+        .expect(200);
+    assert_eq!(statuses(&reply), ["409", "409"]);
+    let answer = &reply.body["Operations"][1];
+    assert_eq!(answer["location"], format!("{BASE}/Users/{bo}"));
+    assert!(
+        answer["response"]["detail"].as_str().unwrap().contains("stands"),
+        "{answer}"
+    );
+    let shown = world.get(ENTRA, &format!("/Users/{bo}")).await.expect(200);
+    assert_eq!(shown.body["active"], true);
+}
+
+/// In whichever way a manager may be named outside of Bulk.
+#[tokio::test]
+async fn two_who_manage_each_other_may_say_so_in_every_spelling() {
+    let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let (lower, flat) = (urn.to_lowercase(), format!("{urn}:manager"));
+    let world = World::new().await;
+    for (at, spelling) in [
+        "manager",
+        "MANAGER",
+        &flat,
+        &flat.to_lowercase(),
+        "bare",
+        "extension",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let managed = |name: &str, by: &str| {
+            let by = format!("bulkId:{by}");
+            let mut data = user(&format!("{name}{at}"));
+            match *spelling {
+                "bare" => data["manager"] = json!(by),
+                "extension" => data[&lower] = json!({"Manager": [{"value": by}]}),
+                key => data[key] = json!({"value": by}),
+            }
+            post("/Users", name, data)
+        };
+        let reply = bulk(&world, json!([managed("ida", "bo"), managed("bo", "ida")]))
+            .await
+            .expect(200);
+        assert_eq!(statuses(&reply), ["201", "201"], "{spelling}: {}", reply.text);
+        for (one, other) in [(0, 1), (1, 0)] {
+            let path = format!("/Users/{}", id(&reply, one));
+            let shown = world.get(ENTRA, &path).await.expect(200);
+            assert_eq!(
+                shown.body[urn]["manager"]["value"],
+                id(&reply, other),
+                "{spelling}"
+            );
+        }
+    }
+}
+
+/// RFC 7644 section 3.7: method and bulkId are those of the request, also where it could not be read; section 3.7.3:
+/// only a POST that failed has no location.
+#[tokio::test]
+async fn an_operation_that_cannot_be_read_is_answered_under_its_name() {
+    let world = World::new().await;
+    let ida = world.user(ENTRA, "ida").await;
+    let reply = bulk(
+        &world,
+        json!([
+            group("G", &["bulkId:n"]),
+            {"method": "POST", "path": "/Users", "bulkId": "n"},
+            {"method": "PUT", "path": format!("/Users/{ida}"), "bulkId": "p"},
+            {"method": "GET", "path": format!("/Users/{ida}"), "bulkId": "q"},
+            {"method": 7},
+        ]),
+    )
+    .await
+    .expect(200);
+    assert_eq!(
+        statuses(&reply),
+        ["409", "400", "400", "400", "400"],
+        "{}",
+        reply.text
+    );
+    let answers = reply.body["Operations"].as_array().unwrap();
+    let said = |at: usize| ["method", "bulkId", "location"].map(|name| answers[at][name].clone());
+    assert_eq!(said(1), [json!("POST"), json!("n"), Value::Null]);
+    assert_eq!(
+        said(2),
+        [json!("PUT"), json!("p"), json!(format!("{BASE}/Users/{ida}"))]
+    );
+    assert_eq!(said(3), [json!("GET"), json!("q"), Value::Null]);
+    assert_eq!(said(4), [Value::Null, Value::Null, Value::Null]);
 }
 
 /// RFC 7644 section 3.7.4: both limits, as ServiceProviderConfig tells them.

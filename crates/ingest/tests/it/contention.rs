@@ -233,6 +233,7 @@ fn changed(
         active: Some(active),
         roles: None,
         personal: None,
+        rehire: false,
     };
     rollcall_domain::Event {
         id: rollcall_domain::EventId(uuid::Uuid::from_u128(event)),

@@ -1,5 +1,6 @@
 //! What Entra sends, in both of its styles.
 
+use rollcall_domain::Timestamp;
 use serde_json::{Value, json};
 
 use crate::world::{ENTRA, World, query};
@@ -225,4 +226,40 @@ async fn groups_are_created_searched_and_filled_in_both_styles() {
         .expect(200);
     assert_eq!(found.body["totalResults"], 1, "{}", found.text);
     world.delete(ENTRA, &path).await.expect(204);
+}
+
+/// `AppRoleAssignmentsComplex` adds role by role and takes none away: in the default style as JSON text, in the flagged
+/// one as plain objects with `displayName`. Others add roles, too, and say so in other words.
+#[tokio::test]
+async fn roles_that_only_ever_come_are_seen_in_both_styles() {
+    let world = World::new().await;
+    let path = format!("/Users/{}", world.user(ENTRA, "ida").await);
+    let seen = || {
+        let warnings = world.door.warnings(Timestamp::from_millis(1_772_000_060_000));
+        let mut traps = warnings.iter().map(|warning| warning.warning.trap.name());
+        traps.any(|trap| trap == "roles-never-removed")
+    };
+    let text = r#"{"id":"7f0c","value":"Agent_1_A","displayName":"A"}"#;
+    let kind = "WindowsAzureActiveDirectoryRole";
+    let flagged = json!({"primary": false, "type": kind, "value": "Agent_1_B", "displayName": "B"});
+    for (roles, trap) in [
+        (json!([{"value": text}]), true),
+        (json!([flagged]), true),
+        (json!([{"value": "Agent_1_C"}]), false),
+        (
+            json!([{"primary": false, "type": "x", "value": "Agent_1_D", "display": "D"}]),
+            false,
+        ),
+    ] {
+        for add in [
+            json!({"op": "add", "path": "roles", "value": roles}),
+            json!({"op": "add", "value": {"roles": roles}}),
+        ] {
+            world.patch(ENTRA, &path, json!([add])).await.expect(200);
+            assert_eq!(seen(), trap, "{add}");
+            let full = json!([{"op": "replace", "path": "roles", "value": [{"value": "Agent_1_A"}]}]);
+            world.patch(ENTRA, &path, full).await.expect(200);
+            assert!(!seen(), "taken away");
+        }
+    }
 }

@@ -370,6 +370,25 @@ async fn members_of_a_large_group_are_not_sent_back_unasked() {
     assert!(without.body.get("members").is_none());
 }
 
+/// RFC 7644 sections 3.5.1 and 3.5.2: 200 with the entire resource.
+#[tokio::test]
+async fn the_strict_dialect_answers_a_change_with_the_whole_group() {
+    let world = World::new().await;
+    let mut members = Vec::new();
+    for n in 0..101 {
+        members.push(world.user(STRICT, &format!("u{n}")).await);
+    }
+    let members: Vec<&str> = members.iter().map(String::as_str).collect();
+    let path = format!("/Groups/{}", world.group(STRICT, "all", &members).await);
+    let rename = json!([{"op": "replace", "path": "displayName", "value": "everybody"}]);
+    let reply = world.patch(STRICT, &path, rename).await.expect(200);
+    assert_eq!(reply.body["members"].as_array().map(Vec::len), Some(101));
+    let without = format!("{path}?excludedAttributes=members");
+    let rename = json!([{"op": "replace", "path": "displayName", "value": "all"}]);
+    let reply = world.patch(STRICT, &without, rename).await.expect(200);
+    assert!(reply.body.get("members").is_none());
+}
+
 #[tokio::test]
 async fn a_member_of_a_large_group_is_changed_without_loading_the_others() {
     let world = World::lagging().await;

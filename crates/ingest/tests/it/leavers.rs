@@ -1,6 +1,9 @@
 //! Nobody keeps access, or gets it back, because of the rest of a body.
 
-use serde_json::{Value, json};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderValue, Method};
+use rollcall_scim::tolerance::Quirk;
+use serde_json::{Map, Value, json};
 
 use crate::world::{ENTRA, STRICT, World, user};
 
@@ -76,7 +79,10 @@ async fn a_request_at_fault_still_deactivates() {
         (&json!(false), &json!("Clerk"))
     );
     assert_eq!(reply.body.get("roles"), None);
-    assert_eq!(world.metrics.snapshot().left_out, 4);
+    let counted = world.metrics.snapshot();
+    let at_fault = Quirk::LeaverAtFault.row().key;
+    let rows = counted.tolerated.iter().filter(|row| row.quirk == at_fault);
+    assert_eq!((counted.left_out, rows.map(|row| row.count).sum()), (5, 5_u64));
     // Once more changes nothing, and an active user is not made one by a request at fault.
     let on = json!([{"op": "replace", "path": "active", "value": true}, {"op": "explode"}]);
     world
@@ -101,4 +107,105 @@ async fn the_strict_dialect_does_all_or_nothing() {
         .await
         .expect_error(400, "noTarget");
     assert_eq!(is_active(&world, STRICT, &id).await, true);
+}
+
+/// Attributes that are each within their bounds, and together more than an event can hold.
+fn too_much() -> Map<String, Value> {
+    let emails: Vec<Value> = (0..60)
+        .map(|n| json!({"type": format!("t{n}"), "value": "x".repeat(16_000)}))
+        .collect();
+    Map::from_iter([("emails".to_owned(), emails.into())])
+}
+
+fn only(name: &str, value: Value) -> Map<String, Value> {
+    Map::from_iter([(name.to_owned(), value)])
+}
+
+/// Whatever else a request says, asks for or is called.
+#[tokio::test]
+async fn whatever_a_request_is_refused_for_the_leaver_in_it_goes_and_the_strict_dialect_refuses_it() {
+    let world = World::new().await;
+    let long = Value::from("x".repeat(16 * 1024 + 1));
+    let typed = |value: &'static str| Some((CONTENT_TYPE, HeaderValue::from_static(value)));
+    let coded = Some((CONTENT_ENCODING, HeaderValue::from_static("br")));
+    let nothing = Map::new();
+    for (case, rest, query, header, refused) in [
+        ("name", only("userName", json!("BOSS")), "", None, 409),
+        ("size", too_much(), "", None, 413),
+        ("query", nothing.clone(), "?count=abc", None, 400),
+        ("code", nothing.clone(), "?attributes=%zz", None, 400),
+        ("string", only("title", long), "", None, 400),
+        ("type", nothing.clone(), "", typed("text/plain"), 415),
+        (
+            "charset",
+            nothing.clone(),
+            "",
+            typed("application/json; charset=latin1"),
+            415,
+        ),
+        ("coding", nothing, "", coded, 415),
+    ] {
+        for (token, status) in [(ENTRA, 200), (STRICT, refused)] {
+            let _ = world.post(token, "/Users", user("boss")).await;
+            for method in [Method::PUT, Method::PATCH] {
+                let name = format!("{case}.{method}");
+                let path = format!("/Users/{}", world.user(token, &name).await);
+                let mut said = rest.clone();
+                said.insert("active".to_owned(), json!(false));
+                let body = if method == Method::PUT {
+                    let mut body = user(&name);
+                    body.as_object_mut().unwrap().extend(said);
+                    body
+                } else {
+                    json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+                           "Operations": [{"op": "replace", "value": said}]})
+                };
+                let mut request = world.build(token, method, &format!("{path}{query}"), body.to_string());
+                if let Some((header, value)) = header.clone() {
+                    request.headers_mut().insert(header, value);
+                }
+                world.request(request).await.expect(status);
+                let now = world.get(token, &path).await.expect(200);
+                assert_eq!(now.body["active"], status != 200, "{name}");
+                assert_eq!(now.body["userName"], name);
+            }
+        }
+    }
+}
+
+/// Who may not write, or asks for another version, changes nothing; nor does a body that nobody can read.
+#[tokio::test]
+async fn a_leaver_needs_a_credential_the_right_version_and_a_readable_body() {
+    let world = World::new().await;
+    let path = format!("/Users/{}", world.user(ENTRA, "ida").await);
+    let mut body = user("ida");
+    body["active"] = json!(false);
+    let body = body.to_string();
+    world
+        .request(world.build("wrong-token-0123456789", Method::PUT, &path, body.clone()))
+        .await
+        .expect(401);
+    let mut stale = world.build(ENTRA, Method::PUT, &path, body.clone());
+    stale
+        .headers_mut()
+        .insert("if-match", HeaderValue::from_static("W/\"999\""));
+    world.request(stale).await.expect(412);
+    for (media, text, status) in [
+        ("application/json", body.trim_end_matches('}').to_owned(), 400),
+        ("text/plain", format!("{body}x"), 415),
+        ("text/plain", r#"{"active":true}"#.to_owned(), 415),
+    ] {
+        let mut request = world.build(ENTRA, Method::PUT, &path, text);
+        request
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(media));
+        world.request(request).await.expect(status);
+    }
+    let group = world.group(ENTRA, "g", &[]).await;
+    let mut request = world.build(ENTRA, Method::PUT, &format!("/Groups/{group}"), body);
+    let plain = HeaderValue::from_static("text/plain");
+    request.headers_mut().insert(CONTENT_TYPE, plain);
+    world.request(request).await.expect(415);
+    let now = world.get(ENTRA, &path).await.expect(200);
+    assert_eq!(now.body["active"], true);
 }

@@ -6,12 +6,13 @@ use axum::Router;
 use http::Method;
 use rollcall_domain::TenantId;
 use rollcall_ingest::{DoorConfig, RateLimit, TrustedProxies};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::world::{ENTRA, OKTA, OTHER, Reply, World, user};
 
+const BULK: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
 const WRONG: &str = "wrong-token-0123456789";
 
 async fn with_failures(max: u32, trusted: &[&str]) -> World {
@@ -91,8 +92,8 @@ async fn with_rate(burst: u32) -> World {
 async fn a_tenant_beyond_its_rate_gets_429_its_leaver_goes_through_and_no_other_tenant_notices() {
     // A burst so large that what fills up while the test runs does not matter.
     let world = with_rate(400).await;
-    let ida = world.user(ENTRA, "ida").await;
-    let mut served = 1;
+    let (ida, bo) = (world.user(ENTRA, "ida").await, world.user(ENTRA, "bo").await);
+    let mut served = 2;
     let refused = loop {
         // Both connections of a tenant draw on the same rate.
         let token = if served % 2 == 0 { ENTRA } else { OKTA };
@@ -112,6 +113,11 @@ async fn a_tenant_beyond_its_rate_gets_429_its_leaver_goes_through_and_no_other_
     let off = json!([{"op": "Replace", "path": "active", "value": "False"}]);
     let leaver = world.patch(ENTRA, &path, off).await.expect(200);
     assert_eq!(leaver.body["active"], false);
+    // As it may be said by whom no suite has heard of: one operation without a list, the attribute under its URN.
+    let off =
+        json!({"op": "replace", "value": {"urn:ietf:params:scim:schemas:core:2.0:User": {"active": false}}});
+    let leaver = world.patch(ENTRA, &format!("/Users/{bo}"), off).await.expect(200);
+    assert_eq!(leaver.body["active"], false);
     world.delete(ENTRA, &path).await.expect(204);
     world.get(OTHER, "/Users").await.expect(200);
     let figures = world.door.tenants();
@@ -121,6 +127,59 @@ async fn a_tenant_beyond_its_rate_gets_429_its_leaver_goes_through_and_no_other_
     };
     assert!(limited("acme") >= 1);
     assert_eq!(limited("other"), 0);
+}
+
+/// A bulk request is refused no more than a leaver in it would be by itself; what else it holds waits for its turn.
+#[tokio::test]
+async fn a_bulk_request_beyond_the_rate_goes_through_when_a_leaver_is_in_it() {
+    let world = with_rate(400).await;
+    let ida = world.user(ENTRA, "ida").await;
+    let bulk = |operations: Value| json!({"schemas": [BULK], "Operations": operations});
+    let create = json!({"method": "POST", "path": "/Users", "bulkId": "a", "data": user("bo")});
+    let refused = loop {
+        while world.get(OKTA, "/Users?count=0").await.status == 200 {}
+        let reply = world.post(ENTRA, "/Bulk", bulk(json!([create]))).await;
+        if reply.status != 200 {
+            break reply; // else the bucket had filled a little meanwhile
+        }
+    };
+    refused.expect_error(429, "");
+    let off = json!({"Operations": [{"op": "Replace", "path": "active", "value": "False"}]});
+    let leaver = json!({"method": "PATCH", "path": format!("/Users/{ida}"), "data": off});
+    let reply = world
+        .post(ENTRA, "/Bulk", bulk(json!([leaver])))
+        .await
+        .expect(200);
+    assert_eq!(reply.body["Operations"][0]["status"], "200", "{}", reply.text);
+}
+
+/// However short the time for a request is, a bulk request tells what became of each of its operations.
+#[tokio::test]
+async fn a_bulk_request_is_answered_before_the_door_gives_it_up() {
+    let limit = RateLimit {
+        per_second: 25,
+        burst: 40,
+    };
+    let config = DoorConfig {
+        rate_limits: BTreeMap::from([(TenantId::new("acme").unwrap(), limit)]),
+        request_timeout: std::time::Duration::from_secs(2),
+        ..DoorConfig::new("http://x")
+    };
+    let world = World::with(config, Router::new()).await;
+    let create = |at: u32| {
+        let data = user(&format!("u{at}"));
+        json!({"method": "POST", "path": "/Users", "bulkId": format!("b{at}"), "data": data})
+    };
+    let operations: Vec<Value> = (0..200).map(create).collect();
+    let body = json!({"schemas": [BULK], "Operations": operations});
+    let reply = world.post(ENTRA, "/Bulk", body).await.expect(200);
+    let answers = reply.body["Operations"].as_array().unwrap();
+    let made = answers.iter().filter(|one| one["status"] == "201").count();
+    assert!(answers.len() == 200 && (1..200).contains(&made), "{made}");
+    let users = world.get(OTHER, "/Users?count=0").await.expect(200);
+    assert_eq!(users.body["totalResults"], 0);
+    let created = world.events().len();
+    assert_eq!(created, made, "each that was made is told, and no other");
 }
 
 #[tokio::test]

@@ -50,16 +50,62 @@ async fn the_server_tells_what_it_can_do() {
         .get(ENTRA, "/ResourceTypes/Robot")
         .await
         .expect_error(404, "");
-    world
-        .get(ENTRA, "/Schemas?filter=id%20pr")
-        .await
-        .expect_error(403, "");
+    // RFC 7644 section 4: no filter; what else a list may be asked for is ignored.
+    for path in [
+        "/ServiceProviderConfig",
+        "/ResourceTypes",
+        "/ResourceTypes/User",
+        "/Schemas",
+        "/Schemas/urn:ietf:params:scim:schemas:core:2.0:User",
+    ] {
+        for filter in ["filter=id%20pr", "count=1&FILTER=%ff"] {
+            let reply = world.get(ENTRA, &format!("{path}?{filter}")).await;
+            reply.expect_error(403, "");
+        }
+        let ignored = format!("{path}?count=none&startIndex=7&sortBy=x&filter=");
+        world.get(ENTRA, &ignored).await.expect(200);
+    }
+}
+
+/// RFC 9110 section 9.3.2: HEAD is GET without a body, in all that its head tells.
+#[tokio::test]
+async fn head_is_answered_as_get_is_without_a_body() {
+    let world = World::new().await;
+    let ida = world.user(ENTRA, "ida").await;
+    for path in [
+        format!("/Users/{ida}"),
+        "/Users?filter=userName%20pr".to_owned(),
+        "/Schemas".to_owned(),
+        "/Users/nobody".to_owned(),
+        "/Me".to_owned(),
+    ] {
+        let get = world.get(ENTRA, &path).await;
+        let head = world.request(world.build(ENTRA, Method::HEAD, &path, "")).await;
+        assert_eq!((head.status, head.text.as_str()), (get.status, ""), "{path}");
+        for name in ["content-length", "content-type", "etag"] {
+            assert_eq!(head.header(name), get.header(name), "{path} {name}");
+        }
+        assert!(!head.header("content-length").is_empty());
+    }
+    let known = world.get(ENTRA, &format!("/Users/{ida}")).await;
+    let mut request = world.build(ENTRA, Method::HEAD, &format!("/Users/{ida}"), "");
+    let version = known.headers.get("etag").unwrap().clone();
+    request.headers_mut().insert("if-none-match", version);
+    world.request(request).await.expect(304);
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_404_and_what_is_not_offered_501() {
     let world = World::new().await;
-    for path in ["//", "/Nothing", "/Users/x/y", "/users", "/Users/%ff"] {
+    for path in [
+        "//",
+        "/Nothing",
+        "/Users/x/y",
+        "/users",
+        "/Users/%ff",
+        "Users",
+        "Bulk",
+    ] {
         world.get(ENTRA, path).await.expect_error(404, "");
     }
     // RFC 7644 section 3.11: 501 where `/Me` stands for nobody. A token here belongs to a connection.
@@ -83,16 +129,16 @@ async fn what_is_not_there_is_404_and_what_is_not_offered_501() {
 async fn a_method_that_an_endpoint_does_not_take_is_405_and_names_those_it_takes() {
     let world = World::new().await;
     for (method, path, allow) in [
-        (Method::PUT, "/Users", "GET, POST"),
-        (Method::DELETE, "/Groups", "GET, POST"),
-        (Method::POST, "/Users/x", "GET, PUT, PATCH, DELETE"),
+        (Method::PUT, "/Users", "GET, HEAD, POST"),
+        (Method::DELETE, "/Groups", "GET, HEAD, POST"),
+        (Method::POST, "/Users/x", "GET, HEAD, PUT, PATCH, DELETE"),
         (Method::GET, "/Users/.search", "POST"),
-        (Method::POST, "/ServiceProviderConfig", "GET"),
-        (Method::DELETE, "/Schemas", "GET"),
+        (Method::POST, "/ServiceProviderConfig", "GET, HEAD"),
+        (Method::DELETE, "/Schemas", "GET, HEAD"),
         (Method::GET, "/Bulk", "POST"),
         (Method::GET, "/.search", "POST"),
-        (Method::POST, "", "GET"),
-        (Method::OPTIONS, "/Users", "GET, POST"),
+        (Method::POST, "", "GET, HEAD"),
+        (Method::OPTIONS, "/Users", "GET, HEAD, POST"),
     ] {
         let reply = world
             .request(world.build(ENTRA, method, path, "{}"))
@@ -103,13 +149,14 @@ async fn a_method_that_an_endpoint_does_not_take_is_405_and_names_those_it_takes
 }
 
 #[tokio::test]
-async fn answers_are_scim_json_unless_only_plain_json_is_accepted() {
+async fn answers_are_scim_json_unless_plain_json_is_accepted_sooner() {
     let world = World::new().await;
     for (accept, expected) in [
         (None, "application/scim+json"),
         (Some("application/scim+json"), "application/scim+json"),
         (Some("*/*"), "application/scim+json"),
         (Some("application/json"), "application/json"),
+        (Some("application/scim+json;q=0, */*"), "application/json"),
     ] {
         for path in ["/Users", "/Nothing"] {
             let mut request = world.build(ENTRA, Method::GET, path, "");

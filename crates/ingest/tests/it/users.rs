@@ -4,7 +4,31 @@ use http::Method;
 use rollcall_domain::{EventData, PersonalChange, open};
 use serde_json::json;
 
-use crate::world::{BASE, ENTRA, STRICT, World, user};
+use crate::world::{BASE, ENTRA, STRICT, World, query, user};
+
+/// Otherwise a client that looks first would try to create the same user again and again.
+#[tokio::test]
+async fn whom_a_name_would_meet_a_search_for_it_finds() {
+    let world = World::new().await;
+    let id = world.user(ENTRA, " Sp1 ").await;
+    for name in ["sp1", " Sp1 ", "SP1 "] {
+        let taken = world.post(ENTRA, "/Users", user(name)).await;
+        taken.expect_error(409, "uniqueness");
+        for filter in [
+            format!("userName eq \"{name}\""),
+            format!("userName eq \"{name}\" or title pr"),
+        ] {
+            let path = format!("/Users?filter={}", query(&filter));
+            let found = world.get(ENTRA, &path).await.expect(200);
+            assert_eq!(found.body["totalResults"], 1, "{filter}");
+            assert_eq!(found.body["Resources"][0]["id"], json!(id));
+        }
+    }
+    let group = world.group(ENTRA, " G ", &[]).await;
+    let path = format!("/Groups?filter={}", query("displayName eq \"g\""));
+    let found = world.get(ENTRA, &path).await.expect(200);
+    assert_eq!(found.body["Resources"][0]["id"], json!(group));
+}
 
 #[tokio::test]
 async fn a_user_is_created_read_replaced_patched_and_deleted() {

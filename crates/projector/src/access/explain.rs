@@ -54,8 +54,12 @@ impl TenantState {
             .map(|user| (user.id, self.group_ids(targets(&user.groups))))
             .collect();
         groups.extend(member_of.iter().flat_map(|(_, groups)| groups));
+        let standing = users()
+            .filter_map(|user| Some((user.id, user.standing.sequence()?)))
+            .collect();
         Some(Explanation {
             desired,
+            standing,
             derivations,
             evidence,
             groups: groups.into_iter().filter_map(|id| self.group_ref(id)).collect(),

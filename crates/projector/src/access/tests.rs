@@ -119,6 +119,7 @@ impl Story {
             active: None,
             roles: None,
             personal: None,
+            rehire: false,
         };
         change(&mut changed);
         self.event(EventData::UserChanged(changed))
@@ -343,6 +344,31 @@ fn a_display_name_counts_only_when_its_place_is_there() {
         ..CatalogDifference::default()
     });
     assert_eq!(story.grants(1), ["STORE at AGENT:9"]);
+}
+
+/// What came again without a change in between counts from its first event on.
+#[test]
+fn a_claimants_standing_rests_on_the_event_that_changed_it() {
+    let mut story = Story::chicago();
+    story.user(1, &["Agent_CHIC-01_STORE"]);
+    let standing = |story: &Story| {
+        let ix = story.state.account_ix(account(1)).unwrap();
+        let explained = story.state.explanation(ix, None).unwrap();
+        let (user, sequence) = explained.standing[0];
+        assert_eq!((explained.standing.len(), user), (1, user_id(1)));
+        u128::from(sequence.0)
+    };
+    let created = story.events;
+    assert_eq!(standing(&story), created);
+    story.change(1, |change| change.active = Some(true));
+    story.change(1, |change| change.roles = Some(roles(&["Agent_CHIC-02_STORE"])));
+    assert_eq!(standing(&story), created);
+    for active in [false, true, false] {
+        story.change(1, |change| change.active = Some(active));
+        let changed = story.events;
+        story.change(1, |change| change.active = Some(active));
+        assert_eq!(standing(&story), changed);
+    }
 }
 
 #[test]

@@ -24,6 +24,9 @@ pub struct Explanation {
     pub groups: Vec<GroupRef>,
     /// The claimants' personal roles as assigned.
     pub personal_roles: Vec<(UserId, Vec<AssignedRole>)>,
+    /// The event that made each claimant active, inactive or deleted, whichever it is; none for one that came after
+    /// the tenant's first 4,294,967,294 events.
+    pub standing: Vec<(UserId, Sequence)>,
     /// The claimants' direct groups.
     pub member_of: Vec<(UserId, Vec<GroupId>)>,
     /// The account that the claimant of this one was renamed to; the old one follows it.

@@ -1,8 +1,11 @@
 //! The driver thread: reads the log, folds, tells who waits, commits, computes desired users in slices.
 //!
 //! One turn: a bounded batch of records is folded in short steps; after each step those who wait for a
-//! position are told and leavers are computed; then what changed is committed with its position; then a slice
-//! of the dirty set is computed, removals first.
+//! position are told and leavers are computed; then a slice of the dirty set is computed, removals first; then what
+//! changed is committed with its position, unless the last commit was a moment ago.
+//!
+//! Until it has come to where the log ended when it was started, nobody reads from it: it computes leavers alone, and
+//! commits seldom.
 
 mod publish;
 mod shared;
@@ -15,13 +18,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rollcall_domain::TenantId;
-use rollcall_eventlog::{BatchLimits, LogReader, Position, ReadBatch, ReadError, RecordRef, Retry};
+use rollcall_eventlog::{
+    BatchLimits, LogReader, Position, ReadBatch, ReadError, RecordRef, Retry, Stream, is_note,
+};
 use serde_json::{Map, Value};
 
 use crate::api::Quarantine;
 use crate::decode::decode;
 use crate::fold::{DocumentWrite, Input};
-use crate::limits::{SLICE, STEP_RECORDS, TURN_RECORDS};
+use crate::limits::{CATCH_UP_BYTES, CATCH_UP_RECORDS, SLICE, STEP_RECORDS, TURN_RECORDS};
 use crate::store::{Commit, EMAILS, Store, decode_document, encode_document};
 use crate::{ProjectorError, Verdict};
 pub(crate) use publish::Publisher;
@@ -29,6 +34,9 @@ pub(crate) use shared::{Core, Live, Tenant};
 
 /// How long an idle driver waits for a record before it looks whether it should stop.
 const IDLE_WAIT: Duration = Duration::from_millis(50);
+/// How long what changed may wait to be committed. A page that holds the newest users changes with each of them: it is
+/// written once in that time, and not for every few events.
+const COMMIT_EVERY: Duration = Duration::from_millis(20);
 /// Pause before a failed read or commit is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -41,26 +49,38 @@ pub(crate) struct Driver {
     reader: Box<dyn LogReader>,
     /// Where the fold stands.
     position: u64,
+    /// Where the log ended when it was started.
+    goal: u64,
     /// Something changed since the last commit.
     unsaved: bool,
+    /// The position of the last commit, and when it was.
+    saved: u64,
+    committed: Instant,
     /// Why a commit failed: pages are lost, and nothing more may be committed.
     broken: Option<String>,
 }
 
 impl Driver {
-    pub(crate) fn new(core: Arc<Core>, store: Store, publisher: Publisher) -> Result<Self, ProjectorError> {
+    /// `goal` is where the log ends now.
+    pub(crate) fn new(
+        core: Arc<Core>,
+        store: Store,
+        publisher: Publisher,
+        goal: u64,
+    ) -> Result<Self, ProjectorError> {
         let position = store.position();
         let after = Position::new(position);
-        let reader = core
-            .log
-            .reader(rollcall_eventlog::Stream::Events, core.partition, after)?;
+        let reader = core.log.reader(Stream::Events, core.partition, after)?;
         Ok(Self {
             core,
             store,
             publisher,
             reader,
             position,
+            goal,
             unsaved: false,
+            saved: position,
+            committed: Instant::now(),
             broken: None,
         })
     }
@@ -94,16 +114,41 @@ impl Driver {
 
     /// One turn; true when there is more to do at once.
     fn turn(&mut self, busy: bool) -> Result<bool, ReadError> {
-        let limits = BatchLimits {
-            wait: (!busy).then_some(IDLE_WAIT),
-            ..BatchLimits::REPLAY.records(TURN_RECORDS)
+        let wait = match (busy, self.unsaved) {
+            (true, _) => Duration::ZERO,
+            (false, true) => COMMIT_EVERY,
+            (false, false) => IDLE_WAIT,
         };
+        // Never without a wait, even of nothing: a log that is far away would be asked whether this is really its end.
+        let limits = BatchLimits::REPLAY.records(TURN_RECORDS).waiting(wait);
         let batch = self.reader.next_batch_blocking(limits)?;
         self.fold(&batch);
-        let full = batch.len() >= TURN_RECORDS;
+        if batch.is_empty() {
+            self.goal = self.position; // the log ends here, whatever it said
+        }
+        if self.catches_up() {
+            return Ok(true);
+        }
         let more = self.slice(Instant::now() + SLICE);
-        self.commit();
-        Ok(full || more || !batch.is_empty())
+        let much = self.position.saturating_sub(self.saved) >= TURN_RECORDS as u64;
+        if much || batch.is_empty() || self.committed.elapsed() >= COMMIT_EVERY {
+            self.commit();
+        }
+        Ok(more)
+    }
+
+    /// Whether it has not come to its goal yet. Commits when much has gathered.
+    fn catches_up(&mut self) -> bool {
+        if self.position >= self.goal {
+            return false;
+        }
+        let waiting: usize = (self.core.tenants.read().values())
+            .map(|tenant| tenant.live.read().overlay_bytes)
+            .sum();
+        if self.position.saturating_sub(self.saved) >= CATCH_UP_RECORDS as u64 || waiting >= CATCH_UP_BYTES {
+            self.commit();
+        }
+        true
     }
 
     fn fold(&mut self, batch: &ReadBatch) {
@@ -111,18 +156,17 @@ impl Driver {
         while records.peek().is_some() {
             let step: Vec<_> = records.by_ref().take(STEP_RECORDS).collect();
             let mut by_tenant: BTreeMap<&[u8], Vec<RecordRef<'_>>> = BTreeMap::new();
-            for record in &step {
+            for record in step.iter().filter(|record| !is_note(record.key)) {
                 by_tenant.entry(record.key).or_default().push(*record);
             }
             for (key, records) in by_tenant {
                 match self.tenant_of(key) {
-                    Some(tenant) => {
+                    Ok(tenant) => {
                         fold_step(&self.core.quarantine, &tenant, &records);
                         self.publisher.leavers(&tenant);
                     }
-                    None => records.iter().for_each(|record| {
-                        let reason = "its key is no tenant".to_owned();
-                        self.core.quarantine.put(None, record.position, reason);
+                    Err(reason) => records.iter().for_each(|record| {
+                        self.core.quarantine.put(None, record.position, reason.to_owned());
                     }),
                 }
             }
@@ -134,11 +178,22 @@ impl Driver {
         }
     }
 
-    /// The tenant of a record's key, made when it is new.
-    fn tenant_of(&mut self, key: &[u8]) -> Option<Arc<Tenant>> {
-        let id = TenantId::new(std::str::from_utf8(key).ok()?).ok()?;
+    /// The tenant of a record's key, made when it is new; or why there is none here.
+    fn tenant_of(&mut self, key: &[u8]) -> Result<Arc<Tenant>, &'static str> {
+        let id = std::str::from_utf8(key)
+            .ok()
+            .and_then(|key| TenantId::new(key).ok());
+        let id = id.ok_or("its key is no tenant")?;
+        // A producer that is not ours may choose another partition: to fold it here would make a second tenant of that
+        // name, with half of its events.
+        if self.core.log.partition_of(Stream::Events, key) != self.core.partition {
+            return Err("it stands in another partition than its tenant's");
+        }
         if let Some(tenant) = self.core.tenant(&id) {
-            return Some(tenant);
+            return Ok(tenant);
+        }
+        if !self.store.has_room() {
+            return Err("its tenant is not configured, as too many others");
         }
         let number = self.store.number(&id);
         let tenant = Arc::new(Tenant::new(
@@ -148,7 +203,7 @@ impl Driver {
             self.core.documents.clone(),
         ));
         self.core.tenants.write().insert(id, Arc::clone(&tenant));
-        Some(tenant)
+        Ok(tenant)
     }
 
     /// Computes desired users of the dirty sets until `deadline`; true when some are left.
@@ -177,6 +232,7 @@ impl Driver {
                 state,
                 overlay,
                 mails,
+                ..
             } = &mut *live;
             self.store.stage(&mut commit, &tenant.id, state, overlay, mails);
         }
@@ -185,9 +241,12 @@ impl Driver {
                 for tenant in &tenants {
                     let mut live = tenant.live.write();
                     live.overlay.clear();
+                    live.overlay_bytes = 0;
                     live.mails.clear();
                 }
                 self.unsaved = false;
+                self.saved = self.position;
+                self.committed = Instant::now();
             }
             Err(error) => {
                 // The pages that were to be written are forgotten, so nothing more may be committed: what is
@@ -247,8 +306,9 @@ fn apply(tenant: &Tenant, live: &mut Live, input: &Input<'_>) {
                 Err(error) => tracing::warn!(%error, "the personal part of an event was passed over"),
             }
             live.mails.note(user, mails.as_ref(), attributes.get(EMAILS));
-            live.overlay
-                .insert(user, Some(encode_document(revision, &attributes)));
+            let document = encode_document(revision, &attributes);
+            live.overlay_bytes = live.overlay_bytes.saturating_add(document.len());
+            live.overlay.insert(user, Some(document));
         }
     }
 }

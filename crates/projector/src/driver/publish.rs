@@ -140,7 +140,10 @@ impl Publisher {
         if self.publishing.is_never() {
             return;
         }
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+        else {
             core.end("the publisher could not be started".to_owned());
             return;
         };
@@ -150,7 +153,7 @@ impl Publisher {
                 continue;
             }
             let items = self.take();
-            let (records, done, left) = encode(&items);
+            let (records, done, left) = self.encode(&items);
             for item in left {
                 self.put(&item.tenant, item.account, true);
             }
@@ -163,15 +166,23 @@ impl Publisher {
                         self.mark(&done);
                         break;
                     }
-                    Err(error) if error.retry() == Retry::Later && !self.is_stopped() => {
-                        tracing::warn!(%error, "desired users were not published; trying again");
-                        std::thread::park_timeout(RETRY_PAUSE);
-                    }
-                    Err(error) => {
-                        // They stay marked, so the next start publishes them.
-                        tracing::error!(%error, "desired users cannot be published any more");
-                        return;
-                    }
+                    // Whatever fails here stays marked, so the next start publishes it.
+                    Err(_) if self.is_stopped() => return,
+                    Err(error) => match error.retry() {
+                        Retry::Later => {
+                            tracing::warn!(%error, "desired users were not published; trying again");
+                            std::thread::park_timeout(RETRY_PAUSE);
+                        }
+                        Retry::Never => {
+                            tracing::error!(%error, "the log refuses desired users for good; they are left out");
+                            break;
+                        }
+                        Retry::AfterRestart => {
+                            tracing::error!(%error, "desired users cannot be published any more");
+                            *core.unpublished.write() = Some(error.to_string());
+                            return;
+                        }
+                    },
                 }
             }
         }
@@ -220,6 +231,62 @@ impl Publisher {
         items
     }
 
+    /// The records of a batch, what each publishes, and what did not fit into one append.
+    fn encode<'i>(&self, items: &'i [Item]) -> (Vec<Record>, Vec<(Item, u64)>, &'i [Item]) {
+        let (mut records, mut done, mut bytes) = (Vec::new(), Vec::new(), 0usize);
+        for (at, item) in items.iter().enumerate() {
+            let live = item.tenant.live.read();
+            let Some(record) = self.record_of(item, &live) else {
+                continue;
+            };
+            let hash = live
+                .state
+                .accounts
+                .get(item.account)
+                .map_or(0, |entry| entry.published.hash);
+            drop(live);
+            if record.size() > MAX_RECORD_BYTES {
+                // The log refuses it for good, and one account must not stop the others. It stays marked.
+                let (tenant, bytes) = (&item.tenant.id, record.size());
+                tracing::error!(%tenant, bytes, "a desired user is too large to be published");
+                continue;
+            }
+            bytes += record.size();
+            if bytes > PUBLISH_BYTES && !records.is_empty() {
+                return (records, done, items.get(at..).unwrap_or_default());
+            }
+            records.push(record);
+            done.push((item.clone(), hash));
+        }
+        (records, done, &[])
+    }
+
+    fn record_of(&self, item: &Item, live: &Live) -> Option<Record> {
+        let attributes = match item.tenant.attributes_for(live, item.account) {
+            Ok(attributes) => attributes,
+            // Its files are closed. It stays marked, so the next start publishes it.
+            Err(_) if self.is_stopped() => return None,
+            Err(error) => {
+                tracing::error!(%error, "a desired user is not published until the state is rebuilt");
+                return None;
+            }
+        };
+        let desired = live.state.desired_user(item.account, attributes.as_ref())?;
+        let tenant = item.tenant.id.clone();
+        let key = format!("{tenant}/{}", desired.account);
+        let event = Event {
+            id: event_id(&key, desired.sequence.0),
+            source: Source::Rollcall("projector".to_owned()),
+            time: live.state.event_time(),
+            tenant,
+            actor: "projector".to_owned(),
+            request_id: None,
+            part: None,
+            data: EventData::UserDesired(Box::new(desired)),
+        };
+        Some(Record::new(key, event.encode()))
+    }
+
     /// Those that are still as they were published need no publishing any more.
     fn mark(&self, done: &[(Item, u64)]) {
         for (item, hash) in done {
@@ -233,60 +300,6 @@ impl Publisher {
         }
         self.published.store(true, Ordering::SeqCst);
     }
-}
-
-/// The records of a batch, what each publishes, and what did not fit into one append.
-fn encode(items: &[Item]) -> (Vec<Record>, Vec<(Item, u64)>, &[Item]) {
-    let (mut records, mut done, mut bytes) = (Vec::new(), Vec::new(), 0usize);
-    for (at, item) in items.iter().enumerate() {
-        let live = item.tenant.live.read();
-        let Some(record) = record_of(item, &live) else {
-            continue;
-        };
-        let hash = live
-            .state
-            .accounts
-            .get(item.account)
-            .map_or(0, |entry| entry.published.hash);
-        drop(live);
-        if record.size() > MAX_RECORD_BYTES {
-            // The log refuses it for good, and one account must not stop the others. It stays marked.
-            let (tenant, bytes) = (&item.tenant.id, record.size());
-            tracing::error!(%tenant, bytes, "a desired user is too large to be published");
-            continue;
-        }
-        bytes += record.size();
-        if bytes > PUBLISH_BYTES && !records.is_empty() {
-            return (records, done, items.get(at..).unwrap_or_default());
-        }
-        records.push(record);
-        done.push((item.clone(), hash));
-    }
-    (records, done, &[])
-}
-
-fn record_of(item: &Item, live: &Live) -> Option<Record> {
-    let attributes = match item.tenant.attributes_for(live, item.account) {
-        Ok(attributes) => attributes,
-        Err(error) => {
-            tracing::error!(%error, "a desired user is not published until the state is rebuilt");
-            return None;
-        }
-    };
-    let desired = live.state.desired_user(item.account, attributes.as_ref())?;
-    let tenant = item.tenant.id.clone();
-    let key = format!("{tenant}/{}", desired.account);
-    let event = Event {
-        id: event_id(&key, desired.sequence.0),
-        source: Source::Rollcall("projector".to_owned()),
-        time: live.state.event_time(),
-        tenant,
-        actor: "projector".to_owned(),
-        request_id: None,
-        part: None,
-        data: EventData::UserDesired(Box::new(desired)),
-    };
-    Some(Record::new(key, event.encode()))
 }
 
 /// The id of a published desired user: a function of what it is about, so that publishing twice is seen as

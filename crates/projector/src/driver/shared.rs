@@ -23,6 +23,8 @@ pub(crate) struct Live {
     pub(crate) state: TenantState,
     /// The newest bytes of documents that changed since the last commit; none for a deleted user.
     pub(crate) overlay: FxHashMap<UserIx, Option<Vec<u8>>>,
+    /// Bytes that were put into it since then.
+    pub(crate) overlay_bytes: usize,
     /// Whose e-mail addresses changed since then.
     pub(crate) mails: MailChanges,
 }
@@ -55,6 +57,7 @@ impl Tenant {
         let live = RwLock::new(Live {
             state,
             overlay: FxHashMap::default(),
+            overlay_bytes: 0,
             mails: MailChanges::default(),
         });
         Self {
@@ -157,6 +160,8 @@ pub(crate) struct Core {
     stopping: AtomicBool,
     /// Why the driver ended; none while it runs.
     ended: RwLock<Option<String>>,
+    /// Why nothing is published any more until a restart; none while it is.
+    pub(crate) unpublished: RwLock<Option<String>>,
 }
 
 impl Core {
@@ -175,6 +180,7 @@ impl Core {
             progress: watch::Sender::new(position),
             stopping: AtomicBool::new(false),
             ended: RwLock::new(None),
+            unpublished: RwLock::new(None),
         }
     }
 

@@ -16,40 +16,71 @@ fn acme() -> TenantId {
     TenantId::new("acme").unwrap()
 }
 
-/// A log with one group in it.
-fn log_of_one() -> Arc<MemoryLog> {
+/// A log with so many groups in it.
+fn log_of(groups: u128) -> Arc<MemoryLog> {
     let log = Arc::new(MemoryLog::new(LOG));
-    let event = Event {
-        id: EventId(Uuid::from_u128(1)),
-        source: Source::Scim(ConnectionName::new("entra").unwrap()),
-        time: rollcall_domain::Timestamp::default(),
-        tenant: acme(),
-        actor: "t".to_owned(),
-        request_id: None,
-        part: None,
-        data: EventData::GroupCreated(GroupCreated {
-            group: GroupId(Uuid::from_u128(2)),
-            display_name: "g".to_owned(),
-            external_id: None,
-            roles: Vec::new(),
-            members: MemberSet::default(),
-        }),
+    let group = |number: u128| {
+        let event = Event {
+            id: EventId(Uuid::from_u128(number)),
+            source: Source::Scim(ConnectionName::new("entra").unwrap()),
+            time: rollcall_domain::Timestamp::default(),
+            tenant: acme(),
+            actor: "t".to_owned(),
+            request_id: None,
+            part: None,
+            data: EventData::GroupCreated(GroupCreated {
+                group: GroupId(Uuid::from_u128(number)),
+                display_name: format!("g{number}"),
+                external_id: None,
+                roles: Vec::new(),
+                members: MemberSet::default(),
+            }),
+        };
+        Record::new("acme", event.encode())
     };
-    let record = Record::new("acme", event.encode());
-    let append = log.append(Stream::Events, vec![record]);
+    let append = log.append(Stream::Events, (1..=groups).map(group).collect());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(append).unwrap();
     log
+}
+
+fn driver(log: &Arc<MemoryLog>, opened: store::Opened, goal: u64) -> Driver {
+    let events: Arc<dyn EventLog> = Arc::clone(log) as _;
+    let documents = opened.store.documents();
+    let core = Arc::new(Core::new(events, Partition::ONLY, documents, opened.position));
+    Driver::new(core, opened.store, Publisher::default(), goal).unwrap()
+}
+
+#[test]
+fn until_it_has_come_to_the_end_that_it_found_a_driver_commits_seldom() {
+    let folder = tempfile::tempdir().unwrap();
+    let turn = TURN_RECORDS as u64;
+    let log = log_of(u128::from(turn) * 2);
+    let opened = store::open(&folder.path().join("state"), LOG).unwrap();
+    let mut driver = driver(&log, opened, turn + 1);
+    assert!(driver.turn(true).unwrap(), "there is more");
+    assert_eq!((driver.position, driver.store.position()), (turn, 0));
+    driver.turn(true).unwrap();
+    assert_eq!((driver.position, driver.store.position()), (2 * turn, 2 * turn));
+}
+
+#[test]
+fn an_end_that_never_comes_keeps_nothing_from_being_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log_of(1);
+    let opened = store::open(&folder.path().join("state"), LOG).unwrap();
+    let mut driver = driver(&log, opened, 100);
+    driver.turn(true).unwrap();
+    assert!(!driver.turn(true).unwrap(), "there is nothing more to do");
+    assert_eq!(driver.store.position(), 1);
 }
 
 /// Runs a driver over a store whose commits fail, to its end. Why it ended.
 fn run_over(dir: &Path, log: &Arc<MemoryLog>, fails_with: StoreError) -> String {
     let mut opened = store::open(dir, LOG).unwrap();
     opened.store.fails_with = Some(fails_with);
-    let events: Arc<dyn EventLog> = Arc::clone(log) as _;
-    let documents = opened.store.documents();
-    let core = Arc::new(Core::new(events, Partition::ONLY, documents, opened.position));
-    let driver = Driver::new(Arc::clone(&core), opened.store, Publisher::default()).unwrap();
+    let driver = driver(log, opened, 1);
+    let core = Arc::clone(&driver.core);
     driver.run();
     let ended = core.check_running().unwrap_err().to_string();
     let users = core
@@ -70,7 +101,7 @@ fn commit_once(dir: &Path) {
 fn a_store_that_cannot_be_written_ends_the_projector_and_is_rebuilt_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("state");
-    let log = log_of_one();
+    let log = log_of(1);
     let ended = run_over(&dir, &log, StoreError::Damaged("the store panicked".to_owned()));
     assert!(ended.contains("cannot be written"), "{ended}");
     commit_and_reopen(&dir, &folder.path().join("state.damaged-1"));
@@ -89,7 +120,7 @@ fn commit_and_reopen(dir: &Path, aside: &Path) {
 fn a_full_disk_ends_the_projector_and_the_state_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("state");
-    let ended = run_over(&dir, &log_of_one(), StoreError::Unusable("no space".to_owned()));
+    let ended = run_over(&dir, &log_of(1), StoreError::Unusable("no space".to_owned()));
     assert!(ended.contains("cannot be written"), "{ended}");
     commit_once(&dir);
     assert_eq!(store::open(&dir, LOG).unwrap().position, 1);

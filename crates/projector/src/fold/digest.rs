@@ -115,6 +115,7 @@ impl TenantState {
             let account = self.accounts.get(user.account).map(|account| account.key);
             h.json(&(user.id, user.external, user.created, user.changed, user.revision));
             h.json(&(user.connection, user.active, user.deleted, account));
+            h.json(&user.standing.0);
             h.json(&self.assigned_list(&user.roles));
             h.json(&sinces(&user.roles));
             h.json(&self.group_links(user.groups.iter().map(|link| (link.to, link.since))));

@@ -43,6 +43,8 @@ pub(crate) struct User {
     pub(crate) connection: u16,
     pub(crate) active: bool,
     pub(crate) deleted: bool,
+    /// The event that made it active, inactive or deleted, whichever it is now.
+    pub(crate) standing: Since,
 }
 
 impl User {

@@ -48,6 +48,7 @@ fn changed(base: u32, to: Option<NameKey>, active: Option<bool>) -> EventData {
         active,
         roles: None,
         personal: None,
+        rehire: false,
     })
 }
 

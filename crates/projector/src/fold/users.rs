@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::DocumentWrite;
 use super::input::{Data, Roles};
-use super::link::RoleLinks;
+use super::link::{RoleLinks, Since};
 use super::slab::{AccountIx, ConnectionIx, UserIx};
 use super::state::{TenantState, User};
 use crate::{Lane, Rejection};
@@ -95,6 +95,7 @@ impl TenantState {
             connection: u16::try_from(connection.0).unwrap_or(u16::MAX),
             active,
             deleted: false,
+            standing: Since::of(self.sequence),
         });
         self.index_user(ix);
         if external.is_some() {
@@ -179,7 +180,11 @@ impl TenantState {
             };
         }
         let now = self.event_time;
+        let since = Since::of(self.sequence);
         if let Some(entry) = self.users.get_mut(ix) {
+            if change.active.is_some_and(|to| to != active) {
+                entry.standing = since;
+            }
             entry.active = change.active.unwrap_or(entry.active);
             entry.revision = revision;
             entry.changed = now;
@@ -199,9 +204,11 @@ impl TenantState {
         let account = entry.account;
         self.release_desired(account);
         self.unindex_external(ix);
+        let since = Since::of(self.sequence);
         let entry = self.users.get_mut(ix).ok_or(Rejection::Missing)?;
         let groups = std::mem::take(&mut entry.groups);
         entry.deleted = true;
+        entry.standing = since;
         entry.roles = SmallVec::new();
         entry.changed = now;
         entry.revision = entry.revision.next();

@@ -431,6 +431,7 @@ pub(crate) fn events(op: &Op, state: &TenantState, history: &[Event]) -> Vec<Eve
                 active: *active,
                 roles: roles.as_deref().map(assigned),
                 personal: name.map(|name| personal(name, None)),
+                rehire: false,
             }),
         ),
         Op::Delete { user, connection } => (

@@ -178,6 +178,7 @@ impl Loader {
                 connection: r.u16()?,
                 active: flags & 1 != 0,
                 deleted: flags & 2 != 0,
+                standing: Since(r.u32()?),
                 roles: links(r, AssignedIx)?,
                 groups: links(r, GroupIx)?,
             });

@@ -29,12 +29,13 @@ use serde_json::{Map, Value};
 
 use crate::ProjectorError;
 use crate::fold::{Index as _, StableHash, TenantState, UserIx, mix};
+use crate::limits::STRANGERS_MAX;
 use key::{Key, Kind};
 use load::Loader;
 pub(crate) use mails::{EMAILS, MAILS_MAX, MailChanges, mail_hash};
 
 /// The version of the stored form; another one is rebuilt from the log.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 /// sled's page cache: enough for the documents in use, far below what the state itself takes.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// How often sled writes out what was committed; what is lost by a power cut is folded again.
@@ -71,6 +72,9 @@ struct Meta {
     position: u64,
     sum: u64,
     tenants: Vec<TenantId>,
+    /// Records of tenants that are not among these were put aside: there were too many.
+    #[serde(default)]
+    turned_away: bool,
 }
 
 /// The open store.
@@ -155,6 +159,13 @@ pub(crate) fn open(dir: &Path, log: LogId) -> Result<Opened, ProjectorError> {
     }
 }
 
+/// Opens it empty: it lacks a tenant that it should have. What it held is moved aside.
+pub(crate) fn anew(opened: Opened, dir: &Path, log: LogId) -> Result<Opened, ProjectorError> {
+    opened.store.mark.set();
+    drop(opened);
+    open(dir, log)
+}
+
 /// The one who had the files before may need a moment to let go of them.
 fn open_patiently(dir: &Path, log: LogId) -> Result<Opened, StoreError> {
     let until = Instant::now() + LOCK_WAIT;
@@ -189,6 +200,7 @@ fn try_open(dir: &Path, log: LogId) -> Result<Opened, StoreError> {
             position: 0,
             sum: 0,
             tenants: Vec::new(),
+            turned_away: false,
         },
         None => return Err(damaged("its head is missing")),
     };
@@ -272,6 +284,18 @@ impl Store {
             tree: Arc::new(RwLock::new(Some(self.tree.clone()))),
             mark: self.mark.clone(),
         }
+    }
+
+    /// Whether one more tenant that is not configured has room; that it had none is remembered with the state.
+    pub(crate) fn has_room(&mut self) -> bool {
+        let room = self.meta.tenants.len() < STRANGERS_MAX;
+        self.meta.turned_away |= !room;
+        room
+    }
+
+    /// Whether records of tenants that are not in the state were put aside.
+    pub(crate) fn turned_away(&self) -> bool {
+        self.meta.turned_away
     }
 
     /// The number of a tenant in keys, given when it is new.

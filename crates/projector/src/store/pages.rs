@@ -140,6 +140,7 @@ fn put_user(w: &mut Writer, user: &User) {
     w.u32(user.account.number());
     w.u32(user.revision.0);
     w.u16(user.connection);
+    w.u32(user.standing.0);
     put_links(w, &user.roles);
     put_links(w, &user.groups);
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use rollcall_eventlog::testing::{DealtMembership, PartitionedLog};
+use rollcall_projector::limits::STRANGERS_MAX;
 
 use super::*;
 
@@ -174,6 +175,110 @@ async fn every_partition_has_its_projector_and_they_come_and_go_one_by_one() {
     process.stop_all().await;
     assert!(process.running().is_empty());
     assert_eq!(shared.published().len(), 0, "nobody publishes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_in_a_wrong_partition_makes_no_second_tenant_and_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = Shared::new();
+    let membership = Arc::new(DealtMembership::new(Stream::Events));
+    let process = shared.process(dir.path(), while_owned(&membership));
+    membership.deal([0, 1]);
+    let acme = shared.tenants.first().unwrap();
+    let right = shared.partition(acme);
+    let wrong = Partition(1 - right.0);
+    for partition in [right, wrong] {
+        process.start(partition).unwrap();
+    }
+    let (position, event) = shared.user(acme, 1).await;
+    let handle = process.tenant(acme).unwrap();
+    accepted(&handle, position, event).await;
+    // The same event, where another tenant's stand.
+    let mut reader = shared.log.reader(Stream::Events, right, None).unwrap();
+    let batch = reader.next_batch(BatchLimits::REPLAY).await.unwrap();
+    let first = batch.iter().next().unwrap();
+    let copy = Record::new(first.key.to_vec(), first.value.to_vec());
+    shared.log.misplace(Stream::Events, wrong, copy).unwrap();
+    // And keys that are no tenant's, or one's that nobody configured, with what is no event.
+    for key in ["no tenant", "stranger"] {
+        let record = Record::new(key, "no event");
+        shared.log.append(Stream::Events, vec![record]).await.unwrap();
+    }
+    // Behind them, on both sides, is what the directories must reach.
+    for tenant in &shared.tenants {
+        let (position, event) = shared.user(tenant, 2).await;
+        accepted(&process.tenant(tenant).unwrap(), position, event).await;
+    }
+    assert_eq!(process.put_aside_of_nobody(), 3);
+    assert_eq!(handle.status().users, 2);
+    let other = shared
+        .tenants
+        .iter()
+        .find(|t| shared.partition(t) == wrong)
+        .unwrap();
+    let reasons = process.tenant(other).unwrap().quarantined();
+    assert!(
+        reasons.iter().any(|put| put.reason.contains("another partition")),
+        "{reasons:?}"
+    );
+    process.stop_all().await;
+    assert_eq!(process.put_aside_of_nobody(), 3, "a counter never goes back");
+}
+
+/// As many tenants as nobody configured, and then one of them is.
+#[tokio::test(flavor = "multi_thread")]
+async fn tenants_that_nobody_configured_are_bounded_and_none_is_folded_in_part() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = Shared::new();
+    let process = shared.process(dir.path(), Publishing::Never);
+    let partition = Partition(0);
+    process.start(partition).unwrap();
+    let here = |name: &str| shared.partition(&id(name)) == partition;
+    let late = (0..)
+        .map(|n| format!("late-{n}"))
+        .find(|name| here(name))
+        .unwrap();
+    let strangers = (0..4 * STRANGERS_MAX).map(|n| format!("stranger-{n}"));
+    let records = strangers
+        .filter(|name| here(name))
+        .map(|name| Record::new(name, "no event"));
+    let records: Vec<Record> = records.collect();
+    assert!(records.len() > STRANGERS_MAX);
+    let put_aside = records.len() as u64;
+    shared.log.append(Stream::Events, records).await.unwrap();
+    let late = id(&late);
+    shared.user(&late, 1).await;
+    let tenant = shared
+        .tenants
+        .iter()
+        .find(|t| shared.partition(t) == partition)
+        .unwrap();
+    let (position, event) = shared.user(tenant, 1).await;
+    accepted(&process.tenant(tenant).unwrap(), position, event).await;
+    assert_eq!(
+        process.put_aside_of_nobody(),
+        put_aside + 1,
+        "the late one had no room"
+    );
+    process.stop_all().await;
+    // Configured, it is there with everything that it ever said.
+    let mut setups = shared.setups();
+    setups.push(TenantSetup {
+        id: late.clone(),
+        key: key(),
+    });
+    let process = Projectors::new(
+        Arc::clone(&shared.log) as Arc<dyn EventLog>,
+        StateFolders::In(dir.path().to_owned()),
+        setups,
+        Publishing::Never,
+    );
+    process.start(partition).unwrap();
+    let (position, event) = shared.user(&late, 2).await;
+    let handle = process.tenant(&late).unwrap();
+    accepted(&handle, position, event).await;
+    assert_eq!(handle.status().users, 2);
+    process.stop_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,9 +58,13 @@ impl Visit<'_> {
             let results = self
                 .shared
                 .gate
-                .send(&mutations, self.urgent, self.shared.stopped(), || {
-                    self.may_send(deactivates)
-                })
+                .send(
+                    &mutations,
+                    self.urgent,
+                    self.shared.stopped(),
+                    || self.may_send(deactivates),
+                    &|| self.shared.lease_covers_a_request() && !self.shared.is_halted(),
+                )
                 .await;
             self.shared
                 .crash_point(CrashPoint::AfterSend(self.sends), self.account)

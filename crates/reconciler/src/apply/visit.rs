@@ -16,6 +16,9 @@ use crate::shared::Shared;
 /// Reads of one visit at most: a plan, its read-back, and two more when answers were lost or others write
 /// too.
 const ROUNDS_MAX: usize = 4;
+/// Before an account is looked at again whose desired user is older than the one that was served, in ms: a directory
+/// that lags is seconds behind, and a wake-up comes when it has moved.
+const BEHIND_PAUSE_MS: i64 = 1_000;
 
 /// Looks at an account and makes Fluent so.
 pub(crate) async fn visit(shared: &Shared, taken: Taken<AccountKey>, failures: u32) -> Finish {
@@ -101,6 +104,12 @@ impl Visit<'_> {
         self.urgent = desired.is_leaver();
         self.release_predecessors(&desired);
         let entry = self.shared.recorder.entry(self.account);
+        if desired.sequence < entry.serves {
+            // Another owner has served what our directory has not taken in yet: what we want is out of date, and to
+            // make it so would take a leaver back.
+            tracing::debug!(account = %self.account, "the directory is behind what was served; looked at again");
+            return Turn::End(Finish::Again(self.shared.now().plus_millis(BEHIND_PAUSE_MS)));
+        }
         if desired.is_leaver() && !entry.is_ours(None) {
             return Turn::End(self.never_ours(&desired, &entry).await);
         }

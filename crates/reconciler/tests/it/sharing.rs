@@ -419,3 +419,41 @@ async fn however_partitions_move_it_ends_as_desired_and_one_owner_acts_at_a_time
         story(seed).await;
     }
 }
+
+/// What a new owner's directory has not taken in yet was served by the old one: it takes nobody back.
+#[tokio::test]
+async fn a_new_owner_whose_directory_lags_waits_for_what_was_served_before() {
+    let mut fleet = shared_evenly(2).await;
+    let home = fleet.partition_of("ida");
+    fleet.give(home, 0).await;
+    fleet.world.source.want("ida", Active, &["PICK"]);
+    fleet.converge().await;
+    fleet.world.source.want("ida", LEFT, &[]);
+    fleet.converge().await;
+    fleet.world.expect("ida", "INACTIVE", &[]);
+    fleet.kill(0);
+    fleet.session_runs_out();
+    fleet.world.source.want_as("ida", Active, &["PICK"], |desired| {
+        desired.sequence = rollcall_domain::Sequence(1);
+    });
+    let written = fleet.world.fluent.journal().len();
+    fleet.give(home, 1).await;
+    for _ in 0..3 {
+        // Looked at, and put off each time.
+        let waits = async {
+            while fleet.reconciler(home).status().accounts.waiting == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), waits)
+            .await
+            .expect("it is put off");
+        fleet.advance(Duration::from_secs(2));
+    }
+    fleet.world.expect("ida", "INACTIVE", &[]);
+    assert_eq!(fleet.world.fluent.journal().len(), written, "nothing was written");
+    // The directory has caught up.
+    fleet.world.source.want("ida", Active, &["PICK"]);
+    fleet.converge().await;
+    fleet.world.expect("ida", "ACTIVE", &["PICK"]);
+}

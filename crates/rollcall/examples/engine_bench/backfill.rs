@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use rollcall_domain::GroupId;
 use rollcall_eventlog::{Partition, Position, Stream};
-use rollcall_fluent_sim::{JournalEntry, SimHandle};
 use rollcall_projector::TenantHandle;
 use uuid::Uuid;
 
 use crate::client::Client;
 use crate::figures::{Processor, Times, head, rate, row, wall_ms};
+use crate::leavers::{self, Leaver};
 use crate::people::{BATCH, Events, name, scim_user, store_role, tenant};
-use crate::rooms::{Handles, World, until};
+use crate::rooms::{Handles, size, until};
+use crate::world::World;
 
 const LEAVERS: u64 = 200;
 /// One-member changes measured per group.
@@ -24,15 +25,8 @@ struct Groups {
     large: GroupId,
 }
 
-/// A leaver: its name and when its PATCH was sent and answered, in ms since 1970.
-struct Leaver {
-    name: String,
-    sent: f64,
-    answered: f64,
-}
-
 pub(crate) async fn run(handles: Handles) {
-    let users: u64 = std::env::var("BACKFILL").map_or(100_000, |text| text.parse().unwrap());
+    let users = size("BACKFILL", 100_000);
     let world = World::start(handles).await;
     let mut client = Client::new(world.engine.address()).await;
     let groups = backfill_with_leavers(&world, &mut client, users).await;
@@ -92,32 +86,8 @@ async fn backfill_with_leavers(world: &World, client: &mut Client, users: u64) -
         &processor.since().each(usize::try_from(users).unwrap()),
     );
     row("joiners still missing when the last leaver was sent", behind);
-    tell_leavers(&sim, from, &leavers, "mark: p99 1000 ms");
+    leavers::tell(&sim, from, &leavers, "mark: p99 1000 ms");
     groups
-}
-
-/// From the PATCH being sent, and from its 2xx (its event is durable before that), to the deactivating mutation being
-/// read by the simulator.
-fn tell_leavers(sim: &SimHandle, from: u64, leavers: &[Leaver], mark: &str) {
-    let journal = sim.journal_since(from);
-    let deactivates = |entry: &&JournalEntry| entry.status.as_deref() == Some("INACTIVE");
-    let mut out = std::collections::HashMap::new();
-    for entry in journal.iter().filter(deactivates) {
-        out.entry(entry.username.clone().unwrap())
-            .or_insert(entry.received_at as f64);
-    }
-    let (mut sent, mut durable) = (Times::default(), Times::default());
-    for leaver in leavers {
-        let at = out.get(&leaver.name).expect("every leaver is out");
-        sent.add(at - leaver.sent);
-        durable.add((at - leaver.answered).max(0.0));
-    }
-    row("leaver: PATCH sent -> deactivation at the simulator", sent.line());
-    row(
-        "leaver: PATCH answered -> deactivation at the simulator",
-        durable.line(),
-    );
-    row("", mark);
 }
 
 async fn append_backfill(world: &World, users: u64) -> Groups {
@@ -256,7 +226,7 @@ async fn fan_out(world: &World, client: &mut Client, groups: &Groups, users: u64
         took,
         &processor.since().each(users),
     );
-    tell_leavers(
+    leavers::tell(
         &sim,
         from,
         &leavers,

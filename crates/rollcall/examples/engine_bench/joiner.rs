@@ -9,7 +9,8 @@ use rollcall_fluent_sim::{SimConfig, SimHandle};
 use crate::client::Client;
 use crate::figures::{Processor, Times, head, row};
 use crate::people::{name, scim_user, store_role};
-use crate::rooms::{Handles, World};
+use crate::rooms::Handles;
+use crate::world::World;
 
 const JOINERS: u64 = 500;
 const WARM: u64 = 50;

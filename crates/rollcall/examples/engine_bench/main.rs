@@ -24,14 +24,14 @@
 )]
 
 mod backfill;
-mod client;
-mod figures;
+#[path = "../common/mod.rs"]
+mod common;
 mod joiner;
-mod people;
 mod restart;
-mod rooms;
+mod world;
 mod writes;
 
+use common::{client, figures, leavers, people, rooms, writers};
 use rooms::Rooms;
 
 fn main() {

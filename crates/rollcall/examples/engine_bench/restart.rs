@@ -24,7 +24,7 @@ use rollcall_projector::{Projector, TenantHandle, TenantSetup};
 use crate::client::Client;
 use crate::figures::{Times, head, resident, row, wall_ms};
 use crate::people::{self, BATCH, Events, scim_user, store_role, tenant};
-use crate::rooms::{Handles, Rooms, configuration, load, start_sim};
+use crate::rooms::{Handles, Rooms, configuration, load, size, start_sim};
 
 /// Starts after each kind of end.
 const STARTS: usize = 3;
@@ -133,11 +133,11 @@ impl Served {
 }
 
 pub(crate) async fn run(handles: Handles) {
-    let users: u64 = std::env::var("USERS").map_or(1_000_000, |text| text.parse().unwrap());
+    let users = size("USERS", 1_000_000);
     head(&format!("restart with {users} users"));
     let folder = tempfile::tempdir().unwrap();
     let sim = start_sim(&handles, people::seed()).await;
-    let config = configuration(folder.path(), &sim.url());
+    let config = configuration(folder.path(), &sim.url(), "");
     let began = Instant::now();
     build(folder.path(), users, sim.handle()).await;
     row(

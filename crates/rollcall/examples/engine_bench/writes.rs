@@ -1,85 +1,23 @@
 //! Durable SCIM writes over 64 connections.
 
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures::future::join_all;
 use rollcall_fluent_sim::Down;
 
-use crate::client::Client;
-use crate::figures::{Processor, Times, head, rate, row};
-use crate::people::{scim_user, store_role};
-use crate::rooms::{Handles, World, until};
+use crate::figures::{Processor, head, rate, row};
+use crate::rooms::{Handles, until};
+use crate::world::World;
+use crate::writers::{Load, send};
 
 const CONNECTIONS: usize = 64;
 const LASTS: Duration = Duration::from_secs(4);
-/// Users that the PATCHes go over, per connection.
-const PATCHED: usize = 50;
-
-#[derive(Clone, Copy, PartialEq)]
-enum Load {
-    Empty,
-    Post,
-    Patch,
-}
-
-static NUMBER: AtomicU64 = AtomicU64::new(0);
-
-fn person() -> String {
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    scim_user("writer", number, &[store_role(number, "STORE_ASSOCIATE")])
-}
-
-async fn connection(address: SocketAddr, load: Load, lasts: Duration) -> Times {
-    let mut client = Client::new(address).await;
-    let mut users = Vec::new();
-    if load == Load::Patch {
-        for _ in 0..PATCHED {
-            users.push(client.post("/scim/v2/Users", person()).await);
-        }
-    }
-    let (mut times, until, mut turn) = (Times::default(), Instant::now() + lasts, 0);
-    while Instant::now() < until {
-        let body = if load == Load::Post {
-            person()
-        } else {
-            String::new()
-        };
-        let sent = Instant::now();
-        match load {
-            Load::Empty => drop(client.send("GET", "/livez", body, 200).await),
-            Load::Post => drop(client.send("POST", "/scim/v2/Users", body, 201).await),
-            Load::Patch => {
-                client
-                    .set_active(&users[turn % PATCHED], (turn / PATCHED) % 2 == 1)
-                    .await
-            }
-        }
-        times.time(sent);
-        turn += 1;
-    }
-    times
-}
-
 async fn measure(world: &World, name: &str, load: Load, lasts: Duration) -> f64 {
     let address = world.engine.address();
-    let (started, processor) = (Instant::now(), Processor::now());
-    let running: Vec<_> = (0..CONNECTIONS)
-        .map(|_| tokio::spawn(connection(address, load, lasts)))
-        .collect();
-    let mut all = Times::default();
-    for times in join_all(running).await {
-        all.append(times.unwrap());
-    }
-    let mut requests = all.len();
-    if load == Load::Patch {
-        requests += CONNECTIONS * PATCHED;
-    }
-    let took = started.elapsed();
+    let processor = Processor::now();
+    let sent = send(&[address], CONNECTIONS, load, lasts).await;
     let used = processor.since();
-    let rate = rate(name, requests, took, &used.each(requests));
-    row("", all.line());
+    let rate = rate(name, sent.requests, sent.took, &used.each(sent.requests));
+    row("", sent.times.line());
     rate
 }
 

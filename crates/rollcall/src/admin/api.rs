@@ -4,7 +4,7 @@ use std::fmt;
 
 use rollcall_domain::{
     AccountKey, Claimant, ConnectionName, Decision, Derivation, DesiredStatus, DesiredUser, EventId,
-    FluentUserId, Gains, Grant, Hold, HoldId, Note, Sequence, TenantId, Timestamp,
+    FluentUserId, Gains, Grant, Hold, HoldId, Note, Sequence, TenantId, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,9 @@ pub struct InstanceStatus {
     /// What it shares with other processes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shares: Vec<ShareStatus>,
+    /// Records of `events` that were put aside since the start and belong to none of its tenants.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub put_aside_of_nobody: u64,
     /// Every tenant that is with this process.
     pub tenants: Vec<TenantStatus>,
     /// What opens the connections.
@@ -286,9 +289,21 @@ pub struct Explanation {
     pub notes: Vec<Note>,
     /// The directory users whose name leads here.
     pub claimants: Vec<Claimant>,
+    /// Since when each of them is what it is, and by whose act.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standing: Vec<Standing>,
     /// What we last knew of it in Fluent; none when we never wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fluent: Option<LedgerEntry>,
+}
+
+/// Since when a directory user is active, inactive or deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Who.
+    pub user: UserId,
+    /// The event that made it so.
+    pub event: EventRef,
 }
 
 /// A grant with its reasons.
@@ -318,7 +333,7 @@ pub struct Reason {
     pub events: Vec<EventRef>,
 }
 
-/// What an event did for a reason. Groups go by their present display name.
+/// What an event did for a reason, or to a user. Groups go by their present display name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "did", rename_all = "kebab-case")]
 pub enum Did {
@@ -351,6 +366,16 @@ pub enum Did {
     },
     /// Activated the rule set that carries or expands the app role.
     RulesActivated,
+    /// Created the user.
+    Created,
+    /// Activated the user, who was deactivated.
+    Reactivated,
+    /// Created the person once more, for which the deactivated user came back.
+    Rehired,
+    /// Deactivated the user.
+    Deactivated,
+    /// Deleted the user.
+    Deleted,
 }
 
 /// An event, for people.
@@ -660,6 +685,7 @@ pub(crate) fn sample_status() -> InstanceStatus {
             of: 24,
             lease_ms: Some(12_400),
         }],
+        put_aside_of_nobody: 0,
         tenants: vec![TenantStatus {
             tenant: TenantId::new("acme").unwrap(),
             sequence: Sequence(1204),

@@ -81,9 +81,10 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         seed: Option<PathBuf>,
     },
-    /// Check the configuration, the rule files, that every Fluent can be reached, and that it has what the rules name.
+    /// Check the configuration and the rule files, the brokers and the topics over Kafka, that every Fluent can be
+    /// reached, and that it has what the rules name.
     Check {
-        /// Leave Fluent alone.
+        /// Leave Fluent and the brokers alone.
         #[arg(long)]
         offline: bool,
     },
@@ -196,6 +197,9 @@ pub enum TopicsCommand {
     Check,
     /// Make what is missing and check everything; `rollcall topics` alone does the same.
     Create,
+    /// Make a lost topic of desired users anew, where the other two are whole. Before that stop every `project` and
+    /// remove its `state-…` folders: it fills the topic when it starts with an empty state.
+    RenewDesired,
 }
 
 /// What can be done with logs.

@@ -61,6 +61,7 @@ pub(super) fn check(
     checks.extend(warnings.map(|warning| Checked::warning(warning.what, warning.found)));
     checks.extend(super::token::check(config, now));
     if !offline {
+        checks.extend(runtime.block_on(engine::check_brokers(config)));
         checks.extend(runtime.block_on(engine::check_connectivity(config)));
     }
     format.print(&checks, || output::checks(&checks));

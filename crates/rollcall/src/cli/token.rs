@@ -1,5 +1,6 @@
 //! `rollcall token`: works on the token file alone, so it needs neither a running instance nor any secret.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -87,7 +88,13 @@ pub(super) fn run(file: &Path, command: TokenCommand, format: Format) -> Result<
         } => {
             let tenant = tenant_of(file, &connection, tenant)?;
             let expires = expires.of(now)?;
-            new(&store, tenant, connection, name, expires, now, format)
+            let wanted = Wanted {
+                tenant,
+                connection,
+                name,
+                expires,
+            };
+            new(&store, wanted, now, format)
         }
         TokenCommand::List { connection, tenant } => {
             let tokens = store.read().map_err(anyhow::Error::new)?;
@@ -137,46 +144,23 @@ fn tenant_of(
     }
 }
 
-fn new(
-    store: &TokenStore,
+/// Whose a new token is to be.
+struct Wanted {
     tenant: TenantId,
     connection: ConnectionName,
+    /// None for the day.
     name: Option<TokenName>,
     expires: Option<Timestamp>,
-    now: Timestamp,
-    format: Format,
-) -> Result<(), Failure> {
-    let mut random = [0u8; NEW_TOKEN_BYTES];
-    getrandom::fill(&mut random)
-        .map_err(|error| anyhow::anyhow!("the system gave no random bytes for a new token: {error}"))?;
-    let made = NewToken::from_random(&random);
-    let name = match name {
-        Some(name) => name,
-        None => {
-            let before = store.read().map_err(anyhow::Error::new)?;
-            name_of_today(&before, &tenant, &connection, now)?
-        }
-    };
-    let add = |file: &mut TokenFile| {
-        let stored = StoredToken {
-            id: made.id,
-            tenant: tenant.clone(),
-            connection: connection.clone(),
-            name: name.clone(),
-            hash: made.hash.clone(),
-            created: now,
-            expires,
-            revoked: None,
-        };
-        file.add(stored, now)
-    };
-    store.change(add).map_err(anyhow::Error::new)?;
+}
+
+fn new(store: &TokenStore, wanted: Wanted, now: Timestamp, format: Format) -> Result<(), Failure> {
+    let (made, stored) = make(store, wanted, now)?;
     let result = Made {
-        id: made.id,
-        tenant: &tenant,
-        connection: &connection,
-        name: &name,
-        expires,
+        id: stored.id,
+        tenant: &stored.tenant,
+        connection: &stored.connection,
+        name: &stored.name,
+        expires: stored.expires,
         token: made.text.expose_secret(),
     };
     if format == Format::Json {
@@ -185,33 +169,73 @@ fn new(
     }
     // The token alone goes to the standard output, so that it can be piped to where it is needed.
     line(result.token);
-    let until = expires.map_or_else(|| "never expires".to_owned(), |end| format!("expires at {end}"));
+    let until = stored
+        .expires
+        .map_or_else(|| "never expires".to_owned(), |end| format!("expires at {end}"));
     eprintln!(
-        "token {name} (id {}) of {tenant}/{connection}, {until}; it is shown only now, {} keeps its hash",
-        made.id,
+        "token {} (id {}) of {}/{}, {until}; it is shown only now, {} keeps its hash",
+        stored.name,
+        stored.id,
+        stored.tenant,
+        stored.connection,
         store.path().display()
     );
     Ok(())
 }
 
-/// The day, with a number behind it when the day has several.
+/// Makes a token and puts its hash into the file. Its name is chosen under the file's lock: two commands at once
+/// see each other's.
+fn make(store: &TokenStore, wanted: Wanted, now: Timestamp) -> anyhow::Result<(NewToken, StoredToken)> {
+    let mut random = [0u8; NEW_TOKEN_BYTES];
+    getrandom::fill(&mut random)
+        .map_err(|error| anyhow::anyhow!("the system gave no random bytes for a new token: {error}"))?;
+    let made = NewToken::from_random(&random);
+    let Wanted {
+        tenant,
+        connection,
+        name,
+        expires,
+    } = wanted;
+    let today = TokenName::new(
+        now.to_string()
+            .chars()
+            .take("2026-11-25".len())
+            .collect::<String>(),
+    )?;
+    let add = |file: &mut TokenFile| {
+        let name = name.unwrap_or_else(|| name_of_today(file, &tenant, &connection, today));
+        let stored = StoredToken {
+            id: made.id,
+            tenant,
+            connection,
+            name,
+            hash: made.hash.clone(),
+            created: now,
+            expires,
+            revoked: None,
+        };
+        file.add(stored.clone(), now).map(|()| stored)
+    };
+    let stored = store.change(add)?;
+    Ok((made, stored))
+}
+
+/// The day, with a number behind it when a token of the connection has that name, live or not.
 fn name_of_today(
     file: &TokenFile,
     tenant: &TenantId,
     connection: &ConnectionName,
-    now: Timestamp,
-) -> anyhow::Result<TokenName> {
-    let day: String = now.to_string().chars().take("2026-11-25".len()).collect();
-    let own = file
-        .tokens()
-        .iter()
-        .filter(|token| token.tenant == *tenant && token.connection == *connection);
-    let today = own.filter(|token| token.name.as_str().starts_with(&day)).count();
-    let name = match today {
-        0 => day,
-        more => format!("{day}-{}", more + 1),
-    };
-    Ok(TokenName::new(name)?)
+    today: TokenName,
+) -> TokenName {
+    let own = file.tokens().iter();
+    let own = own.filter(|token| token.tenant == *tenant && token.connection == *connection);
+    let names: BTreeSet<&str> = own.map(|token| token.name.as_str()).collect();
+    let numbered = (2..=names.len() + 1).map(|number| format!("{}-{number}", today.as_str()));
+    let free = std::iter::once(today.as_str().to_owned())
+        .chain(numbered)
+        .find(|name| !names.contains(name.as_str()));
+    // A number behind the day fits; if it did not, the day itself would be refused as taken.
+    free.and_then(|name| TokenName::new(name).ok()).unwrap_or(today)
 }
 
 fn revoke(store: &TokenStore, id: TokenId, now: Timestamp, format: Format) -> Result<(), Failure> {
@@ -310,5 +334,67 @@ mod tests {
             let expiry = past.parse::<Expiry>().unwrap();
             assert!(matches!(expiry.of(now), Err(Failure::Usage(_))), "{past:?}");
         }
+    }
+
+    fn wanted() -> Wanted {
+        Wanted {
+            tenant: TenantId::new("acme").unwrap(),
+            connection: ConnectionName::new("entra").unwrap(),
+            name: None,
+            expires: None,
+        }
+    }
+
+    #[test]
+    fn two_new_tokens_at_once_have_two_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = TokenStore::at(folder.path().join("tokens.json"));
+        let now = values::date("2026-11-25").unwrap();
+        let mut names = BTreeSet::new();
+        for round in 0..20 {
+            let start = std::sync::Barrier::new(2);
+            let made = std::thread::scope(|scope| {
+                let both = [(), ()].map(|()| {
+                    scope.spawn(|| {
+                        start.wait();
+                        make(&store, wanted(), now).unwrap().1
+                    })
+                });
+                both.map(|thread| thread.join().unwrap())
+            });
+            for token in made {
+                store
+                    .change(|file| Ok(file.revoke(token.id, now).is_some()))
+                    .unwrap();
+                assert!(
+                    names.insert(token.name.to_string()),
+                    "{} twice in round {round}",
+                    token.name
+                );
+            }
+        }
+        assert!(
+            names.contains("2026-11-25") && names.contains("2026-11-25-40"),
+            "{names:?}"
+        );
+    }
+
+    #[test]
+    fn a_name_of_the_day_that_somebody_took_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = TokenStore::at(folder.path().join("tokens.json"));
+        let now = values::date("2026-11-25").unwrap();
+        let taken = Some(TokenName::new("2026-11-25-2").unwrap());
+        make(
+            &store,
+            Wanted {
+                name: taken,
+                ..wanted()
+            },
+            now,
+        )
+        .unwrap();
+        let names = [(), ()].map(|()| make(&store, wanted(), now).unwrap().1.name.to_string());
+        assert_eq!(names, ["2026-11-25", "2026-11-25-3"]);
     }
 }

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressStyle};
-use rollcall_eventlog::copy::{CopyPhase, CopySummary, copy};
-use rollcall_eventlog::kafka::topics::{self, TopicReport};
+use rollcall_eventlog::copy::{CopySummary, copy};
+use rollcall_eventlog::kafka::topics::{self, Finding, TopicReport};
 use rollcall_eventlog::kafka::{KafkaError, KafkaLog};
-use rollcall_eventlog::{EmbeddedLog, EmbeddedOptions, EventLog, ReadLog, ReadOnlyLog, Verification};
+use rollcall_eventlog::{EmbeddedLog, EmbeddedOptions, EventLog, ReadLog, ReadOnlyLog, Retry, Verification};
 use serde_json::json;
 
+use super::progress::CopyShown;
 use crate::config::{Config, Kafka};
-use crate::engine::kafka;
+use crate::engine::{kafka, open};
 use crate::exit::Failure;
 use crate::output::{Format, table};
 
@@ -29,12 +29,22 @@ fn settings(config: &Config) -> Result<&Kafka, Failure> {
 /// Makes what is missing, the keys of new tenants too, and checks everything; blocks.
 pub(super) fn create(config: &Config, format: Format) -> Result<(), Failure> {
     let settings = settings(config)?;
+    let found = topics::check(&kafka::options(settings), &kafka::plan(settings)).map_err(failed)?;
+    kafka::refuse_to_begin_anew(&config.log.path, &found)?;
     let report = topics::ensure(&kafka::options(settings), &kafka::plan(settings)).map_err(failed)?;
     show(&report, format);
     if report.log_id.is_some() {
         let log = KafkaLog::open(&kafka::options(settings)).map_err(failed)?;
         kafka::make_keys(config, &log)?;
     }
+    judge(&report)
+}
+
+/// Makes the topic of desired users anew where it was lost; blocks.
+pub(super) fn renew_desired(config: &Config, format: Format) -> Result<(), Failure> {
+    let settings = settings(config)?;
+    let report = topics::renew_desired(&kafka::options(settings), &kafka::plan(settings)).map_err(failed)?;
+    show(&report, format);
     judge(&report)
 }
 
@@ -69,12 +79,11 @@ fn show(report: &TopicReport, format: Format) {
             "exists": topic.exists,
             "created": topic.created,
             "partitions": topic.partitions,
+            "added": topic.added,
             "replication": topic.replication,
             "settings": topic.settings.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
-            "findings": topic.findings.iter().map(|finding| json!({
-                "about": finding.about, "found": finding.found, "wanted": finding.wanted,
-                "why": finding.why, "change": finding.change,
-            })).collect::<Vec<_>>(),
+            "findings": topic.findings.iter().map(found).collect::<Vec<_>>(),
+            "warnings": topic.warnings.iter().map(found).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
     });
     format.print(&value, || {
@@ -96,11 +105,23 @@ fn show(report: &TopicReport, format: Format) {
         if let Some(id) = report.log_id {
             text.push_str(&format!("\nlog {id}"));
         }
+        for topic in &report.topics {
+            for warning in &topic.warnings {
+                text.push_str(&format!("\nwarning: {}: {warning}", topic.name));
+            }
+        }
         if let Some(unchecked) = &report.unchecked {
             text.push_str(&format!("\n{unchecked}"));
         }
         text
     });
+}
+
+fn found(finding: &Finding) -> serde_json::Value {
+    json!({
+        "about": finding.about, "found": finding.found, "wanted": finding.wanted,
+        "why": finding.why, "change": finding.change,
+    })
 }
 
 /// Copies a log from one place to another: a data folder, or `kafka`.
@@ -113,12 +134,16 @@ pub(super) async fn copy_log(
     if from == to {
         return Err(Failure::Usage("--from and --to are the same".to_owned()));
     }
-    let owned = config.clone();
+    let (owned, place) = (config.clone(), from.clone());
+    let into_kafka = to == Path::new(KAFKA);
     let opened = tokio::task::spawn_blocking(move || {
         let source = open_source(&owned, &from)?;
         anyhow::Ok((source, open_target(&owned, &to)?))
     });
     let (source, target) = opened.await.context("opening the logs")??;
+    if into_kafka {
+        kafka::same_keys(&open::tenants(config), &place, target.as_ref()).await?;
+    }
     let summary = with_progress(source.as_ref(), target.as_ref()).await?;
     let value = json!({"found": summary.found, "copied": summary.copied});
     format.print(&value, || {
@@ -131,25 +156,17 @@ pub(super) async fn copy_log(
 }
 
 async fn with_progress(source: &dyn ReadLog, target: &dyn EventLog) -> Result<CopySummary, Failure> {
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {human_pos} of {human_len}, {eta} left")
-    {
-        bar.set_style(style);
-    }
-    let told = |progress: rollcall_eventlog::copy::CopyProgress| {
-        let word = match progress.phase {
-            CopyPhase::Comparing => "comparing",
-            CopyPhase::Copying => "copying",
+    let mut shown = CopyShown::new();
+    let summary = copy(source, target, |progress| shown.tell(&progress)).await;
+    shown.over();
+    summary.map_err(|error| {
+        // A target that was refused stays refused: nothing goes on.
+        let doing = match error.retry() {
+            Retry::Never => "copying the log",
+            Retry::Later | Retry::AfterRestart => "copying the log; running it again goes on where it stood",
         };
-        bar.set_message(format!("{word} {}/{}", progress.stream, progress.partition));
-        bar.set_length(progress.end);
-        bar.set_position(progress.at);
-    };
-    let summary = copy(source, target, told).await;
-    bar.finish_and_clear();
-    summary
-        .context("copying the log; running it again goes on where it stood")
-        .map_err(Failure::Other)
+        Failure::Other(anyhow::Error::new(error).context(doing))
+    })
 }
 
 fn in_kafka(config: &Config) -> anyhow::Result<Arc<KafkaLog>> {

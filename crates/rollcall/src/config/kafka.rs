@@ -30,6 +30,8 @@ pub struct Kafka {
     pub session_timeout: Duration,
     /// How long an append waits for its acknowledgement.
     pub delivery_timeout: Duration,
+    /// Room for records that wait for their acknowledgement, in bytes.
+    pub queue: usize,
     /// Encryption and login.
     pub security: KafkaSecurity,
 }
@@ -131,6 +133,7 @@ pub(super) fn read(
         let expected = format!("at most {most:?}: four fifths of kafka.session_timeout, less 2 s");
         section.wrong("delivery_timeout", "is too long for the session", Some(expected));
     }
+    let queue = section.size("queue");
     let security = security(section, wanted, folder, env);
     if !wanted {
         return Some(None);
@@ -142,6 +145,7 @@ pub(super) fn read(
         create_topics: create_topics?,
         session_timeout: session_timeout?,
         delivery_timeout: delivery_timeout?,
+        queue: queue?,
         security: security?,
     }))
 }

@@ -228,15 +228,22 @@ pub const KEYS: &[Key] = &[
     key(
         "kafka.session_timeout",
         Form::Duration(6 * SECOND, 5 * MINUTE),
-        "\"20s\"",
-        "After so much silence the partitions of a process are handed to others. A request to Fluent and an append \
-         must fit into four fifths of it, less 2 s.",
+        "\"10s\"",
+        "After so much silence the partitions of a process are handed to others: so long a crash keeps its leavers \
+         waiting. A request to Fluent and an append must fit into four fifths of it, less 2 s.",
     ),
     key(
         "kafka.delivery_timeout",
         Form::Duration(SECOND, 4 * MINUTE),
-        "\"10s\"",
-        "How long an append waits for its acknowledgement before it is refused. A change of leader should fit into it.",
+        "\"5s\"",
+        "How long an append waits for its acknowledgement before it is refused; what was refused is sent again. A \
+         quarter of it at most is for room in the queue.",
+    ),
+    key(
+        "kafka.queue",
+        Form::Size(16 * KIB, 1024 * MIB),
+        "\"32 MiB\"",
+        "Room for records that wait for their acknowledgement. What finds none is refused with 503, and sent again.",
     ),
     key(
         "kafka.security",
@@ -358,8 +365,9 @@ pub const KEYS: &[Key] = &[
         "tenant.connection.repeated_create",
         Form::Choice(&["conflict", "answer"]),
         "\"conflict\"",
-        "What the same POST of an active user again, as after a time-out, is answered with: 409 or, with `answer`, \
-         the user and 200, if all of it is as before and it has an `externalId`. In the strict dialect always 409.",
+        "What the same POST of an active user or of a group again, as after a time-out, is answered with: 409 or, \
+         with `answer`, the user or group and 200, if all of it is as before (the members too) and it has an \
+         `externalId`. In the strict dialect always 409.",
     ),
     required(
         "tenant.connection.token.name",
@@ -462,9 +470,10 @@ pub const KEYS: &[Key] = &[
     key(
         "tenant.fluent.request_timeout",
         Form::Duration(SECOND, 2 * MINUTE),
-        "\"10s\"",
-        "A call that is not answered by then is settled by reading again. Must be shorter than \
-         `late_write_window`.",
+        "\"5s\"",
+        "A call that is not answered by then, its login included, is settled by reading again; readings of whole \
+         pages have 30 s at least. Must be shorter than `late_write_window`, and over Kafka fit into \
+         `kafka.session_timeout`.",
     ),
     key(
         "tenant.fluent.concurrency",

@@ -1,10 +1,12 @@
 //! What a configuration allows and an operator should know of.
 
+use std::net::IpAddr;
+
 use rollcall_domain::Timestamp;
 use rollcall_ingest::CredentialState;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Config, Connection, OauthProof, Tenant, values};
+use super::{Config, Connection, Kafka, KafkaSasl, OauthProof, PasswordMechanism, Tenant, values};
 
 /// A token of fewer characters is warned of: with 32 characters even one of hexadecimal digits has 128 bits.
 pub const TOKEN_CHARS_GOOD: usize = 32;
@@ -23,6 +25,7 @@ impl Config {
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
         let mut warnings = self.server_warnings();
+        warnings.extend(self.kafka.as_ref().and_then(Kafka::warning));
         let ends = self.server.tls.as_ref().and_then(|tls| tls.ends);
         warnings.extend(end_warning("server.tls_cert", ends, now));
         for tenant in &self.tenants {
@@ -55,6 +58,52 @@ impl Config {
         }
         warnings
     }
+}
+
+impl Kafka {
+    /// What to know of brokers that are spoken to in the clear over a network.
+    #[must_use]
+    pub fn warning(&self) -> Option<Warning> {
+        if self.security.tls.is_some() {
+            return None;
+        }
+        let open: Vec<&str> = self
+            .brokers
+            .split(',')
+            .map(str::trim)
+            .filter(|broker| !is_here(broker))
+            .collect();
+        if open.is_empty() {
+            return None;
+        }
+        let (read, instead) = match &self.security.sasl {
+            None => ("names and access rights", "tls"),
+            Some(KafkaSasl::Password {
+                mechanism: PasswordMechanism::ScramSha256 | PasswordMechanism::ScramSha512,
+                ..
+            }) => ("names and access rights", "sasl_tls"),
+            Some(KafkaSasl::Password { .. }) => ("names, access rights and the password", "sasl_tls"),
+            Some(KafkaSasl::TokenFile(_) | KafkaSasl::Token(_)) => {
+                ("names, access rights and the token", "sasl_tls")
+            }
+        };
+        let brokers = open.join(", ");
+        Some(Warning {
+            what: "kafka.security".to_owned(),
+            found: format!(
+                "the brokers at {brokers} are spoken to without encryption: {read} can be read and changed on the way; \
+                 give the brokers a certificate and set kafka.security = \"{instead}\""
+            ),
+        })
+    }
+}
+
+/// Whether a bootstrap server, `host:port`, is this machine by its name. What brokers then name themselves is theirs.
+fn is_here(broker: &str) -> bool {
+    let host = broker.rsplit_once(':').map_or(broker, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn token_warnings(tenant: &Tenant, connection: &Connection, now: Timestamp) -> Vec<Warning> {

@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use parking_lot::RwLock;
 use rollcall_domain::TenantId;
-use rollcall_eventlog::{Position, Stream};
+use rollcall_eventlog::{Partition, Position, Stream};
 use tokio::sync::watch;
 
 use super::{Core, pause};
 
 /// How often the end is asked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long the log may take to say where all its partitions end; who asks `/readyz` is told soon after that.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// A directory that has not reached an end of the log after so many looks is behind; fewer happen under load.
 const LOOKS_MAX: u32 = 10;
 /// The part of the instance in `/readyz`.
@@ -48,11 +51,23 @@ pub(super) async fn watch(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
     }
 }
 
+/// Where the partitions that are folded here end; all are asked at once, so that one deadline holds for all of them.
+async fn ends(core: &Core) -> BTreeMap<Partition, Result<Option<Position>, String>> {
+    let asked = core.projectors.running().into_iter().map(async |partition| {
+        let end = core.log.end(Stream::Events, partition);
+        let end = match tokio::time::timeout(ANSWER_WITHIN, end).await {
+            Ok(answered) => answered.map_err(|error| error.to_string()),
+            Err(_) => Err(format!(
+                "the brokers did not say within {ANSWER_WITHIN:?} where partition {partition} of events ends"
+            )),
+        };
+        (partition, end)
+    });
+    join_all(asked).await.into_iter().collect()
+}
+
 async fn look(core: &Core, goals: &mut BTreeMap<TenantId, Goal>) {
-    let mut ends = BTreeMap::new();
-    for partition in core.projectors.running() {
-        ends.insert(partition, core.log.end(Stream::Events, partition).await);
-    }
+    let ends = ends(core).await;
     let mut lags = BTreeMap::new();
     let mut wrong = None;
     for tenant in &core.tenants {
@@ -64,7 +79,7 @@ async fn look(core: &Core, goals: &mut BTreeMap<TenantId, Goal>) {
         let end = match end {
             Ok(end) => Position::to_stored(*end),
             Err(error) => {
-                wrong = Some(error.to_string());
+                wrong = Some(error.clone());
                 continue;
             }
         };

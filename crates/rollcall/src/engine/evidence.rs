@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rollcall_domain::{DecodeError, Event, EventId, Sequence, TenantId, Timestamp};
+use rollcall_domain::{DecodeError, Event, EventData, EventId, Sequence, TenantId, Timestamp};
 use rollcall_eventlog::{BatchLimits, ReadError, ReadLog, Stream};
 
+use crate::admin::api::Did;
 use crate::admin::{AdminError, ErrorCode};
 
 /// Why the events are not found.
@@ -39,6 +40,8 @@ pub(super) struct Deed {
     pub(super) time: Timestamp,
     pub(super) source: String,
     pub(super) actor: String,
+    /// What it did to a user's standing, if anything.
+    pub(super) to_user: Option<Did>,
 }
 
 /// Events by their sequence.
@@ -85,6 +88,7 @@ fn find_blocking(
                 id: event.id,
                 time: event.time,
                 source: event.source.to_string(),
+                to_user: to_user(&event.data),
                 actor: event.actor,
             };
             found.insert(sequence, deed);
@@ -93,11 +97,24 @@ fn find_blocking(
     Ok(found)
 }
 
+fn to_user(data: &EventData) -> Option<Did> {
+    match data {
+        EventData::UserCreated(_) => Some(Did::Created),
+        EventData::UserChanged(change) => match (change.active?, change.rehire) {
+            (true, true) => Some(Did::Rehired),
+            (true, false) => Some(Did::Reactivated),
+            (false, _) => Some(Did::Deactivated),
+        },
+        EventData::UserDeleted(_) => Some(Did::Deleted),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-    use rollcall_domain::{EventData, Source, TimerFired};
+    use rollcall_domain::{Source, TimerFired};
     use rollcall_eventlog::{AppendLog as _, LogId, MemoryLog, Record};
     use uuid::Uuid;
 

@@ -11,8 +11,8 @@ use rollcall_projector::{Act, Evidence, Subject, TenantHandle};
 use rollcall_reconciler::partition_of_account;
 
 use super::Tenant;
-use super::evidence::{self, Deeds};
-use crate::admin::api::{Did, EventRef, ExplainedGrant, Explanation, LedgerEntry, Reason};
+use super::evidence::{self, Deed, Deeds};
+use crate::admin::api::{Did, EventRef, ExplainedGrant, Explanation, LedgerEntry, Reason, Standing};
 use crate::admin::{AdminError, ErrorCode};
 
 /// A tenant whose directory is here.
@@ -117,7 +117,11 @@ impl Explained {
     /// With the names of groups and places, and the events from the log.
     pub(super) async fn for_people(self, log: Arc<dyn ReadLog>) -> Result<Explanation, AdminError> {
         let evidence = self.explained.evidence.values().flatten();
-        let wanted: BTreeSet<Sequence> = evidence.map(|evidence| evidence.sequence).collect();
+        let standing = self.explained.standing.iter().map(|(_, sequence)| *sequence);
+        let wanted: BTreeSet<Sequence> = evidence
+            .map(|evidence| evidence.sequence)
+            .chain(standing)
+            .collect();
         let deeds = evidence::find(log, self.tenant.clone(), wanted).await?;
         Ok(self.told(&deeds))
     }
@@ -144,7 +148,14 @@ impl Explained {
                 grant: wanted.grant,
             }
         });
+        let standing = self.explained.standing.into_iter();
+        let standing = standing.filter_map(|(user, sequence)| {
+            let deed = deeds.get(&sequence)?;
+            let event = event_ref(deed.to_user.clone()?, sequence, deed.clone());
+            Some(Standing { user, event })
+        });
         Explanation {
+            standing: standing.collect(),
             tenant: self.tenant,
             account: desired.account,
             username: self.username,
@@ -158,6 +169,17 @@ impl Explained {
             claimants: desired.claimants,
             fluent: self.fluent,
         }
+    }
+}
+
+fn event_ref(did: Did, sequence: Sequence, deed: Deed) -> EventRef {
+    EventRef {
+        did,
+        id: deed.id,
+        sequence,
+        time: deed.time,
+        source: deed.source,
+        actor: deed.actor,
     }
 }
 
@@ -192,14 +214,7 @@ fn reason(
     };
     let events = evidence.iter().filter_map(|one| {
         let deed = deeds.get(&one.sequence)?.clone();
-        Some(EventRef {
-            did: did(one.act),
-            id: deed.id,
-            sequence: one.sequence,
-            time: deed.time,
-            source: deed.source,
-            actor: deed.actor,
-        })
+        Some(event_ref(did(one.act), one.sequence, deed))
     });
     Reason {
         derivation: derivation.clone(),

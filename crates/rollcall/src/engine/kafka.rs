@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
+use rollcall_domain::TenantId;
 use rollcall_eventlog::kafka::topics::{self, TopicPlan, TopicReport};
 use rollcall_eventlog::kafka::{KafkaError, KafkaLog, KafkaOptions, Sasl, Security, Tls, TokenSource};
 use rollcall_eventlog::{BatchLimits, ReadLog, Stream};
 
+use super::fingerprints::{self, Fingerprints};
 use super::open;
 use crate::config::{Config, Kafka, KafkaSasl, KafkaSecurity, KafkaTls, PasswordMechanism};
 use crate::files::{self, Failed};
@@ -24,6 +26,7 @@ pub(crate) fn options(kafka: &Kafka) -> KafkaOptions {
         security: security(&kafka.security),
         delivery_timeout: kafka.delivery_timeout,
         session_timeout: kafka.session_timeout,
+        queue_bytes: kafka.queue,
         ..KafkaOptions::new(kafka.brokers.clone())
     }
 }
@@ -78,7 +81,7 @@ fn sasl(sasl: &KafkaSasl) -> Sasl {
 }
 
 /// Checks the topics, and makes those that are missing where that is wanted. True when this call began the log.
-pub(super) fn topics(kafka: &Kafka, make: bool) -> anyhow::Result<bool> {
+pub(super) fn topics(folder: &Path, kafka: &Kafka, make: bool) -> anyhow::Result<bool> {
     let (options, plan) = (options(kafka), plan(kafka));
     let report = if make {
         topics::ensure(&options, &plan)
@@ -90,10 +93,27 @@ pub(super) fn topics(kafka: &Kafka, make: bool) -> anyhow::Result<bool> {
     if let Some(unchecked) = &report.unchecked {
         tracing::warn!(unchecked, "the topics' settings");
     }
+    refuse_to_begin_anew(folder, &report)?;
     if !report.is_good() {
         return Err(KafkaError::Topics(Box::new(report)).into());
     }
     Ok(made)
+}
+
+/// Refuses to make topics for a data folder that has seen a log which is not there any more: whoever lost it is to
+/// bring it back, or to say that it is given up.
+pub(crate) fn refuse_to_begin_anew(folder: &Path, report: &TopicReport) -> anyhow::Result<()> {
+    if report.topics.iter().any(|topic| topic.exists) {
+        return Ok(()); // the markers tell
+    }
+    match known_log(folder)? {
+        None => Ok(()),
+        Some(known) => bail!(
+            "{} belongs to log {known}, and its topics are not there: they were deleted, or these are other brokers; \
+             restore them (to begin anew, or to copy a kept log back, move the whole data folder away but keys.json)",
+            folder.display()
+        ),
+    }
 }
 
 /// Whether whoever has this report made the topic of events: of several that try at once exactly one does.
@@ -102,19 +122,56 @@ pub(crate) fn began(report: &TopicReport) -> bool {
     topics.any(|topic| topic.stream == Stream::Events && topic.created)
 }
 
-/// Makes the keys of a log that has no events yet; those that are there already stay.
+/// Makes the keys of tenants that the log does not know yet, and puts their fingerprints into it; keys that are there
+/// already stay, and must be the log's. Blocks.
 pub(crate) fn make_keys(config: &Config, log: &KafkaLog) -> anyhow::Result<KeyStore> {
     let tenants = open::tenants(config);
-    let missing = KeyStore::missing(&config.log.path, &tenants).context("opening the key store")?;
+    let folder = &config.log.path;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .context("starting a runtime")?;
+    let missing = KeyStore::missing(folder, &tenants).context("opening the key store")?;
     for tenant in &missing {
+        let begun = runtime.block_on(fingerprints::first(log, tenant))?.is_some();
         ensure!(
-            !has_events(log, tenant.as_str())?,
-            "tenant {tenant} has events in the log but no key in {}: copy keys.json from another process, or restore \
-             it from a backup",
-            config.log.path.display()
+            !begun && !has_events(log, tenant.as_str())?,
+            "tenant {tenant} is in the log already, but has no key in {}: copy keys.json from the machine that made \
+             it (the one where `rollcall topics` or a process was the first), or restore it from a backup",
+            folder.display()
         );
     }
-    KeyStore::open(&config.log.path, &tenants, LogPresence::Absent).context("making the keys")
+    let keys = KeyStore::open(folder, &tenants, LogPresence::Absent).context("making the keys")?;
+    let ours = Fingerprints::new(folder, &keys);
+    for tenant in &tenants {
+        // Who has events and no fingerprint is of an earlier version: a process that knows an account decides.
+        let is_old = runtime.block_on(fingerprints::first(log, tenant))?.is_none()
+            && has_events(log, tenant.as_str())?;
+        if !is_old {
+            runtime.block_on(ours.settle(log, tenant))?;
+        }
+    }
+    Ok(keys)
+}
+
+/// Refuses to copy into topics that were begun with other keys than those of the log that comes into them.
+pub(crate) async fn same_keys(
+    tenants: &[TenantId],
+    source: &Path,
+    target: &(impl ReadLog + ?Sized),
+) -> anyhow::Result<()> {
+    let known = KeyStore::open_existing(source, &[]).context("opening the keys of the source")?;
+    for tenant in tenants {
+        let first = fingerprints::first(target, tenant).await?;
+        let ours = known.get(tenant).map(fingerprints::fingerprint);
+        ensure!(
+            first.is_none() || ours.is_none() || first == ours,
+            "the topics were begun with another key of tenant {tenant} than the one in {}: remove the topics, put that \
+             keys.json into the data folder of the configuration, run `rollcall topics` and copy again",
+            source.display()
+        );
+    }
+    Ok(())
 }
 
 /// Whether a tenant has events. Reads its partition up to the first; blocks.
@@ -147,18 +204,22 @@ pub(super) fn known_log(folder: &Path) -> anyhow::Result<Option<String>> {
     }
 }
 
+/// What is said when the topics hold another log than the folder has seen.
+pub(super) fn other_log(prefix: &str, now: &str, folder: &Path, known: &str) -> String {
+    format!(
+        "the topics {prefix}* were deleted or recreated, or are another log's: they hold log {now}, and {} belongs to \
+         log {known}; restore the topics (to begin anew with these, move the whole data folder away but keys.json)",
+        folder.display()
+    )
+}
+
 /// Compares the log with the one that the folder has seen, and remembers it: topics that were made anew behind our back
 /// are never taken for a fresh start.
 pub(super) fn remember_log(folder: &Path, known: Option<String>, log: &KafkaLog) -> anyhow::Result<()> {
     let now = log.log_id().to_string();
     match known {
         Some(known) if known == now => Ok(()),
-        Some(known) => bail!(
-            "the topics {}* were deleted or recreated, or are another log's: they hold log {now}, and {} belongs to \
-             log {known}; restore the topics (to begin anew with these, move the whole data folder away but keys.json)",
-            log.options().topic_prefix,
-            folder.display()
-        ),
+        Some(known) => bail!(other_log(&log.options().topic_prefix, &now, folder, &known)),
         None => {
             let path = log_file(folder);
             files::make_folder(&path)

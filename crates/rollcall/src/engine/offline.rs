@@ -135,6 +135,7 @@ impl AdminService for Files {
             certificate_ends: None,
             role: String::new(),
             shares: Vec::new(),
+            put_aside_of_nobody: 0,
             tenants: Vec::new(),
             credentials: Vec::new(),
         }

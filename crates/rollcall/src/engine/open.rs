@@ -126,7 +126,7 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
 }
 
 /// The tenants of the configuration.
-pub(super) fn tenants(config: &Config) -> Vec<TenantId> {
+pub(crate) fn tenants(config: &Config) -> Vec<TenantId> {
     config.tenants.iter().map(|tenant| tenant.id.clone()).collect()
 }
 
@@ -171,7 +171,7 @@ fn open_log(log: &Path, states: &StateFolders) -> anyhow::Result<EmbeddedLog> {
 fn over_kafka(config: &Config, kafka: &Kafka) -> anyhow::Result<Opened> {
     let known = kafka::known_log(&config.log.path)?;
     let make = kafka.create_topics && known.is_none();
-    let made = kafka::topics(kafka, make)?;
+    let made = kafka::topics(&config.log.path, kafka, make)?;
     let log = KafkaLog::open(&kafka::options(kafka)).context("opening the log")?;
     kafka::remember_log(&config.log.path, known, &log)?;
     let keys = if made {

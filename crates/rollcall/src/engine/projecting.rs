@@ -9,7 +9,7 @@ use rollcall_domain::{Policy, TenantId};
 use rollcall_eventlog::Partition;
 
 use super::sharing::Attend;
-use super::{Core, caught_up, keys, policy};
+use super::{Core, caught_up, policy};
 use crate::config::Config;
 
 /// The work of `rollcall project`.
@@ -45,7 +45,7 @@ impl Projecting {
                 .tenant(tenant)
                 .with_context(|| format!("tenant {tenant} is not projected"))?;
             caught_up(&directory).await?;
-            keys::fit(&directory)?;
+            self.core.fit(&directory).await?;
             policy::bring_into_force(&self.core.log, &directory, policy).await?;
         }
         Ok(())

@@ -12,7 +12,7 @@ use rollcall_ingest::{Clock as _, SystemClock};
 use rollcall_reconciler::{Lease, PartitionLease, Reconciler, ReconcilerConfig, Scope, partition_of_tenant};
 
 use super::sharing::Attend;
-use super::{Core, Tenant, fluent};
+use super::{Core, Tenant, caught_up, fluent};
 use crate::config::{Config, Tenant as TenantConfig};
 
 /// The work of `rollcall reconcile`.
@@ -85,6 +85,9 @@ impl Reconciling {
     async fn begin(&self, partition: Partition) -> anyhow::Result<()> {
         for (tenant, client) in &self.tenants {
             let (member, directory) = self.core.of(&tenant.id)?;
+            // The owner before may have served what stands at the very end of the log: to plan from less would take a
+            // leaver back. Its lease is over, so it serves nothing beyond what is there now.
+            caught_up(&directory).await?;
             let settings = self.settings(tenant, member, partition);
             let (log, client) = (Arc::clone(&self.core.log), client.clone());
             let began = SystemClock.now();

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use rollcall_eventlog::{Membership, Partition};
+use rollcall_eventlog::{Assignment, Partition};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+
+use super::shares::Share;
 
 /// Pause before a partition that could not be taken is tried again.
 const RETRY: Duration = if cfg!(test) {
@@ -31,26 +33,37 @@ pub(super) trait Attend: Send + Sync + 'static {
 
 /// A partition that is attended to, by a task of its own: so none waits for another's slow beginning.
 struct Attended {
+    /// The generation at which it was dealt.
+    since: Option<u64>,
     let_go: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
-/// Attends to what `membership` deals out until `stop`, then lets everything go.
-pub(super) async fn attend(
-    membership: Arc<dyn Membership>,
-    work: Arc<dyn Attend>,
-    mut stop: watch::Receiver<bool>,
-) {
+/// Attends to what is dealt out until `stop`, then lets everything go.
+pub(super) async fn attend(share: Arc<Share>, work: Arc<dyn Attend>, mut stop: watch::Receiver<bool>) {
+    let membership = share.membership();
     let mut assignment = membership.assignment();
     let mut ours: BTreeMap<Partition, Attended> = BTreeMap::new();
     loop {
         let stopping = *stop.borrow_and_update();
-        let mut dealt = assignment.borrow_and_update().partitions.clone();
+        let Assignment {
+            partitions: mut dealt,
+            since,
+            ..
+        } = assignment.borrow_and_update().clone();
         if stopping {
             dealt.clear();
         }
         work.dealt(dealt.len());
-        let gone: Vec<Partition> = ours.keys().filter(|p| !dealt.contains(p)).copied().collect();
+        // What was lost and has come back was perhaps another's meanwhile: it is begun anew.
+        let stays = |(partition, attended): &(&Partition, &Attended)| {
+            dealt.contains(partition) && since.get(partition).copied() == attended.since
+        };
+        let gone = ours
+            .iter()
+            .filter(|ours| !stays(ours))
+            .map(|(partition, _)| *partition);
+        let gone: Vec<Partition> = gone.collect();
         let_go(&gone, &mut ours).await;
         if !gone.is_empty() {
             tracing::info!(stream = %membership.stream(), partitions = ?numbers(&gone), "let go");
@@ -64,7 +77,9 @@ pub(super) async fn attend(
             tracing::info!(stream = %membership.stream(), partitions = ?numbers(&new), "taken");
         }
         for partition in new {
-            ours.insert(partition, attend_to(Arc::clone(&work), partition));
+            let since = since.get(&partition).copied();
+            let begun = attend_to(Arc::clone(&share), Arc::clone(&work), partition, since);
+            ours.insert(partition, begun);
         }
         tokio::select! {
             changed = assignment.changed() => if changed.is_err() { stop_only(&mut stop).await },
@@ -97,7 +112,7 @@ async fn let_go(gone: &[Partition], ours: &mut BTreeMap<Partition, Attended>) {
     }
 }
 
-fn attend_to(work: Arc<dyn Attend>, partition: Partition) -> Attended {
+fn attend_to(share: Arc<Share>, work: Arc<dyn Attend>, partition: Partition, since: Option<u64>) -> Attended {
     let (let_go, mut gone) = oneshot::channel();
     let task = tokio::spawn(async move {
         loop {
@@ -106,12 +121,14 @@ fn attend_to(work: Arc<dyn Attend>, partition: Partition) -> Attended {
                 _ = &mut gone => break,
                 taken = work.take(partition) => match taken {
                     Ok(()) => {
+                        share.attended(partition);
                         let _let_go_or_dropped = (&mut gone).await;
                         break;
                     }
                     Err(error) => {
                         let error = format!("{error:#}");
                         tracing::warn!(%partition, error, "a partition could not be taken; trying again");
+                        share.in_trouble(partition, error);
                         work.let_go(partition).await;
                     }
                 },
@@ -122,9 +139,10 @@ fn attend_to(work: Arc<dyn Attend>, partition: Partition) -> Attended {
                 () = tokio::time::sleep(RETRY) => {}
             }
         }
+        share.let_go(partition);
         work.let_go(partition).await;
     });
-    Attended { let_go, task }
+    Attended { since, let_go, task }
 }
 
 #[cfg(test)]
@@ -194,11 +212,8 @@ mod tests {
     fn start(work: &Arc<Noted>) -> (Arc<DealtMembership>, watch::Sender<bool>, JoinHandle<()>) {
         let membership = Arc::new(DealtMembership::new(Stream::Outcomes));
         let (stop, stopping) = watch::channel(false);
-        let task = tokio::spawn(attend(
-            Arc::clone(&membership) as _,
-            Arc::clone(work) as _,
-            stopping,
-        ));
+        let share = Share::new("reconcile", Arc::<DealtMembership>::clone(&membership));
+        let task = tokio::spawn(attend(share, Arc::clone(work) as _, stopping));
         (membership, stop, task)
     }
 
@@ -237,6 +252,25 @@ mod tests {
             .wait_for(|gone| gone.contains(&Partition(0)))
             .await
             .unwrap();
+        stop.send_replace(true);
+        task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_was_lost_and_came_back_between_two_looks_is_begun_anew() {
+        let work = Arc::new(Noted::default());
+        let (membership, stop, task) = start(&work);
+        membership.deal([0, 1]);
+        work.until(&["took 0", "took 1"]).await;
+        work.deeds.lock().clear();
+        // Nobody looks in between: this thread has the runtime for itself.
+        membership.deal([1]);
+        membership.deal([0, 1]);
+        work.until(&["let go 0", "took 0"]).await;
+        assert!(
+            !work.deeds.lock().contains(&"let go 1".to_owned()),
+            "that one stayed"
+        );
         stop.send_replace(true);
         task.await.unwrap();
     }

@@ -1,6 +1,8 @@
 //! How the instance is: one picture of all its parts, for operators, health and metrics.
 
+use rollcall_domain::Timestamp;
 use rollcall_ingest::{Clock as _, ConnectionWarning, Door, SystemClock};
+use rollcall_projector::TenantHandle;
 use rollcall_reconciler::pace::PauseReason;
 use rollcall_reconciler::{Reconciler, Status as ReconcilerStatus};
 
@@ -33,25 +35,34 @@ impl Core {
             started: self.started,
             ready: not_ready.is_empty(),
             not_ready,
-            warnings: self.credential_warnings(now),
+            warnings: self.warnings(now),
             certificate_ends: self.certificate.read().ends,
             role: self.role.to_string(),
             shares: self.share_status(),
+            put_aside_of_nobody: self.projectors.put_aside_of_nobody(),
             tenants,
             credentials: self.credential_status(now),
         }
+    }
+
+    /// Everything that an operator should look at and that stops nothing.
+    fn warnings(&self, now: Timestamp) -> Vec<String> {
+        let mut warnings = self.standing.clone();
+        warnings.extend(self.certificate_warnings(now));
+        warnings.extend(self.credential_warnings(now));
+        warnings
     }
 
     /// Lets the parts say whether they can serve. Fluent is not among them: an IdP's change is taken while Fluent is
     /// down, so an instance that cannot reach it is ready all the same.
     pub(super) fn look_at_health(&self) {
         for tenant in &self.tenants {
-            let stopped = self
-                .projectors
-                .tenant(&tenant.id)
-                .and_then(|directory| directory.stopped());
-            if let Some(reason) = stopped {
+            let directory = self.projectors.tenant(&tenant.id);
+            if let Some(reason) = directory.as_ref().and_then(TenantHandle::stopped) {
                 self.health.ended("projector", reason);
+            }
+            if let Some(reason) = directory.as_ref().and_then(TenantHandle::unpublished) {
+                self.health.ended("publisher", reason);
             }
             let reconcilers = tenant.reconcilers.read();
             let halted = reconcilers.values().find_map(Reconciler::halted);

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rollcall_domain::Timestamp;
-use rollcall_ingest::{CredentialState, Tls};
+use rollcall_ingest::{Clock as _, CredentialState, SystemClock, Tls};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::warned::Warned;
 use super::{Core, pause};
 use crate::config::TlsFiles;
 
@@ -26,7 +27,8 @@ pub(super) fn watch(
 ) -> anyhow::Result<(Tls, JoinHandle<()>)> {
     let mut last = files.read().context("reading server.tls_cert")?;
     let tls = Tls::from_pem(&last.0, &last.1).context("reading server.tls_cert")?;
-    core.note_certificate(tls.ends(), None);
+    let mut warned = Warned::default();
+    core.note_certificate(tls.ends(), None, &mut warned);
     let (files, core, mut stop) = (files.clone(), Arc::clone(core), stop.clone());
     let presented = tls.clone();
     let watching = tokio::spawn(async move {
@@ -44,7 +46,7 @@ pub(super) fn watch(
                 },
                 Err(error) => Some(error.to_string()),
             };
-            core.note_certificate(presented.ends(), problem);
+            core.note_certificate(presented.ends(), problem, &mut warned);
         }
     });
     Ok((tls, watching))
@@ -60,8 +62,11 @@ pub(crate) struct Certificate {
 }
 
 impl Core {
-    fn note_certificate(&self, ends: Option<Timestamp>, problem: Option<String>) {
+    /// Keeps it for operators, and warns in the log, whatever the role of this process.
+    fn note_certificate(&self, ends: Option<Timestamp>, problem: Option<String>, warned: &mut Warned) {
         *self.certificate.write() = Certificate { ends, problem };
+        let now = SystemClock.now();
+        warned.tell(self.certificate_warnings(now), now);
     }
 
     /// What an operator should know of the certificate.

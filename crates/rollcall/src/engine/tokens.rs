@@ -1,7 +1,6 @@
 //! The token file of a running instance: read at the start, again when it changes, and a word ahead of the end of a
 //! credential.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +10,13 @@ use rollcall_ingest::{Clock as _, CredentialReport, CredentialState, Credentials
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::warned::Warned;
 use super::{Core, pause};
 use crate::admin::api::CredentialStatus;
 use crate::tokens::{TokenStore, TokenStoreError};
 
 /// Time between two looks at the file: a revoked token is refused within two seconds.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Time between two warnings of the same thing in the log, in milliseconds: once a day.
-const WARN_EVERY_MILLIS: i64 = 24 * 3600 * 1000;
 
 /// What a look at the file saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +38,7 @@ struct Look {
     bytes: Option<Vec<u8>>,
     /// What has no effect in them.
     troubles: Vec<String>,
-    /// When each thing was last warned of.
-    warned: BTreeMap<String, Timestamp>,
+    warned: Warned,
 }
 
 /// Reads the file for the first time and watches it from then on.
@@ -59,7 +56,7 @@ pub(super) fn watch(
         credentials,
         bytes: None,
         troubles: Vec::new(),
-        warned: BTreeMap::new(),
+        warned: Warned::default(),
     };
     look.again().context("reading the token file")?;
     look.tell(core, None);
@@ -105,29 +102,15 @@ impl Look {
             format!("the token file {path} is not taken, what was read last stays in force: {problem}")
         }));
         *core.token_troubles.write() = troubles;
-        self.warn(core);
-    }
-
-    /// Logs each warning once a day.
-    fn warn(&mut self, core: &Core) {
         let now = SystemClock.now();
-        let warnings = core.credential_warnings(now);
-        self.warned.retain(|warning, _| warnings.contains(warning));
-        for warning in warnings {
-            let last = self.warned.get(&warning);
-            if last.is_none_or(|last| now.millis_since(*last) >= WARN_EVERY_MILLIS) {
-                tracing::warn!("{warning}");
-                self.warned.insert(warning, now);
-            }
-        }
+        self.warned.tell(core.credential_warnings(now), now);
     }
 }
 
 impl Core {
-    /// Everything about credentials and the certificate that an operator should look at.
+    /// Everything about credentials that an operator should look at.
     pub(super) fn credential_warnings(&self, now: Timestamp) -> Vec<String> {
         let mut warnings = self.token_troubles.read().clone();
-        warnings.extend(self.certificate_warnings(now));
         let Some(door) = self.door.get() else {
             return warnings;
         };

@@ -32,6 +32,7 @@ fn of_log(stats: &KafkaStats, series: &mut Series) {
         ("rollcall_producer_restarts", stats.producer_reinitialised),
         ("rollcall_rebalances", stats.rebalances),
         ("rollcall_assignments_lost", stats.assignments_lost),
+        ("rollcall_appends_without_room", stats.appends_without_room),
     ] {
         series.push((name, Vec::new(), Value::Counter(count)));
     }

@@ -68,9 +68,13 @@ pub fn explanation(explanation: &Explanation, role: Option<&str>) -> String {
     );
     let claimants = explanation.claimants.iter().map(|claimant| {
         let live = if claimant.live { "live" } else { "not live" };
+        let standing = explanation.standing.iter().find(|one| one.user == claimant.user);
+        let since = standing.map(|one| format!(": {}", event_line(&one.event)));
         format!(
-            "user {} of connection {} ({live})",
-            claimant.user, claimant.connection
+            "user {} of connection {} ({live}){}",
+            claimant.user,
+            claimant.connection,
+            since.unwrap_or_default()
         )
     });
     list(&mut text, "claimed by", claimants);
@@ -166,6 +170,11 @@ fn event_line(event: &EventRef) -> String {
         Did::Named { group } => format!("named “{}”", clean(group)),
         Did::Identified { group } => format!("external id given to “{}”", clean(group)),
         Did::RulesActivated => "rules activated".to_owned(),
+        Did::Created => "created".to_owned(),
+        Did::Reactivated => "activated again".to_owned(),
+        Did::Rehired => "hired again (created once more while deactivated)".to_owned(),
+        Did::Deactivated => "deactivated".to_owned(),
+        Did::Deleted => "deleted".to_owned(),
     };
     let actor = clean(&event.actor);
     format!("{did} by {actor} at {} (sequence {})", event.time, event.sequence)

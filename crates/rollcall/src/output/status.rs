@@ -37,22 +37,19 @@ pub fn status(status: &InstanceStatus) -> String {
             lease.unwrap_or_default()
         );
     }
-    for tenant in status.tenants.iter().filter(|tenant| tenant.unreadable > 0) {
-        let newest: Vec<String> = tenant
-            .put_aside
-            .iter()
-            .map(|put| put.position.to_string())
-            .collect();
+    if status.put_aside_of_nobody > 0 {
         let _ = writeln!(
             text,
-            "  {}: {} records are no events and were put aside; the newest at {}",
-            tenant.tenant,
-            tenant.unreadable,
-            if newest.is_empty() {
-                "an earlier start".to_owned()
-            } else {
-                newest.join(", ")
-            }
+            "  {} records of events belong to no tenant of this process and were put aside: who else writes there?",
+            status.put_aside_of_nobody
+        );
+    }
+    for tenant in status.tenants.iter().filter(|tenant| tenant.unreadable > 0) {
+        let (id, count) = (&tenant.tenant, tenant.unreadable);
+        let places = places(tenant.put_aside.iter().map(|put| put.position));
+        let _ = writeln!(
+            text,
+            "  {id}: {count} records are no events and were put aside; {places}"
         );
     }
     text.push('\n');
@@ -75,7 +72,11 @@ pub fn status(status: &InstanceStatus) -> String {
             tenant.queued.to_string(),
             tenant.waiting.to_string(),
             rules.chars().take(VERSION_SHOWN).collect(),
-            fluent(&tenant.fluent),
+            if status.reconciles() {
+                fluent(&tenant.fluent)
+            } else {
+                "–".to_owned() // this process never calls it
+            },
         ]
     });
     text.push_str(&table(&header, rows));
@@ -99,6 +100,16 @@ pub fn status(status: &InstanceStatus) -> String {
         }
     }
     text
+}
+
+/// Where the newest records stand that were put aside. None is known of those that were met at an earlier start, nor of
+/// those that many others came after: only so many are kept.
+fn places(positions: impl Iterator<Item = u64>) -> String {
+    let known: Vec<String> = positions.map(|position| position.to_string()).collect();
+    if known.is_empty() {
+        return "the log told the place of each when it was met".to_owned();
+    }
+    format!("the newest at {}", known.join(", "))
 }
 
 /// What every table of credentials shows.
@@ -149,5 +160,31 @@ fn fluent(fluent: &FluentStatusReport) -> String {
         (Some(problem), _) => problem.clone(),
         (None, true) => "reachable".to_owned(),
         (None, false) => "not reached yet".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::api::sample_status;
+
+    #[test]
+    fn places_that_are_no_longer_known_are_not_said_to_be_of_an_earlier_start() {
+        assert_eq!(places([7, 12].into_iter()), "the newest at 7, 12");
+        let unknown = places(std::iter::empty());
+        assert_eq!(unknown, "the log told the place of each when it was met");
+    }
+
+    #[test]
+    fn only_who_calls_fluent_says_how_it_is() {
+        let mut sample = sample_status();
+        for tenant in &mut sample.tenants {
+            tenant.fluent = FluentStatusReport::default();
+        }
+        assert!(status(&sample).contains("not reached yet"));
+        for role in ["ingest", "project"] {
+            role.clone_into(&mut sample.role);
+            assert!(!status(&sample).contains("not reached yet"), "{role}");
+        }
     }
 }

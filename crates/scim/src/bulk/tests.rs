@@ -56,15 +56,15 @@ fn a_circle_is_entered_at_one_place_and_completed() {
     };
     let expected = [
         carry(2, &["c"]),
+        BulkStep::Complete { operation: 2 },
         carry(1, &["a"]),
         carry(0, &[]),
-        BulkStep::Complete { operation: 2 },
         BulkStep::Complete { operation: 1 },
     ];
     assert_eq!(request.steps(), expected);
 
     let mut entered = request.operations[1].clone().unwrap();
-    let patch = entered.take_out(&["a".to_owned()]).unwrap();
+    let patch = entered.take_out(Dialect::Strict, &["a".to_owned()]).unwrap();
     assert_eq!(entered.data.unwrap()["members"], json!([{"value": "bulkId:c"}]));
     assert_eq!(
         patch["Operations"],
@@ -74,7 +74,71 @@ fn a_circle_is_entered_at_one_place_and_completed() {
         data: Some(json!({"title": "bulkId:a"})),
         ..request.operations[0].clone().unwrap()
     };
-    assert_eq!(elsewhere.take_out(&["a".to_owned()]).unwrap_err().status, 409);
+    let refused = elsewhere.take_out(Dialect::Strict, &["a".to_owned()]);
+    assert_eq!(refused.unwrap_err().status, 409);
+}
+
+/// A circle is closed in every spelling that the dialect takes, by an operation in the same spelling.
+#[test]
+fn a_circle_is_entered_in_every_spelling_of_members_and_manager() {
+    let member = json!({"value": "bulkId:a"});
+    let flat = format!("{ENTERPRISE_URN}:manager");
+    let in_extension = json!({ENTERPRISE_URN.to_uppercase(): {"MANAGER": member, "department": "d"}});
+    for (data, left, path, strict) in [
+        (
+            json!({"members": member}),
+            json!({"members": []}),
+            "members",
+            false,
+        ),
+        (
+            json!({"Members": "bulkId:a"}),
+            json!({"Members": []}),
+            "members",
+            false,
+        ),
+        (
+            json!({"members": ["bulkId:a", "7"]}),
+            json!({"members": ["7"]}),
+            "members",
+            true,
+        ),
+        (
+            json!({"manager": "bulkId:a", "title": "t"}),
+            json!({"title": "t"}),
+            "manager",
+            false,
+        ),
+        (json!({&flat: member}), json!({}), &flat, false),
+        (
+            in_extension,
+            json!({ENTERPRISE_URN.to_uppercase(): {"department": "d"}}),
+            &flat,
+            true,
+        ),
+    ] {
+        for dialect in [Dialect::Tolerant, Dialect::Strict] {
+            let mut operation = BulkOperation {
+                method: BulkMethod::Post,
+                bulk_id: Some("a".to_owned()),
+                path: "/x".to_owned(),
+                version: None,
+                data: Some(data.clone()),
+            };
+            let taken = operation.take_out(dialect, &["a".to_owned()]);
+            if dialect == Dialect::Strict && !strict {
+                assert_eq!(taken.unwrap_err().status, 409, "{data}");
+                continue;
+            }
+            let operations = taken.unwrap()["Operations"].clone();
+            assert_eq!(
+                (operations.as_array().unwrap().len(), &operations[0]["path"]),
+                (1, &json!(path))
+            );
+            assert!(operations[0]["value"].to_string().contains("bulkId:a"), "{data}");
+            assert_eq!(operation.data.as_ref(), Some(&left), "{data}");
+        }
+    }
 }
 
 #[test]
@@ -109,7 +173,7 @@ fn a_broken_operation_stands_beside_sound_ones_and_a_broken_request_is_refused()
     let request = parse(json!([
         {"method": "GET", "path": "/Users"},
         {"method": "POST", "path": "/Users", "data": {}},
-        {"method": "PUT", "path": "/Users/1"},
+        {"method": "PUT", "path": "/Users/1", "bulkId": "p"},
         {"method": "DELETE"},
         7,
         {"method": "DELETE", "path": "/Users/1", "version": "W/\"1\""},
@@ -117,6 +181,28 @@ fn a_broken_operation_stands_beside_sound_ones_and_a_broken_request_is_refused()
     .unwrap();
     let sound: Vec<bool> = request.operations.iter().map(Result::is_ok).collect();
     assert_eq!(sound, [false, false, false, false, false, true]);
+    let known: Vec<_> = request.operations[..5]
+        .iter()
+        .map(|unread| {
+            let unread = unread.as_ref().unwrap_err();
+            (
+                unread.method.as_deref(),
+                unread.kind,
+                unread.bulk_id.as_deref(),
+                unread.path.as_deref(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        known,
+        [
+            (Some("GET"), None, None, Some("/Users")),
+            (Some("POST"), Some(BulkMethod::Post), None, Some("/Users")),
+            (Some("PUT"), Some(BulkMethod::Put), Some("p"), Some("/Users/1")),
+            (Some("DELETE"), Some(BulkMethod::Delete), None, None),
+            (None, None, None, None),
+        ]
+    );
     for (body, status) in [
         (json!({}), 400),
         (json!({"schemas": [BULK_REQUEST_SCHEMA], "Operations": []}), 400),
@@ -149,25 +235,35 @@ fn a_broken_operation_stands_beside_sound_ones_and_a_broken_request_is_refused()
 }
 
 proptest! {
-    /// Whatever refers to whatever: each is carried out once, after all that it does not do without.
+    /// Whatever refers to whatever: each is carried out once, after all that it does not do without. What was done
+    /// without something is completed before anything else is begun once that is there, and until then only what
+    /// creates is carried out, so that it can be taken back.
     #[test]
     fn every_operation_is_done_once_and_after_what_it_needs(
         edges in prop::collection::vec(prop::collection::vec(0usize..12, 0..4), 1..12),
     ) {
+        const POSTS: usize = 9;
         let name = |at: usize| format!("n{at}");
         let operations: Vec<Value> = edges.iter().enumerate().map(|(at, needs)| {
             let needs: Vec<String> = needs.iter().map(|need| name(*need)).collect();
-            group(&name(at), &needs.iter().map(String::as_str).collect::<Vec<_>>())
+            let mut operation = group(&name(at), &needs.iter().map(String::as_str).collect::<Vec<_>>());
+            if at >= POSTS {
+                operation["method"] = json!("PUT");
+            }
+            operation
         }).collect();
         let steps = parse(json!(operations)).unwrap().steps();
+        let creates = |at: usize| at < edges.len().min(POSTS);
         let mut done = HashSet::new();
-        let mut open = HashSet::new();
+        let mut open: HashSet<usize> = HashSet::new();
         for step in steps {
             match step {
                 BulkStep::Carry { operation, without } => {
+                    let is_there = |need: &usize| done.contains(need) || !creates(*need);
+                    prop_assert!(open.iter().all(|waiting| !edges[*waiting].iter().all(is_there)));
+                    prop_assert!(open.is_empty() || creates(operation));
                     for need in &edges[operation] {
-                        let there = done.contains(need) || *need >= edges.len();
-                        prop_assert!(there != without.contains(&name(*need)));
+                        prop_assert!(is_there(need) != without.contains(&name(*need)));
                     }
                     if !without.is_empty() {
                         open.insert(operation);
@@ -176,7 +272,7 @@ proptest! {
                 }
                 BulkStep::Complete { operation } => {
                     prop_assert!(open.remove(&operation));
-                    prop_assert!(edges[operation].iter().all(|n| done.contains(n) || *n >= edges.len()));
+                    prop_assert!(edges[operation].iter().all(|n| done.contains(n) || !creates(*n)));
                 }
             }
         }

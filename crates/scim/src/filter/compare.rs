@@ -1,7 +1,7 @@
 //! Typed comparison of one value with one literal.
 
 use super::{CompareOp, Literal};
-use crate::schema::{Attribute, AttributeType};
+use crate::schema::{Attribute, AttributeType, Uniqueness};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -41,6 +41,10 @@ pub(super) fn holds(attribute: &Attribute, value: &Value, op: CompareOp, literal
             same == (op == CompareOp::Equal)
         }
         AttributeType::DateTime => dates(&scalar_text(value), op, &text_of(literal)),
+        // Blanks around a name do not make it another one, where it must be unique: it is found as it is taken.
+        _ if attribute.uniqueness == Uniqueness::Server && !attribute.case_exact && is_equality(op) => {
+            texts(scalar_text(value).trim(), op, text_of(literal).trim(), false)
+        }
         _ => texts(&scalar_text(value), op, &text_of(literal), attribute.case_exact),
     }
 }

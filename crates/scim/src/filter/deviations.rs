@@ -1,36 +1,101 @@
 //! In what a filter that was understood deviates from the RFC's grammar and types.
 
-use super::lexer::{TokenKind, tokens};
-use super::{CompareOp, Filter, Literal};
+use super::lexer::{Token, TokenKind, between_single_quotes, tokens};
+use super::{CompareOp, Filter, Literal, bool_of_text};
 use crate::error::ScimError;
 use crate::note::Dialect;
-use crate::schema::AttributeType;
+use crate::path::{AttrRef, has_prefix, resolve_attribute};
+use crate::schema::{Attribute, AttributeType, ResourceKind};
 use crate::tolerance::{Place, Quirk, Tolerated};
 use jiff::Timestamp;
 
 impl Filter {
-    /// What was tolerated in `text`, which was read as this filter.
+    /// What was tolerated in `text`, which was read as this filter over resources of these kinds.
     ///
     /// # Errors
     /// `invalidFilter` in the strict dialect, which tolerates nothing.
-    pub fn tolerate(&self, dialect: Dialect, text: &str) -> Result<Tolerated, ScimError> {
+    pub fn tolerate(
+        &self,
+        dialect: Dialect,
+        kinds: &[ResourceKind],
+        text: &str,
+    ) -> Result<Tolerated, ScimError> {
         let mut seen = Tolerated::NONE;
-        for quirk in deviations(text, self).iter() {
-            quirk.allow(dialect, &mut seen, Place::Path, "filter")?;
+        for quirk in deviations(kinds, text, self).iter() {
+            quirk.allow(dialect, &mut seen, Place::Filter, "filter")?;
         }
         Ok(seen)
     }
 }
 
 /// The deviations of `text`, which was read as `filter` (a PATCH path: as the filter between its brackets).
-pub(crate) fn deviations(text: &str, filter: &Filter) -> Tolerated {
+pub(crate) fn deviations(kinds: &[ResourceKind], text: &str, filter: &Filter) -> Tolerated {
     let mut seen = Tolerated::NONE;
-    spelling(text, &mut seen);
+    let mut names = Names {
+        kinds,
+        element: None,
+        inside: false,
+        seen: &mut seen,
+    };
+    spelling(text, &mut names);
     types(filter, &mut seen);
     seen
 }
 
-fn spelling(text: &str, seen: &mut Tolerated) {
+/// The names in a filter, one after the other.
+struct Names<'a> {
+    kinds: &'a [ResourceKind],
+    /// The attribute of the last brackets.
+    element: Option<&'static Attribute>,
+    /// Whether those are open.
+    inside: bool,
+    seen: &'a mut Tolerated,
+}
+
+impl Names<'_> {
+    fn open(&mut self, name: &str) {
+        self.name(name);
+        self.element = self.found(name).map(|found| found.attribute);
+        self.inside = true;
+    }
+
+    fn found(&self, name: &str) -> Option<AttrRef> {
+        self.kinds.iter().find_map(|kind| resolve_attribute(*kind, name))
+    }
+
+    /// A name of which something is asked.
+    fn name(&mut self, name: &str) {
+        let (holder, last) = match name.strip_prefix('.') {
+            Some(last) if !self.inside => {
+                self.seen.add(Quirk::FilterBehindBrackets);
+                (self.element, last)
+            }
+            _ if self.inside => (self.element, name),
+            _ => {
+                self.seen.join(self.without_urn(name));
+                let last = name.rsplit('.').next().unwrap_or_default();
+                (self.found(name).map(|found| found.attribute), last)
+            }
+        };
+        if holder.is_some_and(|holder| holder.holds_roles) && last.eq_ignore_ascii_case("displayName") {
+            self.seen.add(Quirk::RoleDisplayName);
+        }
+    }
+
+    /// A bare name means a core attribute (RFC 7644 section 3.10): one of any kind that is asked.
+    fn without_urn(&self, name: &str) -> Tolerated {
+        let is_core = |kind: &ResourceKind| {
+            resolve_attribute(*kind, name).is_some_and(|found| found.extension.is_none())
+        };
+        let mut seen = Tolerated::NONE;
+        if !has_prefix(name, "urn:") && !self.kinds.iter().any(is_core) {
+            seen.add(Quirk::ExtensionWithoutUrn);
+        }
+        seen
+    }
+}
+
+fn spelling(text: &str, names: &mut Names<'_>) {
     let Ok(tokens) = tokens(text) else {
         return;
     };
@@ -42,28 +107,41 @@ fn spelling(text: &str, seen: &mut Tolerated) {
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
         at += 1;
-        let TokenKind::Word(name) = token.kind else {
-            continue;
-        };
-        let Some(TokenKind::Word(word)) = tokens.get(at).map(|token| &token.kind) else {
-            continue;
-        };
-        if !is_operator(word) {
-            continue;
-        }
-        if name.starts_with('.') {
-            seen.add(Quirk::FilterBehindBrackets);
-        }
-        match tokens.get(at + 1).map(|token| (&token.kind, token.at)) {
-            Some((TokenKind::Word(literal), _)) if !is_json_scalar(literal) => {
-                seen.add(Quirk::UnquotedLiteral);
+        let name = match token.kind {
+            TokenKind::CloseBracket => {
+                names.inside = false;
+                continue;
             }
-            Some((TokenKind::Quoted(content), from)) if !is_json_string(text, from, content) => {
-                seen.add(Quirk::LooseEscape);
+            TokenKind::Word(name) => name,
+            _ => continue,
+        };
+        match tokens.get(at).map(|token| &token.kind) {
+            Some(TokenKind::OpenBracket) => names.open(name),
+            Some(TokenKind::Word(word)) if word.eq_ignore_ascii_case("pr") => {
+                names.name(name);
+                at += 1;
+            }
+            Some(TokenKind::Word(word)) if is_operator(word) => {
+                names.name(name);
+                if let Some(quirk) = tokens.get(at + 1).and_then(|token| literal(text, token)) {
+                    names.seen.add(quirk);
+                }
+                at += 2;
             }
             _ => {}
         }
-        at += 2;
+    }
+}
+
+/// In what a value deviates from a JSON string, number, boolean or null (RFC 7644 figure 1, RFC 8259).
+fn literal(text: &str, token: &Token<'_>) -> Option<Quirk> {
+    match &token.kind {
+        TokenKind::Word(word) if is_json_scalar(word) => None,
+        TokenKind::Word(word) if between_single_quotes(word).is_some() => Some(Quirk::SingleQuotes),
+        TokenKind::Word(word) if bool_of_text(word).is_some() => Some(Quirk::LiteralCase),
+        TokenKind::Word(_) => Some(Quirk::UnquotedLiteral),
+        TokenKind::Quoted(content) if !is_json_string(text, token.at, content) => Some(Quirk::LooseEscape),
+        _ => None,
     }
 }
 
@@ -85,7 +163,7 @@ fn types(filter: &Filter, seen: &mut Tolerated) {
             (AttributeType::Boolean, _) | (_, Literal::Bool(_) | Literal::Number(_)) => {
                 seen.add(Quirk::LiteralType);
             }
-            (AttributeType::DateTime, Literal::Text(text)) if text.parse::<Timestamp>().is_err() => {
+            (AttributeType::DateTime, Literal::Text(text)) if !is_date_time(text) => {
                 seen.add(Quirk::LooseDate);
             }
             (_, Literal::Text(_)) => {}
@@ -94,4 +172,25 @@ fn types(filter: &Filter, seen: &mut Tolerated) {
         Filter::And(parts) | Filter::Or(parts) => parts.iter().for_each(|part| types(part, seen)),
         Filter::Not(inner) | Filter::Element(_, inner) => types(inner, seen),
     }
+}
+
+/// Whether a text is a date and time with its zone as RFC 7643 section 2.3.5 has it, and one that exists.
+fn is_date_time(text: &str) -> bool {
+    let is_shaped = |shape: &str, text: &str| {
+        shape.len() == text.len()
+            && shape
+                .bytes()
+                .zip(text.bytes())
+                .all(|(shape, byte)| (shape == b'0' && byte.is_ascii_digit()) || shape == byte)
+    };
+    let (Some(time), Some(rest)) = (text.get(..19), text.get(19..)) else {
+        return false;
+    };
+    let zone = match rest.strip_prefix('.') {
+        Some(fraction) => fraction.trim_start_matches(|c: char| c.is_ascii_digit()),
+        None => rest,
+    };
+    let has_fraction = rest.len() > zone.len() + 1 || !rest.starts_with('.');
+    let is_zone = zone == "Z" || ["+00:00", "-00:00"].iter().any(|shape| is_shaped(shape, zone));
+    is_shaped("0000-00-00T00:00:00", time) && has_fraction && is_zone && text.parse::<Timestamp>().is_ok()
 }

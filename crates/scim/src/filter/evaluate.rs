@@ -2,14 +2,15 @@
 
 use super::{CompareOp, Filter, Literal, compare};
 use crate::path::AttrRef;
-use crate::schema::Attribute;
+use crate::schema::{Attribute, AttributeType};
 use serde_json::{Map, Value};
 
 impl Filter {
     /// Whether a normalised resource (or, for a filter between brackets, an element) satisfies it.
     ///
     /// A multi-valued attribute satisfies a comparison when one of its values does. An attribute without
-    /// value satisfies `eq null` and `ne` anything but null, and no other comparison.
+    /// value satisfies `eq null` and `ne` anything but null, and no other comparison; but an element that says
+    /// nothing of `primary` is not primary.
     #[must_use]
     pub fn matches(&self, attributes: &Map<String, Value>) -> bool {
         match self {
@@ -67,13 +68,18 @@ impl Filter {
 fn compares(path: &AttrRef, op: CompareOp, literal: &Literal, attributes: &Map<String, Value>) -> bool {
     let mut assigned = false;
     let mut satisfied = false;
-    each_value(path, attributes, &mut |leaf, value| {
+    let mut compared = |leaf: &Attribute, value: &Value| {
         if is_assigned(value) {
             assigned = true;
             satisfied = compare::holds(leaf, value, op, literal);
         }
         satisfied
-    });
+    };
+    if is_primary(path.leaf()) && *literal != Literal::Null {
+        each_primary(path, attributes, &mut compared);
+    } else {
+        each_value(path, attributes, &mut compared);
+    }
     satisfied
         || (!assigned
             && match op {
@@ -81,6 +87,32 @@ fn compares(path: &AttrRef, op: CompareOp, literal: &Literal, attributes: &Map<S
                 CompareOp::NotEqual => *literal != Literal::Null,
                 _ => false,
             })
+}
+
+fn is_primary(attribute: &Attribute) -> bool {
+    attribute.kind == AttributeType::Boolean && attribute.name == "primary"
+}
+
+/// Gives the mark of every element to `visit` until it answers true; one without it is not primary (RFC 7643
+/// section 2.4). `path` is that of the list, or between brackets that of the mark alone.
+fn each_primary(
+    path: &AttrRef,
+    attributes: &Map<String, Value>,
+    visit: &mut dyn FnMut(&'static Attribute, &Value) -> bool,
+) {
+    let mut one = |element: &Map<String, Value>| {
+        let mark = element.get("primary").unwrap_or(&Value::Bool(false));
+        visit(path.leaf(), mark)
+    };
+    match (path.sub, located(path, attributes)) {
+        (None, _) => {
+            one(attributes);
+        }
+        (Some(_), Some(Value::Array(list))) => {
+            list.iter().filter_map(Value::as_object).any(one);
+        }
+        (Some(_), _) => {}
+    }
 }
 
 fn is_assigned(value: &Value) -> bool {

@@ -18,7 +18,7 @@ pub(super) enum TokenKind<'a> {
     CloseBracket,
     /// What stood between quotation marks, unescaped.
     Quoted(String),
-    /// Anything else up to the next space or bracket.
+    /// Anything else up to the next space or bracket; between single quotation marks: with them.
     Word(&'a str),
 }
 
@@ -52,7 +52,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, ScimError> {
                 continue;
             }
             _ => {
-                let length = rest.find(ends_word).unwrap_or(rest.len());
+                let length = single_quoted(rest).or_else(|| rest.find(ends_word));
+                let length = length.unwrap_or(rest.len());
                 (length, TokenKind::Word(rest.get(..length).unwrap_or(rest)))
             }
         };
@@ -80,4 +81,21 @@ fn quoted(rest: &str) -> Option<(usize, String)> {
         .ok()
         .or_else(|| rest.get(1..end).map(|raw| raw.replace("\\\"", "\"")))?;
     Some((end + 1, content))
+}
+
+/// Length of what stands between single quotation marks, which end it only at the end of a word: `'O'Brien'`.
+fn single_quoted(rest: &str) -> Option<usize> {
+    let inside = rest.strip_prefix('\'')?;
+    let ends = |at: usize| {
+        inside
+            .get(at + 1..)
+            .is_some_and(|after| after.is_empty() || after.starts_with(ends_word))
+    };
+    let (end, _) = inside.match_indices('\'').find(|(at, _)| ends(*at))?;
+    Some(end + 2)
+}
+
+/// What stands between the single quotation marks that a word has around it.
+pub(super) fn between_single_quotes(word: &str) -> Option<&str> {
+    word.strip_prefix('\'')?.strip_suffix('\'')
 }

@@ -1,7 +1,7 @@
 //! Filters (RFC 7644 section 3.4.2.2): read, checked against the schema, evaluated, printed.
 //!
 //! A [`Filter`] exists only checked: every path is one the schema knows, every operator fits its
-//! attribute. Beyond the RFC it accepts `emails[type eq "work"].value eq "…"` and unquoted literals.
+//! attribute. What it reads beyond the RFC is told by [`Filter::tolerate`] and stands in the table of tolerance.
 
 mod compare;
 mod deviations;

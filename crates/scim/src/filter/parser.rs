@@ -1,6 +1,6 @@
 //! From tokens to a checked filter: recursive descent with a bound on depth and on comparisons.
 
-use super::lexer::{Token, TokenKind, tokens};
+use super::lexer::{Token, TokenKind, between_single_quotes, tokens};
 use super::{CompareOp, Filter, Literal, compare};
 use crate::error::ScimError;
 use crate::limits::{FILTER_DEPTH_MAX, FILTER_TERMS_MAX};
@@ -234,6 +234,6 @@ fn bare_literal(word: &str) -> Literal {
         _ if word.eq_ignore_ascii_case("true") => Literal::Bool(true),
         _ if word.eq_ignore_ascii_case("false") => Literal::Bool(false),
         _ if serde_json::from_str::<serde_json::Number>(word).is_ok() => Literal::Number(word.to_owned()),
-        _ => Literal::Text(word.to_owned()),
+        _ => Literal::Text(between_single_quotes(word).unwrap_or(word).to_owned()),
     }
 }

@@ -79,6 +79,47 @@ fn an_attribute_without_value_satisfies_ne_and_eq_null_only() {
     }
 }
 
+/// RFC 7643 section 2.4.
+#[test]
+fn a_value_that_says_nothing_of_primary_is_not_primary() {
+    let document = json!({"emails": [{"type": "work", "primary": true}, {"type": "home"}]});
+    let document = document.as_object().unwrap();
+    for (text, expected) in [
+        (r#"emails[type eq "home" and primary eq false]"#, true),
+        (r#"emails[type eq "home" and primary ne true]"#, true),
+        (r#"emails[type eq "home" and primary ne false]"#, false),
+        (r#"emails[type eq "home" and not (primary eq true)]"#, true),
+        (r#"emails[type eq "work" and primary eq false]"#, false),
+        (r#"emails[type eq "home" and primary pr]"#, false),
+        (r#"emails[type eq "home" and primary eq null]"#, true),
+        ("emails.primary eq false", true),
+        ("emails.primary eq true", true),
+        ("roles.primary eq false", false),
+        ("roles[primary eq false]", false),
+    ] {
+        let filter = Filter::parse(ResourceKind::User, text).unwrap();
+        assert_eq!(filter.matches(document), expected, "{text}");
+    }
+}
+
+/// Uniqueness passes over blanks around a name: who looks for it must find whom the creation would meet.
+#[test]
+fn a_unique_name_is_found_whatever_blanks_are_around_it() {
+    let document = json!({"userName": " ida ", "title": " Boss", "externalId": " e1"});
+    let document = document.as_object().unwrap();
+    for (text, expected) in [
+        (r#"userName eq "ida""#, true),
+        (r#"userName eq "IDA  ""#, true),
+        (r#"userName ne " ida""#, false),
+        (r#"userName sw "ida""#, false),
+        (r#"title eq "Boss""#, false),
+        (r#"externalId eq "e1""#, false),
+    ] {
+        let filter = Filter::parse(ResourceKind::User, text).unwrap();
+        assert_eq!(filter.matches(document), expected, "{text}");
+    }
+}
+
 #[test]
 fn dates_are_compared_in_time_and_booleans_by_meaning() {
     for (text, expected) in [

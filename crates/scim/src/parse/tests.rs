@@ -268,9 +268,18 @@ fn a_selection_shows_what_was_asked_for_and_always_the_id() {
         shown(Some("emails.value"), None),
         json!({"emails": [{"value": "1"}, {"value": "2"}]})
     );
+    // Of what shows nothing nothing is shown: an empty object says no more than none (RFC 7643 section 2.5).
     assert_eq!(
-        shown(Some("emails[type eq \"work\"]"), None)["emails"][1]["value"],
-        "2"
+        shown(Some("emails.type,name.formatted"), None),
+        json!({"emails": [{"type": "work"}]})
+    );
+    let bare = shown(
+        None,
+        Some("emails.value,emails.type,name.givenName,name.familyName,department,costCenter"),
+    );
+    assert_eq!(
+        bare,
+        json!({"userName": "a", "active": true, "meta": {"version": "W/\"1\""}})
     );
     assert_eq!(
         shown(Some("department"), None),

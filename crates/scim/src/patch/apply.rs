@@ -1,7 +1,7 @@
 //! The engine: carries out operations that are in form.
 
 use super::{OnMissing, PatchKind, PatchOperation};
-use crate::coerce::one_primary;
+use crate::coerce::{is_primary, one_primary};
 use crate::error::ScimError;
 use crate::filter::{CompareOp, Filter, Literal};
 use crate::json::{truth, weight};
@@ -86,15 +86,25 @@ fn change(
         _ => Vec::new(),
     };
     budget.take(&list, operation)?;
+    // Of a list that is exchanged as a whole no place is what it was.
+    let (path, op) = (&operation.path, operation.op);
+    let is_kept = op != PatchKind::Replace || path.filter.is_some() || path.attr.sub.is_some();
+    let before: Vec<bool> = list.iter().filter(|_| is_kept).map(is_primary).collect();
     let written = change_list(&mut list, operation)?;
     if list.len() > ELEMENTS_MAX {
         let detail = format!("{} would have more than {ELEMENTS_MAX} values", attribute.name);
         return Err(ScimError::invalid_value(detail));
     }
     if !written.is_empty() {
-        let is_primary =
-            |index: &&usize| list.get(**index).and_then(|e| e.get("primary")) == Some(&Value::Bool(true));
-        let winner = written.iter().rev().find(is_primary).copied();
+        // What has just been made primary wins against what was so and was only written to besides.
+        let primary = || {
+            written
+                .iter()
+                .rev()
+                .filter(|index| list.get(**index).is_some_and(is_primary))
+        };
+        let is_new = |index: &&usize| before.get(**index) != Some(&true);
+        let winner = primary().find(is_new).or_else(|| primary().next()).copied();
         one_primary(&mut list, winner);
     }
     if !list.is_empty() {

@@ -6,6 +6,7 @@
 //! loaded to be changed.
 
 mod apply;
+mod given;
 mod members;
 mod normalise;
 mod path;
@@ -13,7 +14,7 @@ mod path;
 mod tests;
 
 pub use apply::apply;
-pub use members::{MemberOperation, MembersChange, NetMembers};
+pub use members::{MemberOperation, MemberTarget, MembersChange, NetMembers};
 pub use normalise::{parse_patch, read_patch};
 pub use path::PatchPath;
 

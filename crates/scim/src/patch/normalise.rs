@@ -1,8 +1,9 @@
 //! The tolerance of PATCH: from any spelling to operations in form.
 
+use super::given::Given;
 use super::path::{self, Found, PatchPath};
 use super::{MembersChange, OnMissing, PATCH_OP_SCHEMA, Patch, PatchKind, PatchOperation, members};
-use crate::coerce::{Coercer, twice, wrong};
+use crate::coerce::{Coercer, is_blank, twice, wrong};
 use crate::error::ScimError;
 use crate::filter::{self, Filter};
 use crate::json::{count_values, parse_json};
@@ -121,13 +122,14 @@ impl Normaliser<'_> {
             None => return Err(ScimError::invalid_syntax("op is missing")),
         };
         let value = member(operation, "value")?;
+        let given = &mut Given::default();
         match member(operation, "path")? {
-            None | Some(Value::Null) => self.without_path(op, value),
+            None | Some(Value::Null) => self.without_path(op, value, given),
             Some(Value::String(path)) if path.trim().is_empty() => {
-                self.notes.allow_path(self.dialect, Quirk::EmptyPath)?;
-                self.without_path(op, value)
+                self.notes.allow_path(self.dialect, Quirk::EmptyPath, "path")?;
+                self.without_path(op, value, given)
             }
-            Some(Value::String(path)) => self.with_path(op, path, value, Place::Path),
+            Some(Value::String(path)) => self.with_path(op, path, value, Place::Path, given),
             Some(_) => Err(ScimError::invalid_path("path must be a string")),
         }
     }
@@ -146,36 +148,53 @@ impl Normaliser<'_> {
         Ok(kind)
     }
 
-    fn allow(&mut self, quirk: Quirk, place: Place) -> Result<(), ScimError> {
+    /// `path` may hold values between its brackets: those are not shown.
+    fn allow(&mut self, quirk: Quirk, place: Place, path: &str) -> Result<(), ScimError> {
+        let shown = path.split('[').next().unwrap_or_default();
         match place {
-            Place::Body => self.notes.allow(self.dialect, quirk, "value"),
-            Place::Path => self.notes.allow_path(self.dialect, quirk),
+            Place::Body => self.notes.allow(self.dialect, quirk, shown),
+            Place::Path | Place::Filter => self.notes.allow_path(self.dialect, quirk, shown),
         }
     }
 
     /// The keys of the value are paths; nulls among them mean “not sent”.
-    fn without_path(&mut self, op: PatchKind, value: Option<&Value>) -> Result<(), ScimError> {
+    fn without_path(
+        &mut self,
+        op: PatchKind,
+        value: Option<&Value>,
+        given: &mut Given,
+    ) -> Result<(), ScimError> {
         if op == PatchKind::Remove {
             return Err(ScimError::no_target("remove needs a path"));
         }
-        let objects = match value {
+        match value {
+            Some(Value::Object(object)) => self.object(op, object, given),
             Some(Value::Array(list)) => {
-                self.allow(Quirk::PathlessList, Place::Body)?;
-                list.as_slice()
-            }
-            Some(single) => std::slice::from_ref(single),
-            None => return Err(ScimError::invalid_value("without path, value must be an object")),
-        };
-        for object in objects {
-            let Value::Object(object) = object else {
-                return Err(ScimError::invalid_value("without path, value must be an object"));
-            };
-            for (key, value) in object {
-                if key.contains('[') || has_prefix(key.trim(), "urn:") || key.contains('.') {
-                    self.path_as_key(key)?;
+                self.allow(Quirk::PathlessList, Place::Body, "value")?;
+                for object in list {
+                    let object = object.as_object().ok_or_else(no_object)?;
+                    self.object(op, object, &mut Given::default())?;
                 }
-                self.keyed(op, key, value)?;
+                Ok(())
             }
+            _ => Err(no_object()),
+        }
+    }
+
+    /// Whole attributes first, then parts of them, however they are spelled.
+    fn object(
+        &mut self,
+        op: PatchKind,
+        object: &Map<String, Value>,
+        given: &mut Given,
+    ) -> Result<(), ScimError> {
+        let is_part = |key: &str| key.contains('[') || behind_urn(key).contains('.');
+        let (parts, wholes): (Vec<_>, Vec<_>) = object.iter().partition(|(key, _)| is_part(key));
+        for (key, value) in wholes.into_iter().chain(parts) {
+            if key.contains('[') || has_prefix(key.trim(), "urn:") || key.contains('.') {
+                self.path_as_key(key)?;
+            }
+            self.keyed(op, key, value, given)?;
         }
         Ok(())
     }
@@ -183,26 +202,27 @@ impl Normaliser<'_> {
     /// A key that is more than an attribute's name or an extension's URN.
     fn path_as_key(&mut self, key: &str) -> Result<(), ScimError> {
         match path::parse(self.kind, key) {
-            Ok(Found::Path(_)) => self.allow(Quirk::KeysArePaths, Place::Body),
-            Ok(Found::Core) => self.allow(Quirk::CoreUrnKey, Place::Body),
-            Ok(Found::Extension(_) | Found::Unknown) | Err(_) => Ok(()),
+            Ok(Found::Path(_)) => self.allow(Quirk::KeysArePaths, Place::Body, key),
+            Ok(Found::Core) => self.allow(Quirk::CoreUrnKey, Place::Body, key),
+            Ok(Found::Extension(_) | Found::Unknown(_)) | Err(_) => Ok(()),
         }
     }
 
-    fn keyed(&mut self, op: PatchKind, key: &str, value: &Value) -> Result<(), ScimError> {
+    fn keyed(&mut self, op: PatchKind, key: &str, value: &Value, given: &mut Given) -> Result<(), ScimError> {
         if key.eq_ignore_ascii_case("schemas") {
             return Ok(());
         }
         if value.is_null() && !self.is_strict() {
-            self.allow(Quirk::PathlessNull, Place::Body)?;
+            self.allow(Quirk::PathlessNull, Place::Body, key)?;
             self.notes.add(NoteKind::NullIgnored, key);
             return Ok(());
         }
         match path::parse(self.kind, key) {
-            Ok(_) => self.with_path(op, key, Some(value), Place::Body),
+            Ok(_) => self.with_path(op, key, Some(value), Place::Body, given),
             // A key that is no path at all is an attribute nobody knows.
             Err(_) if !key.contains('[') => {
-                self.allow(Quirk::UnknownAttribute, Place::Body)?;
+                self.not_active(key)?;
+                self.allow(Quirk::UnknownAttribute, Place::Body, key)?;
                 self.notes.add(NoteKind::UnknownAttribute, key);
                 Ok(())
             }
@@ -216,33 +236,54 @@ impl Normaliser<'_> {
         text: &str,
         value: Option<&Value>,
         place: Place,
+        given: &mut Given,
     ) -> Result<(), ScimError> {
         if text.trim().eq_ignore_ascii_case("password") {
-            self.allow(Quirk::Password, place)?;
+            self.allow(Quirk::Password, place, text)?;
             self.notes.add(NoteKind::Password, "password");
             return Ok(());
         }
         match path::parse(self.kind, text)? {
             Found::Path(path) => {
-                for quirk in path_deviations(text, &path).iter() {
-                    self.allow(quirk, place)?;
+                given.name(&path, value)?;
+                for quirk in path_deviations(self.kind, text, &path).iter() {
+                    self.allow(quirk, place, text)?;
                 }
                 self.at(op, path, value)
             }
-            Found::Core => self.without_path(op, value),
-            Found::Extension(schema) => self.extension(op, schema, value),
-            Found::Unknown => {
-                let (quirk, kind) = if has_prefix(text.trim(), "urn:") {
+            Found::Core => self.without_path(op, value, given),
+            Found::Extension(schema) => self.extension(op, schema, value, given),
+            Found::Unknown(shown) => {
+                self.not_active(&shown)?;
+                let (quirk, kind) = if has_prefix(&shown, "urn:") {
                     (Quirk::UnknownExtension, NoteKind::UnknownSchema)
                 } else {
                     (Quirk::UnknownAttribute, NoteKind::UnknownAttribute)
                 };
-                self.allow(quirk, place)?;
-                // What stands between brackets can be personal.
-                self.notes.add(kind, text.split('[').next().unwrap_or_default());
+                self.allow(quirk, place, &shown)?;
+                self.notes.add(kind, &shown);
                 Ok(())
             }
         }
+    }
+
+    /// Refuses what is not the path of `active` and yet may be meant so (`User.active`, `$.active`): left out, it would
+    /// keep a leaver at work, and nobody would see it. Other schemas may have an attribute of that name.
+    fn not_active(&self, path: &str) -> Result<(), ScimError> {
+        let path = path.trim();
+        let core = self.kind.schema().id;
+        let path = match path.get(core.len()..) {
+            Some(rest) if has_prefix(path, core) => rest,
+            _ => path,
+        };
+        let mut words = path.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')));
+        let names_active = words.any(|word| word.eq_ignore_ascii_case("active"));
+        if self.kind == ResourceKind::User && !has_prefix(path, "urn:") && names_active {
+            return Err(ScimError::invalid_path(
+                "the path is not that of active, which may be meant",
+            ));
+        }
+        Ok(())
     }
 
     fn extension(
@@ -250,6 +291,7 @@ impl Normaliser<'_> {
         op: PatchKind,
         schema: &'static Schema,
         value: Option<&Value>,
+        given: &mut Given,
     ) -> Result<(), ScimError> {
         let whole = |attribute| AttrRef {
             extension: Some(schema),
@@ -276,7 +318,7 @@ impl Normaliser<'_> {
                     .iter()
                     .filter(|(key, _)| !key.eq_ignore_ascii_case("schemas"))
                 {
-                    self.keyed(op, &format!("{}:{key}", schema.id), value)?;
+                    self.keyed(op, &format!("{}:{key}", schema.id), value, given)?;
                 }
                 Ok(())
             }
@@ -286,7 +328,7 @@ impl Normaliser<'_> {
 
     fn at(&mut self, op: PatchKind, path: PatchPath, value: Option<&Value>) -> Result<(), ScimError> {
         if op == PatchKind::Remove && value.is_some_and(|value| !value.is_null()) {
-            self.allow(Quirk::RemoveByValue, Place::Body)?;
+            self.allow(Quirk::RemoveByValue, Place::Body, &path.attr.to_string())?;
         }
         if path.attr.is_core("members", path.attr.sub.map(|sub| sub.name)) {
             return self.member_operation(op, &path, value);
@@ -334,7 +376,8 @@ impl Normaliser<'_> {
         self.member_count += match &operation {
             members::MemberOperation::Add(list)
             | members::MemberOperation::Remove(list)
-            | members::MemberOperation::Replace(list) => list.len(),
+            | members::MemberOperation::Replace(list)
+            | members::MemberOperation::Meet(list) => list.len(),
             members::MemberOperation::RemoveAll => 0,
         };
         if self.member_count > MEMBERS_PER_REQUEST_MAX {
@@ -379,6 +422,9 @@ impl Normaliser<'_> {
             self.notes.add(NoteKind::NullIgnored, &path.attr.to_string());
             return Ok(());
         }
+        if is_blank(Some(value)) && !value.is_null() && names_another(&path) {
+            return self.blank(path);
+        }
         let (path, value) = self.role_text(path, value);
         let shown = path.attr.to_string();
         let attribute = path.attr.attribute;
@@ -400,6 +446,17 @@ impl Normaliser<'_> {
             (None, _) => {}
         }
         Ok(())
+    }
+
+    /// An empty text in the place of what a reference or a role stands for.
+    fn blank(&mut self, path: PatchPath) -> Result<(), ScimError> {
+        let shown = path.attr.to_string();
+        // Of all roles at once it would take everything away.
+        if path.attr.attribute.multi_valued && path.filter.is_none() {
+            return Err(wrong(&shown, "must not be empty"));
+        }
+        self.notes.allow(self.dialect, Quirk::EmptyForNone, &shown)?;
+        self.remove(path, None)
     }
 
     /// Whether adding nothing means taking away: a single complex value set to an empty string (manager).
@@ -460,12 +517,27 @@ impl Normaliser<'_> {
     }
 }
 
+fn no_object() -> ScimError {
+    ScimError::invalid_value("without path, value must be an object")
+}
+
+/// What stands behind the URN of a key, as far as that can be told without the schemas: behind its last colon.
+fn behind_urn(key: &str) -> &str {
+    key.rsplit(':').next().unwrap_or_default()
+}
+
+/// Whether the path ends in the `value` of a reference or of a role, without which the rest of it means nothing.
+fn names_another(path: &PatchPath) -> bool {
+    let attribute = path.attr.attribute;
+    path.attr.sub.is_some_and(|sub| sub.name == "value")
+        && (attribute.holds_roles || attribute.sub("$ref").is_some())
+}
+
 /// In what a path deviates from the RFC's.
-fn path_deviations(text: &str, path: &PatchPath) -> Tolerated {
-    let mut seen = path
-        .filter
-        .as_ref()
-        .map_or(Tolerated::NONE, |filter| filter::deviations(text, filter));
+fn path_deviations(kind: ResourceKind, text: &str, path: &PatchPath) -> Tolerated {
+    let mut seen = path.filter.as_ref().map_or(Tolerated::NONE, |filter| {
+        filter::deviations(&[kind], text, filter)
+    });
     if path.attr.extension.is_some() && !has_prefix(text.trim(), "urn:") {
         seen.add(Quirk::ExtensionWithoutUrn);
     }

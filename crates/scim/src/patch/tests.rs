@@ -8,6 +8,7 @@
 mod budget;
 mod membership;
 mod properties;
+mod spelling;
 
 use super::*;
 use crate::error::ScimType;
@@ -238,6 +239,9 @@ fn the_manager_arrives_in_every_spelling_and_goes_by_an_empty_string() {
         json!([{"op": "Replace", "path": "manager", "value": []}]),
         json!([{"op": "Replace", "path": "manager", "value": null}]),
         json!([{"op": "Replace", "path": "manager", "value": {"value": ""}}]),
+        json!([{"op": "Replace", "path": "manager.value", "value": ""}]),
+        json!([{"op": "Add", "path": format!("{path}.value"), "value": " "}]),
+        json!([{"op": "replace", "value": {"manager.value": ""}}]),
         json!([{"op": "Remove", "path": "manager"}]),
         json!([{"op": "Remove", "path": "manager", "value": "u-1"}]),
         json!([{"op": "Remove", "path": "manager.value"}]),
@@ -346,6 +350,23 @@ fn roles_that_cannot_be_read_are_refused_and_take_nothing_away() {
     }
 }
 
+/// RFC 7644 section 3.5.2: what a PATCH makes primary is so, also when it writes to what was primary besides.
+#[test]
+fn a_new_primary_wins_against_the_old_one_that_is_written_to_besides() {
+    let mails = |first: bool, second: bool| {
+        json!([{"type": "work", "value": "ida@store.example", "primary": first, "display": "x"},
+            {"type": "home", "value": "h@x", "primary": second}])
+    };
+    let new = json!({"type": "home", "value": "h@x", "primary": true});
+    let old = json!({"type": "work", "value": "ida@store.example", "display": "x"});
+    for list in [json!([new, old]), json!([old, new])] {
+        let after = patched(&ida(), &json!([{"op": "add", "path": "emails", "value": list}]));
+        assert_eq!(after["emails"], mails(false, true), "{list}");
+    }
+    let after = patched(&ida(), &json!([{"op": "add", "path": "emails", "value": [old]}]));
+    assert_eq!(after["emails"][0]["primary"], true, "the only one stays");
+}
+
 #[test]
 fn the_single_role_assignment_replaces_the_primary_role() {
     let start = ida().with(
@@ -430,7 +451,11 @@ fn what_is_no_patch_is_refused_with_the_right_keyword() {
             InvalidPath,
         ),
         (
-            json!([{"op": "replace", "path": "emails[type eq \"work\"].nothing", "value": "x"}]),
+            json!([{"op": "replace", "path": "emails[type eq \"work\"].no.", "value": "x"}]),
+            InvalidPath,
+        ),
+        (
+            json!([{"op": "replace", "path": "emails [type eq \"work\"].value", "value": "x"}]),
             InvalidPath,
         ),
         (

@@ -100,7 +100,7 @@ const USER_GROUP: &[Attribute] = &[
         .read_only()
         .refers(&["Group"]),
     DISPLAY.read_only(),
-    TYPE.read_only().canonical(&["direct", "indirect"]),
+    TYPE.read_only().canonical(&["direct"]),
 ];
 
 const ENTITLEMENT: &[Attribute] = &[

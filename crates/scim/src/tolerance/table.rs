@@ -95,7 +95,8 @@ quirks! {
         from "Entra (custom mappings)"
         Counted, Refuses(InvalidSyntax);
     ExtensionWithoutUrn "extension-without-urn"
-        arrives "an extension's attribute by its bare name (`manager`, `department`, a group's `roles`)"
+        arrives "an extension's attribute by its bare name (`manager`, `department`, a group's `roles`), in a \
+            filter too"
         becomes "the attribute inside the extension"
         from "Entra (`manager`), scripts"
         Counted, RefusesBy(InvalidSyntax, InvalidPath);
@@ -127,8 +128,9 @@ quirks! {
         from "Entra (`manager`)"
         Counted, Refuses(InvalidValue);
     EmptyForNone "empty-for-none"
-        arrives "an empty string where an object is asked for (`manager: \"\"`)"
-        becomes "no value: the attribute is removed"
+        arrives "an empty string where an object is asked for (`manager: \"\"`), or as the `value` of one \
+            (`manager.value`, `roles[…].value`)"
+        becomes "no value: the attribute, or that one of its values, is removed"
         from "Entra (removal of a manager)"
         Counted, Refuses(InvalidValue);
     ReferenceForValue "reference-for-value"
@@ -174,7 +176,7 @@ quirks! {
         from "Entra (AppRoleAssignmentsComplex)"
         Counted, Otherwise("keeps the text as the role's value");
     RoleDisplayName "role-display-name"
-        arrives "`displayName` in a role"
+        arrives "`displayName` in a role, in a filter too"
         becomes "`display`"
         from "Entra (AppRoleAssignmentsComplex)"
         Counted, RefusesBy(InvalidSyntax, InvalidPath);
@@ -259,6 +261,11 @@ quirks! {
         becomes "the member"
         from "Postman collections, scripts"
         Counted, Refuses(InvalidValue);
+    MemberKind "member-kind"
+        arrives "a member whose `type` or `$ref` does not say what it is (`\"type\": \"Robot\"`, `Group` for a user)"
+        becomes "the member as what it is"
+        from "scripts"
+        Counted, Refuses(InvalidValue);
     MembersNull "members-null"
         arrives "`members: null` in a POST or PUT"
         becomes "members that are not sent"
@@ -277,9 +284,19 @@ quirks! {
 
     // Filters.
     UnquotedLiteral "unquoted-literal"
-        arrives "a filter value without quotation marks (`externalId eq jyoung`)"
+        arrives "a filter value without quotation marks that is no JSON number (`externalId eq jyoung`, `007`, `+1`)"
         becomes "the text"
         from "Microsoft's documentation and Postman collection"
+        Counted, Refuses(InvalidFilter);
+    SingleQuotes "single-quotes"
+        arrives "a filter value between single quotation marks (`userName eq 'ida'`)"
+        becomes "the text between them"
+        from "scripts"
+        Counted, Refuses(InvalidFilter);
+    LiteralCase "literal-case"
+        arrives "`true` or `false` in a filter in another case (`active eq True`)"
+        becomes "the boolean"
+        from "scripts"
         Counted, Refuses(InvalidFilter);
     LiteralType "literal-type"
         arrives "a filter value of another type (`primary eq \"True\"`, `externalId eq 4711`)"
@@ -287,8 +304,9 @@ quirks! {
         from "Entra (`roles[primary eq \"True\"]`)"
         Counted, Refuses(InvalidFilter);
     LooseDate "loose-date"
-        arrives "a date in a filter without time or zone"
-        becomes "that time in UTC"
+        arrives "a date in a filter without time or zone, or written in another way than \
+            `2026-01-02T03:04:05.678Z`"
+        becomes "that time, in UTC where no zone is given"
         from "Microsoft's Postman collection"
         Counted, Refuses(InvalidFilter);
     LooseEscape "loose-escape"
@@ -302,11 +320,67 @@ quirks! {
         from "Entra (matching on an e-mail)"
         Counted, Refuses(InvalidFilter);
 
+    // Queries.
+    BothSelections "both-selections"
+        arrives "`attributes` together with `excludedAttributes` (RFC 7644 section 3.9: one or the other)"
+        becomes "`attributes` alone"
+        from "scripts"
+        Counted, Refuses(InvalidValue);
+    SelectionFilter "selection-filter"
+        arrives "a name in `attributes` with a value filter (`emails[type eq \"work\"]`)"
+        becomes "the attribute with all its values"
+        from "Microsoft's Postman collection"
+        Counted, Refuses(InvalidValue);
+    SelectionNoPath "selection-no-path"
+        arrives "a name in `attributes` or `excludedAttributes` that is no attribute path (`*`), or in \
+            `excludedAttributes` one with a value filter"
+        becomes "nothing: the name is passed over"
+        from "scripts"
+        Counted, Refuses(InvalidValue);
+    SearchNamesText "search-names-text"
+        arrives "`attributes` or `excludedAttributes` of a search body as text (`\"userName,emails\"`)"
+        becomes "the names between its commas"
+        from "scripts"
+        Counted, Refuses(InvalidValue);
+    SearchNumberText "search-number-text"
+        arrives "`startIndex` or `count` of a search body as text (`\"1\"`)"
+        becomes "the number"
+        from "scripts"
+        Counted, Refuses(InvalidValue);
+
+    // Bulk.
+    BulkSchemas "bulk-schemas"
+        arrives "a Bulk request whose `schemas` is missing or does not name the BulkRequest URN"
+        becomes "a Bulk request"
+        from "scripts"
+        Counted, Refuses(InvalidSyntax);
+    BulkMethodCase "bulk-method-case"
+        arrives "the `method` of a Bulk operation in another case or with blanks (`post`)"
+        becomes "the method"
+        from "scripts"
+        Counted, Refuses(InvalidSyntax);
+    BulkIdMissing "bulk-id-missing"
+        arrives "a Bulk POST without `bulkId`, or with an empty one"
+        becomes "the POST; no other operation can refer to what it creates"
+        from "scripts"
+        Counted, Refuses(InvalidSyntax);
+    BulkCountText "bulk-count-text"
+        arrives "`failOnErrors` as text (`\"1\"`)"
+        becomes "the number"
+        from "scripts"
+        Counted, Refuses(InvalidValue);
+
     // Life.
     LeaverAtFault "leaver-at-fault"
         arrives "a PUT or PATCH of a user that must be refused but says clearly that `active` is false"
         becomes "the deactivation and nothing else"
         from "wrong mappings"
+        Counted, Otherwise("refuses the request as a whole");
+    RemovalAtFault "removal-at-fault"
+        arrives "a PATCH of a group that must be refused, such as for a new member that is nobody, and removes \
+            members, too"
+        becomes "the removal of those, and the refusal: the rest is not done"
+        from "Entra (a member that is not provisioned yet)"
         Counted, Otherwise("refuses the request as a whole");
     ActiveNotSent "active-not-sent"
         arrives "a PUT of a user without `active`, or with null"
@@ -314,13 +388,14 @@ quirks! {
         from "Keycloak extensions, scripts"
         Nothing, Same;
     Rehire "rehire"
-        arrives "POST of a deactivated user with the same `userName` and `externalId`"
+        arrives "a POST of a deactivated user with the same `userName` and `externalId` (blank is none)"
         becomes "the old user, active again under its old id, 201; an active one is 409"
         from "Okta (assigned again)"
         Counted, Conflict;
     RepeatedCreate "repeated-create"
-        arrives "the same POST again while the user is active and just as sent (a time-out)"
-        becomes "409 `uniqueness`; with `repeated_create = \"answer\"` the user as it is, 200"
+        arrives "the same POST again while the user is active, or the group there, and just as sent (a time-out)"
+        becomes "409 `uniqueness`; with `repeated_create = \"answer\"` and an `externalId` the user or group as it \
+            is, 200"
         from "Okta, every client that retries"
         Counted, Conflict;
 }

@@ -18,9 +18,12 @@ mod oracle;
 
 use mutate::{Random, mutated};
 use rollcall_scim::bulk::BulkRequest;
-use rollcall_scim::limits::{FILTER_BYTES_MAX, FILTER_TERMS_MAX};
-use rollcall_scim::patch::apply;
-use rollcall_scim::{Dialect, Filter, PatchKind, Resource, ResourceKind, Selection, SortBy, parse_patch};
+use rollcall_scim::limits::{FILTER_BYTES_MAX, FILTER_TERMS_MAX, KEY_BYTES_MAX, PATH_TERMS_MAX};
+use rollcall_scim::patch::{MembersChange, PATCH_OP_SCHEMA, PatchPath, apply};
+use rollcall_scim::{
+    AttrRef, Dialect, Filter, PatchKind, PatchOperation, Resource, ResourceKind, ScimError, Selection,
+    SortBy, parse_patch,
+};
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
@@ -38,6 +41,20 @@ const FILTERS: [&str; 9] = [
     r#"roles[primary eq "True"].value eq "admin""#,
     "((((userName pr))))",
     "userName eq ada and active ne null",
+];
+const PATHS: [&str; 12] = [
+    "userName",
+    "name.givenName",
+    r#"emails[type eq "work"].value"#,
+    r#"emails[type eq "work" and value co "@]"]"#,
+    r#"addresses[not (type eq "home")].streetAddress"#,
+    r#"roles[primary eq "True"].displayName"#,
+    r#"members[value eq "1" or value eq "2"]"#,
+    "urn:ietf:params:scim:schemas:core:2.0:User:emails[primary eq true].display",
+    "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value",
+    "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+    r#"urn:rollcall:params:scim:schemas:extension:1.0:Group:roles[value eq "a\"b"].display"#,
+    "manager",
 ];
 const PATCHES: [&str; 7] = [
     r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
@@ -156,6 +173,85 @@ fn a_mutated_patch_changes_nothing_when_it_fails_and_settles_when_it_removes() {
             }
         }
     });
+}
+
+/// What a PATCH comes to whose one operation is at this path, and what it tolerated.
+fn at_path(
+    kind: ResourceKind,
+    dialect: Dialect,
+    operation: &Value,
+) -> Result<(Vec<PatchOperation>, MembersChange, bool), ScimError> {
+    let body = json!({"schemas": [PATCH_OP_SCHEMA], "Operations": [operation]});
+    let patch = parse_patch(kind, dialect, body.to_string().as_bytes())?;
+    let is_plain = patch.tolerated.is_empty() && patch.notes.is_empty();
+    Ok((patch.operations, patch.members, is_plain))
+}
+
+/// A path as text that reads back as the same path.
+fn path_text(path: &PatchPath) -> String {
+    let Some(filter) = &path.filter else {
+        return path.attr.to_string();
+    };
+    let whole = AttrRef {
+        sub: None,
+        ..path.attr
+    };
+    let sub = path.attr.sub.map(|sub| format!(".{}", sub.name));
+    format!("{whole}[{filter}]{}", sub.unwrap_or_default())
+}
+
+/// The path alone is mutated: in a body most mutations only break the JSON.
+#[test]
+fn a_mutated_path_means_the_same_in_every_place_and_dialect_that_takes_it() {
+    run("path", &PATHS, |input| {
+        let text = String::from_utf8_lossy(input);
+        for kind in [ResourceKind::User, ResourceKind::Group] {
+            for op in ["add", "replace", "remove"] {
+                let mut operation = json!({"op": op, "path": text});
+                if op != "remove" {
+                    operation["value"] = json!("x");
+                }
+                let tolerant = at_path(kind, Dialect::Tolerant, &operation);
+                // The strict dialect takes nothing that the tolerant one refuses, reads it no differently, and
+                // nothing that it takes is a deviation.
+                if let Ok((strict, members, _)) = at_path(kind, Dialect::Strict, &operation) {
+                    let (lax, lax_members, is_plain) = tolerant.as_ref().unwrap();
+                    let paths =
+                        |list: &[PatchOperation]| list.iter().map(|o| o.path.clone()).collect::<Vec<_>>();
+                    assert_eq!((paths(&strict), &members), (paths(lax), lax_members));
+                    assert!(*is_plain, "{op}: a deviation that the strict dialect takes");
+                }
+                let Ok((operations, members, _)) = tolerant else {
+                    continue;
+                };
+                for operation in &operations {
+                    let terms = operation.path.filter.as_ref().map_or(0, Filter::terms);
+                    assert!(terms <= PATH_TERMS_MAX);
+                    again(kind, op, &operation.path);
+                }
+                if op != "remove" && !text.trim().is_empty() && text.len() <= KEY_BYTES_MAX {
+                    let as_key = json!({"op": op, "value": {text.as_ref(): "x"}});
+                    let (keyed, keyed_members, _) = at_path(kind, Dialect::Tolerant, &as_key).unwrap();
+                    assert_eq!((keyed, keyed_members), (operations, members), "{op} as a key");
+                }
+            }
+        }
+    });
+}
+
+/// Printed and read again it is the same path; what grew past a bound is refused, as it must be.
+fn again(kind: ResourceKind, op: &str, path: &PatchPath) {
+    let text = path_text(path);
+    if text.len() > FILTER_BYTES_MAX {
+        return;
+    }
+    let mut operation = json!({"op": op, "path": text});
+    if op != "remove" {
+        operation["value"] = json!("x");
+    }
+    let (read, ..) = at_path(kind, Dialect::Tolerant, &operation).unwrap();
+    let same: Vec<&PatchPath> = read.iter().map(|operation| &operation.path).collect();
+    assert_eq!(same, [path], "{text}");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn words_touch(text: &str) -> bool {
 /// Our reading by the letter of the RFC.
 fn ours(text: &str) -> Result<Filter, rollcall_scim::ScimError> {
     let filter = Filter::parse(ResourceKind::User, text)?;
-    filter.tolerate(Dialect::Strict, text)?;
+    filter.tolerate(Dialect::Strict, &[ResourceKind::User], text)?;
     Ok(filter)
 }
 

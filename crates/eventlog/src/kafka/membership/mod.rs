@@ -10,6 +10,7 @@
 //! ([`Membership::released`]).
 
 mod lease;
+mod trouble;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -28,6 +29,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tokio::sync::watch;
 
 use self::lease::Lease;
+use self::trouble::Trouble;
 use super::KafkaLog;
 use super::client::{Context, consumer_config, millis};
 use super::error::{KafkaError, Meaning, meaning};
@@ -35,12 +37,13 @@ use super::heads::{setting, signed};
 use super::options::KafkaOptions;
 use super::stats::Counters;
 use super::wait::pause;
-use crate::contract::{Assignment, Membership, Partition, Stream};
+use crate::contract::{Assignment, Membership, Partition, Standing, Stream};
 
 /// How often the lease is renewed, as a part of the session: a failed attempt leaves room for several more.
 const RENEWALS_PER_SESSION: u32 = 10;
-/// How often the member tells the coordinator that it lives: how soon it hears of a rebalance.
-const HEARTBEATS_PER_SESSION: u32 = 5;
+/// How often the member tells the coordinator that it lives, and so how soon it hears of a rebalance: what a
+/// dead member had waits for that too.
+const HEARTBEATS_PER_SESSION: u32 = 10;
 /// How long one poll waits.
 const POLL: Duration = Duration::from_millis(50);
 /// How long the coordinator waits for a member to rejoin before it goes on without it: several sessions, so
@@ -68,10 +71,15 @@ impl fmt::Debug for KafkaMembership {
 struct Shared {
     stream: Stream,
     topic: String,
+    /// Partitions of the log: the group deals those that were added to the topic later, too, and they are nobody's.
+    count: u32,
     group: String,
     session: Duration,
     assignment: watch::Sender<Assignment>,
     lease: Mutex<Lease>,
+    /// The group has dealt, be it nothing: set by an assignment, and no more when everything is lost.
+    dealt: AtomicBool,
+    trouble: Trouble,
     /// Partitions taken away whose work may still be in flight.
     revoked: Mutex<BTreeSet<Partition>>,
     released: Condvar,
@@ -97,10 +105,13 @@ impl KafkaMembership {
         let shared = Arc::new(Shared {
             stream,
             topic: options.topic(stream),
+            count: log.reading.table.count(stream),
             group: options.group(name),
             session: options.session_timeout,
             assignment: watch::Sender::new(Assignment::default()),
             lease: Mutex::new(Lease::new(options.session_timeout)),
+            dealt: AtomicBool::new(false),
+            trouble: Trouble::new(options.group(name)),
             revoked: Mutex::default(),
             released: Condvar::new(),
             stirred: Condvar::new(),
@@ -154,6 +165,17 @@ impl Membership for KafkaMembership {
 
     fn remaining(&self) -> Option<Duration> {
         Some(self.shared.lease.lock().remaining(Instant::now()))
+    }
+
+    fn standing(&self) -> Standing {
+        let why = || self.shared.trouble.now();
+        if !self.shared.dealt.load(Ordering::Acquire) {
+            return Standing::NotDealt { why: why() };
+        }
+        if self.shared.lease.lock().remaining(Instant::now()).is_zero() {
+            return Standing::Lapsed { why: why() };
+        }
+        Standing::Member
     }
 
     fn released(&self, partitions: &[Partition]) {
@@ -253,25 +275,31 @@ impl Shared {
     fn renew(&self, client: &BaseConsumer<Member>, over: &AtomicBool) {
         let every = self.session / RENEWALS_PER_SESSION;
         while !over.load(Ordering::Acquire) {
-            let any = self.assignment.borrow().partitions.first().copied();
+            let first = || self.assignment.borrow().partitions.first().copied();
+            let any = first();
             let mut again = every;
-            if let Some(any) = any {
+            if self.dealt.load(Ordering::Acquire) {
+                // A spare proves its membership by any partition: the coordinator asks who commits, not what.
+                let any = any.unwrap_or(Partition(0));
                 let proof = self.lease.lock().proof(Instant::now());
                 let taken = client.commit(&list(&self.topic, [any]), CommitMode::Sync);
                 match taken {
                     // A member that was put out may commit as a stranger to an empty group: that is no proof.
                     // Until the loss is told here, the client knows of it; afterwards the proof has gone
                     // stale.
-                    Ok(()) if !client.assignment_lost() => self.lease.lock().prove(proof),
+                    Ok(()) if !client.assignment_lost() => {
+                        self.lease.lock().prove(proof);
+                        self.trouble.over();
+                    }
                     Ok(()) => {}
                     Err(error) => {
                         again = every / 4;
-                        tracing::debug!(%error, group = %self.group, "the lease was not renewed");
+                        self.trouble.met(&error);
                     }
                 }
             }
             let mut lease = self.lease.lock();
-            if !over.load(Ordering::Acquire) && any == self.assignment.borrow().partitions.first().copied() {
+            if !over.load(Ordering::Acquire) && any == first() {
                 self.stirred.wait_for(&mut lease, again);
             }
         }
@@ -290,12 +318,13 @@ impl Shared {
                 tracing::warn!(%error, group = %self.group, "the member had a fatal error and is made anew");
                 return false;
             }
-            tracing::debug!(%error, group = %self.group, "member");
+            self.trouble.met(&error);
         }
         true
     }
 
     fn lost_everything(&self) {
+        self.dealt.store(false, Ordering::Release);
         self.lease.lock().lose();
         self.change(BTreeSet::clear);
     }
@@ -303,15 +332,18 @@ impl Shared {
     /// Changes what is owned, and tells it if it did change.
     fn change(&self, change: impl FnOnce(&mut BTreeSet<Partition>)) {
         self.assignment.send_if_modified(|assignment| {
-            let before = assignment.partitions.clone();
-            change(&mut assignment.partitions);
-            let changed = before != assignment.partitions;
+            let mut partitions = assignment.partitions.clone();
+            change(&mut partitions);
+            let changed = assignment.own(partitions);
             if changed {
-                assignment.generation = assignment.generation.wrapping_add(1);
                 self.counters.rebalanced();
             }
             changed
         });
+    }
+
+    fn of_the_log<'a>(&'a self, dealt: &'a BTreeSet<Partition>) -> impl Iterator<Item = Partition> + 'a {
+        dealt.iter().copied().filter(|partition| partition.0 < self.count)
     }
 
     fn abandon(&self) {
@@ -368,12 +400,20 @@ impl Member {
             RebalanceProtocol::Cooperative => client.incremental_assign(&list),
             _ => client.assign(&list),
         };
-        if let Err(error) = assigned.and_then(|()| client.pause(&list)) {
+        let paused = assigned.and_then(|()| {
+            if partitions.is_empty() {
+                Ok(())
+            } else {
+                client.pause(&list)
+            }
+        });
+        if let Err(error) = paused {
             tracing::warn!(%error, group = %self.shared.group, "an assignment could not be taken");
             return;
         }
         self.shared
-            .change(|owned| owned.extend(partitions.iter().copied()));
+            .change(|owned| owned.extend(self.shared.of_the_log(partitions)));
+        self.shared.dealt.store(true, Ordering::Release);
         // Proven at once: without a lease nothing may be done.
         drop(self.shared.lease.lock());
         self.shared.stirred.notify_all();
@@ -383,9 +423,15 @@ impl Member {
         let lost = client.assignment_lost();
         if lost {
             self.shared.counters.lost();
+            tracing::warn!(
+                group = %self.shared.group, partitions = partitions.len(),
+                "everything was lost: the group has not heard of this process for a session"
+            );
+            self.shared.dealt.store(false, Ordering::Release);
             self.shared.lease.lock().lose();
         } else {
-            self.shared.revoked.lock().extend(partitions.iter().copied());
+            let held = self.shared.of_the_log(partitions);
+            self.shared.revoked.lock().extend(held);
         }
         self.shared
             .change(|owned| owned.retain(|partition| !partitions.contains(partition)));
@@ -413,6 +459,7 @@ impl ClientContext for Member {
     fn stats_raw(&self, _statistics: &[u8]) {}
 
     fn error(&self, error: ClientError, reason: &str) {
+        self.shared.trouble.met(&error);
         self.base.error(error, reason);
     }
 

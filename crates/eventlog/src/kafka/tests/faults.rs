@@ -7,7 +7,7 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use super::super::*;
 use super::mock::Mock;
-use crate::contract::{BatchLimits, Retry};
+use crate::contract::{BatchLimits, Membership as _, Retry, Standing};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -228,6 +228,68 @@ async fn a_fatal_error_answers_everything_that_is_on_its_way() {
     assert!(refused > 0, "the fatal error hit nobody");
     assert_eq!(log.stats().appends_in_flight, 0);
     blocking(move || drop((log, mock))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_finds_no_room_is_refused_while_what_has_it_still_waits() {
+    let (mock, log) = blocking(|| {
+        let mut mock = Mock::start(1);
+        mock.options.delivery_timeout = Duration::from_secs(8);
+        mock.options.queue_bytes = 16 * 1024;
+        let log = mock.log();
+        (Arc::new(mock), Arc::new(log))
+    })
+    .await;
+    append(&log, records(0..1)).await.unwrap();
+    mock.tell(|cluster| cluster.broker_down(1).unwrap());
+    let large = || vec![Record::new("acme", vec![b'x'; 16 * 1024 - 4])];
+    let first = tokio::spawn({
+        let (log, large) = (Arc::clone(&log), large());
+        async move { append(&log, large).await }
+    });
+    while log.stats().appends_in_flight == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let refused = append(&log, large()).await.unwrap_err();
+    assert!(refused.to_string().contains("full"), "{refused}");
+    assert_eq!(refused.retry(), Retry::Later);
+    assert!(
+        !first.is_finished(),
+        "it waited as long as the one that has the room"
+    );
+    assert_eq!(log.stats().appends_without_room, 1);
+    mock.tell(|cluster| cluster.broker_up(1).unwrap());
+    let _in_time_or_not = first.await.unwrap();
+    append(&log, large()).await.unwrap();
+    blocking(move || drop((log, mock))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_its_group_refuses_is_no_spare_and_says_why() {
+    let (mock, log) = start(Duration::from_secs(30)).await;
+    mock.tell(|cluster| {
+        cluster.request_errors(
+            RDKafkaApiKey::FindCoordinator,
+            &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 8],
+        );
+    });
+    let opened = Arc::clone(&log);
+    let member =
+        blocking(move || KafkaMembership::join(&opened, "reconcile", Stream::Outcomes).unwrap()).await;
+    let stands = async |wanted: fn(&Standing) -> bool| {
+        while !wanted(&member.standing()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let refused = stands(
+        |standing| matches!(standing, Standing::NotDealt { why: Some(why) } if why.contains("authorization")),
+    );
+    let refused = tokio::time::timeout(SOON, refused).await;
+    assert!(refused.is_ok(), "{:?}", member.standing());
+    // The right is given: it joins by itself.
+    let joined = tokio::time::timeout(SOON, stands(|standing| *standing == Standing::Member)).await;
+    assert!(joined.is_ok(), "{:?}", member.standing());
+    blocking(move || drop((member, log, mock))).await;
 }
 
 #[tokio::test]

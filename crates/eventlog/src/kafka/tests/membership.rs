@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::*;
 use super::broker::{fresh, options};
-use crate::contract::{Assignment, Membership as _};
+use crate::contract::{Assignment, Membership as _, Standing};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -74,6 +74,65 @@ async fn a_member_alone_owns_everything_and_a_second_one_gets_its_share_after_th
         .unwrap();
 }
 
+/// Waits until the member stands as wanted.
+async fn stands(member: &KafkaMembership, wanted: impl Fn(&Standing) -> bool) {
+    let begun = std::time::Instant::now();
+    while !wanted(&member.standing()) {
+        assert!(begun.elapsed() < SOON, "{:?}: {member:?}", member.standing());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_was_dealt_nothing_is_a_spare_only_while_its_group_counts_it() {
+    let (cluster, log, behind_door) = tokio::task::spawn_blocking(|| {
+        let settings = rollcall_kafka_local::Settings {
+            doors: 1,
+            ..rollcall_kafka_local::Settings::default()
+        };
+        let cluster = rollcall_kafka_local::Cluster::start(&settings).unwrap();
+        let open = |brokers: String| {
+            let options = KafkaOptions {
+                session_timeout: Duration::from_secs(6),
+                ..KafkaOptions::new(brokers)
+            };
+            topics::ensure(&options, &super::broker::PLAN).unwrap();
+            KafkaLog::open(&options).unwrap()
+        };
+        let (direct, through_door) = (open(cluster.bootstrap()), open(cluster.doors()[0].bootstrap()));
+        (cluster, direct, through_door)
+    })
+    .await
+    .unwrap();
+    let owners = [member(&log), member(&log), member(&log)];
+    for owner in &owners {
+        let mut assignment = owner.assignment();
+        let settled = assignment.wait_for(|owned| {
+            // What moves on to another is let go at once.
+            owner.released(&all().difference(&owned.partitions).copied().collect::<Vec<_>>());
+            owned.partitions.len() == 1
+        });
+        tokio::time::timeout(SOON, settled).await.unwrap().unwrap();
+    }
+    let spare = member(&behind_door);
+    assert!(
+        matches!(spare.standing(), Standing::NotDealt { .. }),
+        "not yet a member"
+    );
+    stands(&spare, |standing| *standing == Standing::Member).await;
+    assert!(spare.assignment().borrow().partitions.is_empty(), "{spare:?}");
+    // Longer than a lease lasts: it is renewed though nothing is owned.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert_eq!(spare.standing(), Standing::Member);
+    cluster.doors()[0].silence();
+    stands(&spare, |standing| matches!(standing, Standing::Lapsed { .. })).await;
+    cluster.doors()[0].open();
+    stands(&spare, |standing| *standing == Standing::Member).await;
+    tokio::task::spawn_blocking(move || drop((spare, owners, behind_door, log, cluster)))
+        .await
+        .unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_cut_off_has_no_lease_any_more_when_another_gets_its_partitions() {
     let (cluster, cut_off, other) = tokio::task::spawn_blocking(|| {
@@ -108,6 +167,7 @@ async fn whoever_is_cut_off_has_no_lease_any_more_when_another_gets_its_partitio
     cluster.doors()[0].silence();
     until(&two, |owned| owned.partitions == all()).await;
     assert_eq!(one.remaining(), Some(Duration::ZERO), "two owners at one time");
+    assert_ne!(one.standing(), Standing::Member);
     assert!(two.remaining() > Some(Duration::ZERO));
 
     // Let in again it learns what happened, owns nothing for a moment, and gets a share again.

@@ -5,9 +5,12 @@
     clippy::indexing_slicing
 )]
 
+mod added;
 mod broker;
 mod copying;
+mod ends;
 mod faults;
+mod holes;
 mod membership;
 mod mock;
 mod outage;

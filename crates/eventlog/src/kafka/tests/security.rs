@@ -200,10 +200,8 @@ fn every_way_to_log_in_works_and_a_wrong_one_is_an_error_without_the_secret() {
     // With a token topics cannot be made, and the error says how they are; in those that are there all else
     // works.
     let refused = use_it(open.clone(), Security::SaslPlaintext(bearer())).expect_err("no topics are made");
-    assert!(
-        refused.to_string().contains("kafka-topics.sh --create"),
-        "{refused}"
-    );
+    let told = refused.to_string();
+    assert_eq!(told.matches("kafka-topics.sh --create").count(), 3, "{told}");
     let made = KafkaOptions {
         topic_prefix: rollcall_kafka_local::unique_prefix(),
         ..KafkaOptions::new(cluster.bootstrap())
@@ -216,6 +214,19 @@ fn every_way_to_log_in_works_and_a_wrong_one_is_an_error_without_the_secret() {
         Duration::from_secs(10),
     )
     .expect("a token");
+    let unchecked = topics::check(
+        &KafkaOptions {
+            security: Security::SaslPlaintext(bearer()),
+            brokers: open.clone(),
+            ..made.clone()
+        },
+        &PLAN,
+    );
+    let unchecked = unchecked.unwrap().unchecked.unwrap();
+    assert!(
+        unchecked.contains("with a bearer token: cleanup.policy"),
+        "{unchecked}"
+    );
     use_it(
         encrypted.clone(),
         Security::SaslTls(scram_256(), tls("trusted.pem")),
@@ -227,30 +238,41 @@ fn every_way_to_log_in_works_and_a_wrong_one_is_an_error_without_the_secret() {
         (
             &open,
             Security::SaslPlaintext(plain("wrong")),
+            "login",
             "Authentication failed",
         ),
-        (&open, Security::Plaintext, ""),
+        (&open, Security::Plaintext, "other", ""),
         (
             &open,
             Security::SaslPlaintext(Sasl::OAuthBearer(no_token)),
+            "login",
             "token file",
         ),
         // The system trusts nobody who signed this broker's certificate.
         (
             &encrypted,
             Security::SaslTls(plain("right"), Tls::default()),
+            "encryption",
             "certificate",
         ),
         (
             &encrypted,
             Security::SaslTls(plain("right"), tls("missing.pem")),
+            "other",
             "missing.pem",
         ),
     ];
-    for (brokers, security, told) in cases {
+    for (brokers, security, expected, told) in cases {
         let prefix = rollcall_kafka_local::unique_prefix();
         let refused = use_topics(prefix, brokers.clone(), security, Duration::from_secs(2));
-        let said = refused.expect_err("nobody gets in like this").to_string();
+        let refused = refused.expect_err("nobody gets in like this");
+        let kind = match &refused {
+            KafkaError::Login { .. } => "login",
+            KafkaError::Encryption { .. } => "encryption",
+            _ => "other",
+        };
+        let said = refused.to_string();
+        assert_eq!(kind, expected, "{said}");
         assert!(!said.contains("wrong") && !said.contains("right"), "{said}");
         assert!(said.contains(told), "{told:?} is not in {said}");
     }

@@ -10,7 +10,7 @@ use rdkafka::{ClientContext, client::OAuthToken};
 use crate::contract::{LogId, Partition, Stream};
 use crate::kafka::client::{Context, base_config, millis};
 use crate::kafka::error::KafkaError;
-use crate::kafka::heads::{Head, Heads, expected, same_log, setting, signed};
+use crate::kafka::heads::{Head, Heads, begun_with, expected, same_log, setting, signed};
 use crate::kafka::marker::Marker;
 use crate::kafka::options::KafkaOptions;
 use crate::kafka::wait::pause;
@@ -54,7 +54,7 @@ fn name_log(options: &KafkaOptions, heads: &Heads, first: bool, began: Instant) 
     loop {
         let found = beginnings(options, heads)?;
         let events = found.get(&Stream::Events);
-        let count = events.map_or(0, |events| u32::try_from(events.len()).unwrap_or(u32::MAX));
+        let count = events.map_or(0, begun_with);
         let Some(head) = events.and_then(|events| events.get(&0)) else {
             return Err(KafkaError::NoTopic {
                 topic: options.topic(Stream::Events),
@@ -85,6 +85,60 @@ fn name_log(options: &KafkaOptions, heads: &Heads, first: bool, began: Instant) 
     }
 }
 
+/// The log that these topics hold, each of them whole.
+pub(super) fn whole(options: &KafkaOptions, heads: &Heads, streams: &[Stream]) -> Result<LogId, KafkaError> {
+    let mut log = None;
+    for stream in streams {
+        let topic = options.topic(*stream);
+        let shape = heads.shape_of_existing(&topic)?;
+        let found = heads.read(&topic, 0..shape.partitions)?;
+        let count = begun_with(&found);
+        for (partition, head) in found.range(..count).map(|(partition, head)| (*partition, *head)) {
+            let id = match (log, head) {
+                (Some(id), _) => id,
+                (None, Head::Marked { marker, .. }) => *log.insert(marker.log),
+                (None, _) => LogId([0; 16]),
+            };
+            same_log(head, &expected(id, *stream, partition, count), &topic)?;
+        }
+    }
+    log.ok_or_else(|| KafkaError::NotBegun {
+        prefix: options.topic_prefix.clone(),
+    })
+}
+
+/// Marks every partition of a topic that has nothing but markers of this log.
+pub(super) fn mark_empty(
+    options: &KafkaOptions,
+    heads: &Heads,
+    stream: Stream,
+    log: LogId,
+) -> Result<(), KafkaError> {
+    let topic = options.topic(stream);
+    let shape = heads.shape_of_existing(&topic)?;
+    let found = heads.read(&topic, 0..shape.partitions)?;
+    let count = begun_with(&found);
+    let mut missing = Vec::new();
+    for (partition, head) in found.range(..count).map(|(partition, head)| (*partition, *head)) {
+        let marker = expected(log, stream, partition, count);
+        match head {
+            Head::Empty => missing.push((topic.clone(), marker)),
+            Head::Marked { more: true, .. } => {
+                return Err(KafkaError::Refused {
+                    action: "make anew",
+                    topic,
+                    reason: "it has records".to_owned(),
+                });
+            }
+            head => drop(same_log(head, &marker, &topic)?),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    write(options, &missing)
+}
+
 /// The beginnings of all partitions of the topics that exist.
 fn beginnings(options: &KafkaOptions, heads: &Heads) -> Result<Beginnings, KafkaError> {
     let mut found = BTreeMap::new();
@@ -107,9 +161,9 @@ fn missing(
     let Some(partitions) = found.get(&stream) else {
         return Err(KafkaError::NoTopic { topic });
     };
-    let count = u32::try_from(partitions.len()).unwrap_or(u32::MAX);
+    let count = begun_with(partitions);
     let mut missing = Vec::new();
-    for (partition, head) in partitions {
+    for (partition, head) in partitions.range(..count) {
         let marker = expected(id, stream, *partition, count);
         if *head == Head::Empty {
             refuse_used(options, found, stream, *partition)?;

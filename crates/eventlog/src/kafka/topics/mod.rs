@@ -17,7 +17,7 @@ pub(crate) use begin::begin;
 
 use super::client::{Context, base_config};
 use super::error::{KafkaError, Meaning, meaning};
-use super::heads::{Head, Heads, Shape, expected, same_log, setting, signed};
+use super::heads::{Head, Heads, Shape, added_are_empty, begun_with, expected, same_log, setting, signed};
 use super::options::KafkaOptions;
 use super::wait::block_on;
 use crate::contract::{LogId, Stream};
@@ -27,7 +27,8 @@ use plan::{Wanted, wanted};
 /// means that it could not be learnt.
 ///
 /// With bearer tokens ([`Sasl::OAuthBearer`](super::Sasl::OAuthBearer)) the topics' settings cannot be read,
-/// since the client's administrative part takes no token; the report says so.
+/// since the client's administrative part takes no token; nor can they without the right to describe them.
+/// The report says so ([`TopicReport::unchecked`]).
 ///
 /// Blocks for a few round trips, [`KafkaOptions::request_timeout`] at most for each.
 ///
@@ -62,9 +63,11 @@ pub fn ensure(options: &KafkaOptions, plan: &TopicPlan) -> Result<TopicReport, K
     }
     if !missing.is_empty() {
         refuse_missing_beside_records(options, &heads, &missing)?;
+        let Some(admin) = &admin else {
+            return Err(by_hand(options, plan, &missing));
+        };
         for stream in missing {
             let topic = options.topic(stream);
-            let admin = admin.as_ref().ok_or_else(|| by_hand(&topic, plan, stream))?;
             if admin.create(&topic, plan, stream)? {
                 created.push(stream);
             }
@@ -72,6 +75,29 @@ pub fn ensure(options: &KafkaOptions, plan: &TopicPlan) -> Result<TopicReport, K
     }
     begin(options, &heads, &created)?;
     look(options, plan, &heads, admin.as_ref(), &created)
+}
+
+/// Makes the topic of `desired` anew, empty, where it was lost and the other two are a whole log. It holds what
+/// the projectors compute from `events`; they fill it when they start with an empty state.
+///
+/// # Errors
+/// [`KafkaError::Replaced`] and the like when the other two are not whole, [`KafkaError::Refused`] when there is
+/// a topic of that name with records; see [`KafkaError`].
+pub fn renew_desired(options: &KafkaOptions, plan: &TopicPlan) -> Result<TopicReport, KafkaError> {
+    options.check()?;
+    plan.check()?;
+    let heads = Heads::new(options)?;
+    let admin = Admin::new(options)?;
+    let log = begin::whole(options, &heads, &[Stream::Events, Stream::Outcomes])?;
+    let topic = options.topic(Stream::Desired);
+    if heads.shape(&topic)?.is_none() {
+        let Some(admin) = &admin else {
+            return Err(by_hand(options, plan, &[Stream::Desired]));
+        };
+        admin.create(&topic, plan, Stream::Desired)?;
+    }
+    begin::mark_empty(options, &heads, Stream::Desired, log)?;
+    look(options, plan, &heads, admin.as_ref(), &[Stream::Desired])
 }
 
 /// A topic that is missing while another one has records was deleted.
@@ -117,39 +143,59 @@ fn look(
     created: &[Stream],
 ) -> Result<TopicReport, KafkaError> {
     let mut topics = Vec::new();
-    let mut log_id = None;
+    let mut beginnings = Vec::new();
+    let mut unread = admin
+        .is_none()
+        .then_some("topics' settings cannot be read with a bearer token");
     for stream in Stream::ALL {
         let name = options.topic(stream);
         let mut state = TopicState {
             stream,
             exists: false,
+            empty: false,
             created: created.contains(&stream),
             partitions: 0,
+            added: 0,
             replication: 0,
             settings: Vec::new(),
             findings: Vec::new(),
+            warnings: Vec::new(),
             name,
         };
+        let mut beginning = BTreeMap::new();
         if let Some(shape) = heads.shape(&state.name)? {
             state.exists = true;
-            state.partitions = shape.partitions;
+            let found = heads.read(&state.name, 0..shape.partitions)?;
+            state.partitions = begun_with(&found);
+            state.added = shape.partitions.saturating_sub(state.partitions);
             state.replication = shape.replication;
+            added_findings(&mut state, &found);
             shape_findings(&mut state, plan, shape);
-            if let Some(admin) = admin {
-                let settings = admin.settings(&state.name)?;
-                setting_findings(&mut state, plan, &settings);
+            match admin.map(|admin| admin.settings(&state.name)).transpose()? {
+                Some(Some(settings)) => setting_findings(&mut state, plan, &settings),
+                Some(None) => unread = Some("this login may not describe the topics' configuration"),
+                None => {}
             }
-            marker_findings(&mut state, heads, &mut log_id)?;
+            beginning = found;
         }
+        beginnings.push(beginning);
         topics.push(state);
     }
-    let unchecked = admin.is_none().then(|| {
+    // Where not all is there any more, whatever is left names the log.
+    let log_id = beginnings
+        .iter()
+        .flat_map(BTreeMap::values)
+        .find_map(|head| match head {
+            Head::Marked { marker, .. } => Some(marker.log),
+            _ => None,
+        });
+    for (state, found) in topics.iter_mut().zip(&beginnings) {
+        marker_findings(state, found, log_id);
+    }
+    let unchecked = unread.map(|why| {
         let names = wanted(plan, Stream::Events).into_iter().map(|wanted| wanted.name);
         let names: Vec<_> = names.collect();
-        format!(
-            "not checked, since topics' settings cannot be read with a bearer token: {}",
-            names.join(", ")
-        )
+        format!("not checked, since {why}: {}", names.join(", "))
     });
     Ok(TopicReport {
         log_id,
@@ -158,19 +204,58 @@ fn look(
     })
 }
 
+/// Partitions that were added after the log was begun: empty they do no harm.
+fn added_findings(state: &mut TopicState, found: &BTreeMap<u32, Head>) {
+    if state.added == 0 {
+        return;
+    }
+    let total = state.partitions.saturating_add(state.added);
+    let used = match added_are_empty(found, state.partitions, &state.name) {
+        Err(KafkaError::Added { partition, .. }) => Some(partition),
+        _ => None,
+    };
+    let finding = Finding {
+        about: "partitions".to_owned(),
+        found: used.map_or_else(
+            || total.to_string(),
+            |partition| format!("{total}, and partition {partition}, which was added, has records"),
+        ),
+        wanted: state.partitions.to_string(),
+        why:
+            "a key's partition follows from the number that the log was begun with; those added are not used"
+                .to_owned(),
+        change: match used {
+            None => format!(
+                "nothing, since partitions cannot be taken away; leave {} = {}, and let nobody write to them",
+                TopicPlan::partitions_setting(state.stream),
+                state.partitions
+            ),
+            Some(_) => format!(
+                "see who writes to {} beside Rollcall, and remove what stands there with kafka-delete-records.sh",
+                state.name
+            ),
+        },
+    };
+    if used.is_none() {
+        state.warnings.push(finding);
+    } else {
+        state.findings.push(finding);
+    }
+}
+
 fn shape_findings(state: &mut TopicState, plan: &TopicPlan, shape: Shape) {
     let partitions = plan.partitions(state.stream);
     let name = state.name.clone();
-    if shape.partitions != partitions {
+    if state.partitions != partitions {
         state.findings.push(Finding {
             about: "partitions".to_owned(),
-            found: shape.partitions.to_string(),
+            found: state.partitions.to_string(),
             wanted: partitions.to_string(),
             why: "a key's partition follows from their number, which never changes".to_owned(),
             change: format!(
                 "set {} = {} to use the topic as it is",
                 TopicPlan::partitions_setting(state.stream),
-                shape.partitions
+                state.partitions
             ),
         });
     }
@@ -214,20 +299,10 @@ fn setting_findings(state: &mut TopicState, plan: &TopicPlan, found: &BTreeMap<S
     }
 }
 
-/// Checks the markers; the first partition of `events` names the log.
-fn marker_findings(
-    state: &mut TopicState,
-    heads: &Heads,
-    log_id: &mut Option<LogId>,
-) -> Result<(), KafkaError> {
-    let found = heads.read(&state.name, 0..state.partitions)?;
-    if state.stream == Stream::Events
-        && let Some(Head::Marked { marker, .. }) = found.get(&0)
-    {
-        *log_id = Some(marker.log);
-    }
-    let all_empty = found.values().all(|head| *head == Head::Empty);
-    let wrong = found.iter().find_map(|(partition, head)| {
+/// Checks the markers against the log that the first of them names.
+fn marker_findings(state: &mut TopicState, found: &BTreeMap<u32, Head>, log_id: Option<LogId>) {
+    state.empty = found.values().all(|head| *head == Head::Empty);
+    let wrong = found.range(..state.partitions).find_map(|(partition, head)| {
         let log = log_id.unwrap_or(LogId([0; 16]));
         same_log(
             *head,
@@ -237,10 +312,10 @@ fn marker_findings(
         .err()
     });
     if let Some(error) = wrong {
-        let change = if all_empty && log_id.is_none() {
-            "run `rollcall topics`"
-        } else {
-            "restore the topic, or remove all three and copy a kept log back (`rollcall log copy`)"
+        let change = match (state.empty, log_id, state.stream) {
+            (true, None, _) => "run `rollcall topics`",
+            (true, Some(_), Stream::Desired) => "run `rollcall topics renew-desired`",
+            _ => "restore the topic, or remove all three and copy a kept log back (`rollcall log copy`)",
         };
         state.findings.push(Finding {
             about: "marker".to_owned(),
@@ -250,23 +325,31 @@ fn marker_findings(
             change: change.to_owned(),
         });
     }
-    Ok(())
 }
 
-/// How a topic is made where we cannot.
-fn by_hand(topic: &str, plan: &TopicPlan, stream: Stream) -> KafkaError {
-    let settings: String = wanted(plan, stream)
-        .iter()
-        .map(|wanted| format!(" --config {}={}", wanted.name, wanted.value))
-        .collect();
+/// How topics are made where we cannot: the client's administrative part is never served in a way that would
+/// give it a token.
+fn by_hand(options: &KafkaOptions, plan: &TopicPlan, missing: &[Stream]) -> KafkaError {
+    let commands = missing.iter().map(|stream| {
+        let settings: String = wanted(plan, *stream)
+            .iter()
+            .map(|wanted| format!(" --config {}={}", wanted.name, wanted.value))
+            .collect();
+        format!(
+            "kafka-topics.sh --create --topic {} --partitions {} --replication-factor {}{settings}",
+            options.topic(*stream),
+            plan.partitions(*stream),
+            plan.replication
+        )
+    });
+    let commands: Vec<_> = commands.collect();
+    let names = missing.iter().map(|stream| options.topic(*stream));
     KafkaError::Refused {
         action: "create",
-        topic: topic.to_owned(),
+        topic: names.collect::<Vec<_>>().join(", "),
         reason: format!(
-            "topics cannot be made with a bearer token; run kafka-topics.sh --create --topic {topic} \
-             --partitions {} --replication-factor {}{settings}",
-            plan.partitions(stream),
-            plan.replication
+            "topics cannot be made with a bearer token; make them, each empty, and run `rollcall topics` again: {}",
+            commands.join("; ")
         ),
     }
 }
@@ -341,23 +424,19 @@ impl Admin {
         }
     }
 
-    /// The settings of a topic.
-    fn settings(&self, topic: &str) -> Result<BTreeMap<String, String>, KafkaError> {
+    /// The settings of a topic; none where they may not be read.
+    fn settings(&self, topic: &str) -> Result<Option<BTreeMap<String, String>>, KafkaError> {
         let action = "reading a topic's settings";
         let asked = [ResourceSpecifier::Topic(topic)];
         let answered = block_on(self.client.describe_configs(&asked, &self.options()));
         let results = answered.map_err(|error| self.unreachable(action, &error))?;
         match results.into_iter().next() {
-            Some(Ok(resource)) => Ok(resource
-                .entries
-                .into_iter()
-                .map(|entry| (entry.name, entry.value.unwrap_or_default()))
-                .collect()),
-            Some(Err(code)) if meaning(code) == Meaning::Forbidden => Err(KafkaError::Refused {
-                action: "describe the settings of",
-                topic: topic.to_owned(),
-                reason: code.to_string(),
-            }),
+            Some(Ok(resource)) => {
+                let entries = resource.entries.into_iter();
+                let settings = entries.map(|entry| (entry.name, entry.value.unwrap_or_default()));
+                Ok(Some(settings.collect()))
+            }
+            Some(Err(code)) if meaning(code) == Meaning::Forbidden => Ok(None),
             Some(Err(code)) => Err(self.unreachable(action, &code)),
             None => Err(self.unreachable(action, &"an empty answer")),
         }

@@ -7,7 +7,7 @@ use crate::contract::{LogId, Stream};
 /// What was found of the three topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicReport {
-    /// The log that the markers name; `None` when there is none yet.
+    /// The log that the markers name, also when not all of it is there; `None` when there is none yet.
     pub log_id: Option<LogId>,
     /// The topics, in the order of [`Stream::ALL`].
     pub topics: Vec<TopicState>,
@@ -24,16 +24,22 @@ pub struct TopicState {
     pub name: String,
     /// Whether it exists; nothing else is known of one that does not.
     pub exists: bool,
+    /// Whether nothing was ever written to it, not even the markers that every log begins with.
+    pub empty: bool,
     /// Whether it was made just now.
     pub created: bool,
-    /// Its partitions.
+    /// The partitions of its log, or its own where no log was begun.
     pub partitions: u32,
+    /// Those that were added later and are not used.
+    pub added: u32,
     /// The copies of its records: of the partition that has fewest.
     pub replication: u32,
     /// The settings that matter, with their values, in a fixed order.
     pub settings: Vec<(String, String)>,
-    /// What is wrong with it.
+    /// What is wrong with it, so that the log cannot be used.
     pub findings: Vec<Finding>,
+    /// What is not as it should be, and stops nothing.
+    pub warnings: Vec<Finding>,
 }
 
 /// One thing that is not as it must be.
@@ -62,6 +68,22 @@ impl TopicReport {
                 .all(|topic| topic.exists && topic.findings.is_empty())
     }
 
+    /// What to say and to do when a topic is not there.
+    #[must_use]
+    pub fn missing(&self, topic: &TopicState) -> Option<String> {
+        let Some(log) = self.log_id.filter(|_| !topic.exists) else {
+            return (!topic.exists).then(|| "there is no such topic: run `rollcall topics`".to_owned());
+        };
+        let change = match topic.stream {
+            Stream::Desired => "restore it, or make it anew with `rollcall topics renew-desired`",
+            Stream::Events | Stream::Outcomes => "restore it; never begin it anew",
+        };
+        Some(format!(
+            "it is not there, though others hold log {log}: unless it is being made at this moment, it was deleted: \
+             {change}"
+        ))
+    }
+
     /// Every finding with its topic.
     pub fn findings(&self) -> impl Iterator<Item = (&TopicState, &Finding)> {
         self.topics
@@ -85,12 +107,10 @@ impl fmt::Display for TopicReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = Vec::new();
         for topic in &self.topics {
-            if !topic.exists {
-                lines.push(format!(
-                    "  {}: there is no such topic: run `rollcall topics`",
-                    topic.name
-                ));
-            }
+            lines.extend(
+                self.missing(topic)
+                    .map(|missing| format!("  {}: {missing}", topic.name)),
+            );
             lines.extend(
                 topic
                     .findings

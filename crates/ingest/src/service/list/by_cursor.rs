@@ -4,7 +4,7 @@ use rollcall_scim::{ListAnswer, ListQuery, ScimError};
 
 use super::cursor::{Cursors, Place};
 use super::matching::{Budget, Found, complete, indexed};
-use super::{Id, Part, SCAN_STEP, shown};
+use super::{Id, Part, SCAN_MAX, SCAN_STEP, shown};
 use crate::http::failure::Failure;
 
 /// The page that a cursor leads to; an empty one leads to the first.
@@ -14,21 +14,36 @@ pub(super) async fn page(
     cursors: &Cursors<'_>,
     text: &str,
 ) -> Result<ListAnswer, Failure> {
-    match cursors.read(text)? {
+    let place = cursors.read(text)?;
+    if query.count == 0 {
+        return how_many(parts).await;
+    }
+    match place {
         Place::Offset(offset) => listed(parts, query, cursors, offset).await,
         Place::Start if is_listed(parts)? => listed(parts, query, cursors, 0).await,
         place => beside(parts, query, cursors, place).await,
     }
 }
 
-/// Whether all results are at hand at once: they are sorted, or an index finds them.
+/// Asked for no resource at all: only how many there are (RFC 9865 section 2).
+async fn how_many(parts: &[Part<'_>]) -> Result<ListAnswer, Failure> {
+    let found = complete(parts).await?;
+    Ok(ListAnswer {
+        total: Some(found.map_or_else(|| total(parts), |found| found.len())),
+        ..ListAnswer::default()
+    })
+}
+
+/// Whether all results are at hand at once: they are sorted, or an index finds them, and not more than one request
+/// looks at.
 fn is_listed(parts: &[Part<'_>]) -> Result<bool, Failure> {
     if parts.iter().any(|part| part.sort.is_some()) {
         return Ok(true);
     }
     for part in parts {
-        if indexed(part)?.is_none() {
-            return Ok(false);
+        match indexed(part)? {
+            Some(found) if found.len() as u64 <= SCAN_MAX => {}
+            _ => return Ok(false),
         }
     }
     Ok(true)
@@ -47,12 +62,11 @@ async fn listed(
     let (resources, done) = shown(parts, &ids)?;
     let end = skip.saturating_add(done);
     let at = |place: usize| cursors.write(Place::Offset(u64::try_from(place).unwrap_or(u64::MAX)));
-    let counts = query.count > 0;
     Ok(ListAnswer {
         total: Some(found.len()),
         start_index: None,
-        next_cursor: (counts && end < found.len()).then(|| at(end)),
-        previous_cursor: (counts && skip > 0).then(|| at(skip.min(found.len()).saturating_sub(query.count))),
+        next_cursor: (end < found.len()).then(|| at(end)),
+        previous_cursor: (skip > 0).then(|| at(skip.min(found.len()).saturating_sub(query.count))),
         resources,
     })
 }
@@ -89,16 +103,15 @@ async fn beside(
     };
     let whole = place == Place::Start && far.is_none();
     let unfiltered = parts.iter().all(|part| part.filter.is_none());
-    let counts = query.count > 0;
     Ok(ListAnswer {
-        total: match (unfiltered, whole && counts) {
+        total: match (unfiltered, whole) {
             (true, _) => Some(total(parts)),
             (false, true) => Some(walked.found.len()),
             (false, false) => None,
         },
         start_index: None,
-        next_cursor: next.filter(|_| counts).map(|place| cursors.write(place)),
-        previous_cursor: previous.filter(|_| counts).map(|place| cursors.write(place)),
+        next_cursor: next.map(|place| cursors.write(place)),
+        previous_cursor: previous.map(|place| cursors.write(place)),
         resources,
     })
 }

@@ -39,17 +39,17 @@ impl Budget {
         {
             self.facts += 1;
             match filter.decide(facts.attributes(), &is_fact) {
-                Some(false) => return self.within(None),
-                Some(true) if part.sort.is_none() => return self.within(Some(facts)),
+                Some(false) => return self.within(part, None),
+                Some(true) if part.sort.is_none() => return self.within(part, Some(facts)),
                 Some(true) | None => {}
             }
         }
         self.read += 1;
         let Some(resource) = part.source.candidate(id, part.filter.as_ref())? else {
-            return self.within(None);
+            return self.within(part, None);
         };
         let Some(filter) = &part.filter else {
-            return self.within(Some(resource));
+            return self.within(part, Some(resource));
         };
         self.bytes = self.bytes.saturating_add(filter.cost(resource.attributes()));
         if self.bytes > SCAN_BYTES_MAX {
@@ -59,12 +59,12 @@ impl Budget {
             ));
         }
         let matches = filter.matches(resource.attributes());
-        self.within(matches.then_some(resource))
+        self.within(part, matches.then_some(resource))
     }
 
-    fn within(&self, found: Option<Resource>) -> Result<Option<Resource>, Failure> {
+    fn within(&self, part: &Part<'_>, found: Option<Resource>) -> Result<Option<Resource>, Failure> {
         if self.facts > FACTS_MAX || self.read > SCAN_MAX {
-            return Err(too_many());
+            return Err(too_many(part.sort.is_some()));
         }
         Ok(found)
     }
@@ -94,7 +94,7 @@ pub(super) async fn complete(parts: &[Part<'_>]) -> Result<Option<Vec<Found>>, F
     let mut budget = Budget::default();
     for (at, part) in parts.iter().enumerate() {
         match indexed(part)? {
-            Some(found) if found.len() as u64 > SCAN_MAX => return Err(too_many()),
+            Some(found) if found.len() as u64 > SCAN_MAX => return Err(too_many(part.sort.is_some())),
             Some(found) => {
                 for step in found.chunks(SCAN_STEP) {
                     collected.take(at, part, step, &mut budget)?;
@@ -126,7 +126,7 @@ async fn scan(
                 .as_ref()
                 .is_some_and(|filter| filter.asks_for(&is_fact))
         {
-            return Err(too_many());
+            return Err(too_many(part.sort.is_some()));
         }
         let Some(last) = ids.last() else {
             return Ok(());
@@ -137,10 +137,10 @@ async fn scan(
     }
 }
 
-fn too_many() -> Failure {
-    let detail = format!(
-        "this would read more than {SCAN_MAX} resources; filter by an id or a name, or page by cursor"
-    );
+/// A cursor leads through any filter, but to no order: that needs all there is.
+fn too_many(sorted: bool) -> Failure {
+    let cursor = if sorted { "" } else { ", or page by cursor" };
+    let detail = format!("this would read more than {SCAN_MAX} resources; filter by an id or a name{cursor}");
     Failure::bad("tooMany", detail)
 }
 

@@ -8,7 +8,6 @@ mod source;
 mod tests;
 
 use rollcall_scim::schema::ResourceKind;
-use rollcall_scim::tolerance::Tolerated;
 use rollcall_scim::{Filter, ListAnswer, ListQuery, Selection, SortBy};
 use serde_json::Value;
 
@@ -87,10 +86,10 @@ impl Service {
             ResourceKind::Group => Part::new(&groups, kinds, *kind, &query),
         };
         let parts = kinds.iter().map(part).collect::<Result<Vec<_>, _>>()?;
-        let mut tolerated = Tolerated::NONE;
+        let mut tolerated = query.tolerate(seat.connection.dialect)?;
         for filter in parts.iter().filter_map(|part| part.filter.as_ref()) {
             let text = query.filter.as_deref().unwrap_or_default();
-            tolerated.join(filter.tolerate(seat.connection.dialect, text)?);
+            tolerated.join(filter.tolerate(seat.connection.dialect, kinds, text)?);
         }
         self.writer.metrics.tolerated(tolerated);
         seat.directory

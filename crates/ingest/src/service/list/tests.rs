@@ -12,6 +12,8 @@ use uuid::Uuid;
 struct Many {
     total: u64,
     members: u64,
+    /// Whether an index finds all of them.
+    indexed: bool,
 }
 
 fn id(number: u64) -> Id {
@@ -51,7 +53,7 @@ impl Source for Many {
         })
     }
     fn find(&self, _: &IndexKey) -> Result<Option<Vec<Id>>, Failure> {
-        Ok(None)
+        Ok(self.indexed.then(|| (1..=self.total).map(id).collect()))
     }
     fn facts(&self, id: Id) -> Option<Resource> {
         let active = number(id).is_multiple_of(1_000);
@@ -60,7 +62,8 @@ impl Source for Many {
     }
     fn candidate(&self, id: Id, _: Option<&Filter>) -> Result<Option<Resource>, Failure> {
         let name = json!(format!("group {}", number(id)));
-        Ok(self.facts(id).map(|facts| facts.with("displayName", name)))
+        let facts = self.facts(id).map(|facts| facts.with("externalId", json!("x")));
+        Ok(facts.map(|facts| facts.with("displayName", name)))
     }
     fn shown(&self, id: Id, _: &Selection, members: u64) -> Result<Shown, Failure> {
         Ok(if self.members <= members {
@@ -93,7 +96,11 @@ async fn list(many: Many, parameters: &[(&str, &str)]) -> Result<Value, Failure>
 }
 
 fn many(total: u64) -> Many {
-    Many { total, members: 0 }
+    Many {
+        total,
+        members: 0,
+        indexed: false,
+    }
 }
 
 /// RFC 7644 section 3.12: `tooMany` instead of work without bound.
@@ -114,8 +121,8 @@ async fn a_filter_without_index_looks_at_every_page_and_at_no_more_than_its_boun
 #[tokio::test]
 async fn a_page_ends_before_it_holds_too_many_members_but_never_before_its_first_group() {
     let half = Many {
-        total: 9,
         members: MEMBERS_PER_PAGE_MAX / 2,
+        ..many(9)
     };
     let half = list(half, &[]).await.unwrap();
     assert_eq!(
@@ -123,8 +130,8 @@ async fn a_page_ends_before_it_holds_too_many_members_but_never_before_its_first
         (&json!(9), &json!(2))
     );
     let huge = || Many {
-        total: 3,
         members: MEMBERS_PER_PAGE_MAX * 3,
+        ..many(3)
     };
     assert_eq!(list(huge(), &[]).await.unwrap()["Resources"], json!([1]));
     // By cursor, the next page goes on behind what was shown, and the page before likewise.
@@ -173,6 +180,66 @@ async fn what_is_in_memory_is_asked_before_anything_is_read() {
         let parts = [Part::new(&many, &[ResourceKind::User], ResourceKind::User, &query).unwrap()];
         let refused = by_index(&parts, &query).await.unwrap_err();
         assert_eq!(refused.scim_type, Some("tooMany"), "{filter}");
+    }
+}
+
+/// RFC 9865 section 2: a cursor leads through whatever a filter finds, though an index finds more of it than one
+/// request looks at. Not so through an order, and the refusal does not say so either.
+#[tokio::test]
+async fn a_cursor_walks_through_all_that_an_index_finds() {
+    let indexed = || Many {
+        indexed: true,
+        ..many(SCAN_MAX + 50)
+    };
+    let filter = ("filter", "externalId eq \"x\"");
+    let mut cursor = String::new();
+    let mut seen = 0;
+    loop {
+        let parameters = [filter, ("count", "200"), ("cursor", cursor.as_str())];
+        let page = list(indexed(), &parameters).await.unwrap();
+        seen += page["itemsPerPage"].as_u64().unwrap();
+        match page.get("nextCursor") {
+            Some(next) => cursor = next.as_str().unwrap().to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(seen, SCAN_MAX + 50);
+    let refused = list(indexed(), &[filter]).await.unwrap_err();
+    assert!(refused.detail.contains("cursor"), "{}", refused.detail);
+    for order in [
+        &[filter, ("sortBy", "displayName"), ("cursor", "")][..],
+        &[("sortBy", "displayName")],
+    ] {
+        let refused = list(indexed(), order).await.unwrap_err();
+        assert_eq!(refused.scim_type, Some("tooMany"));
+        assert!(!refused.detail.contains("cursor"), "{}", refused.detail);
+    }
+}
+
+/// RFC 9865 section 2: with `count` 0 only the total is asked for.
+#[tokio::test]
+async fn by_cursor_too_nothing_but_the_total_can_be_asked_for() {
+    for (parameters, total) in [
+        (&[("cursor", ""), ("count", "0")][..], 1_000),
+        (
+            &[
+                ("cursor", ""),
+                ("count", "0"),
+                ("filter", "displayName ew \"99\""),
+            ],
+            10,
+        ),
+        (
+            &[("cursor", ""), ("count", "-1"), ("sortBy", "displayName")],
+            1_000,
+        ),
+    ] {
+        let page = list(many(1_000), parameters).await.unwrap();
+        assert_eq!(
+            (&page["totalResults"], &page["itemsPerPage"]),
+            (&json!(total), &json!(0))
+        );
+        assert!(page.get("nextCursor").is_none() && page.get("previousCursor").is_none());
     }
 }
 

@@ -15,6 +15,7 @@ fn member_operation() -> impl Strategy<Value = MemberOperation> {
         4 => ids().prop_map(MemberOperation::Add),
         4 => ids().prop_map(MemberOperation::Remove),
         1 => ids().prop_map(MemberOperation::Replace),
+        1 => ids().prop_map(MemberOperation::Meet),
         1 => Just(MemberOperation::RemoveAll),
     ]
 }
@@ -33,6 +34,7 @@ fn plainly(mut list: Vec<String>, operations: &[MemberOperation]) -> Vec<String>
             MemberOperation::Remove(refs) => list.retain(|id| !names(refs).contains(id)),
             MemberOperation::RemoveAll => list.clear(),
             MemberOperation::Replace(refs) => list = names(refs),
+            MemberOperation::Meet(_) => {}
         }
     }
     sorted(list)

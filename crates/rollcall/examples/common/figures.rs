@@ -1,5 +1,6 @@
 //! Times, shares and the processor time of each part of the process.
 
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Clock ticks of `/proc` per second on Linux.
@@ -33,6 +34,20 @@ pub(crate) fn resident(process: &str) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
+/// Name and processor seconds of a thread or process by its folder in `/proc`; none when it has ended.
+fn used_by(folder: &Path) -> Option<(String, f64)> {
+    let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
+    let (name, rest) = stat.split_once('(').unwrap().1.rsplit_once(')').unwrap();
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let ticks = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
+    Some((name.to_owned(), ticks / TICKS))
+}
+
+/// Processor seconds of another process.
+pub(crate) fn processor_of(process: u32) -> f64 {
+    used_by(Path::new(&format!("/proc/{process}"))).map_or(0.0, |(_, seconds)| seconds)
+}
+
 /// Processor seconds of the engine's threads, the simulator's and the load generator's.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Processor {
@@ -45,18 +60,17 @@ impl Processor {
     pub(crate) fn now() -> Self {
         let mut used = Self::default();
         for task in std::fs::read_dir("/proc/self/task").unwrap() {
-            let Ok(stat) = std::fs::read_to_string(task.unwrap().path().join("stat")) else {
+            let task = task.unwrap();
+            let is_first = task.file_name().to_str() == Some(&std::process::id().to_string());
+            let Some((name, seconds)) = used_by(&task.path()) else {
                 continue; // it has just ended
             };
-            let (name, rest) = stat.split_once('(').unwrap().1.rsplit_once(')').unwrap();
-            let fields: Vec<&str> = rest.split_whitespace().collect();
-            let ticks = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
             let part = match name {
                 name if name.starts_with("simulator") => &mut used.simulator,
-                name if name.starts_with("load") || name.starts_with("engine_bench") => &mut used.load,
+                name if name.starts_with("load") || is_first => &mut used.load,
                 _ => &mut used.engine,
             };
-            *part += ticks / TICKS;
+            *part += seconds;
         }
         used
     }
@@ -101,6 +115,11 @@ impl Times {
 
     pub(crate) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// The one that was added first.
+    pub(crate) fn first(&self) -> f64 {
+        self.0.first().copied().unwrap_or_default()
     }
 
     /// The value that this share (per hundred) of all is not above.

@@ -1,16 +1,14 @@
-//! Three runtimes with named threads, so that each part's processor time can be told, and the engine with its
-//! simulator in them.
+//! Runtimes with named threads, so that each part's processor time can be told, and what an engine is started with.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rollcall::config::{self, Config};
-use rollcall::engine::Engine;
-use rollcall_fluent_sim::{Sim, SimConfig};
+use rollcall_fluent_sim::{Seed, Sim, SimConfig};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::client::TOKEN;
-use crate::people;
+use super::client::TOKEN;
+use super::people;
 
 /// How long a condition is waited for: far above what any of them takes.
 const PATIENCE: Duration = Duration::from_secs(1800);
@@ -54,73 +52,7 @@ impl Rooms {
     }
 }
 
-/// An engine with its simulator, and the folder that everything lies in.
-pub(crate) struct World {
-    pub(crate) engine: Engine,
-    pub(crate) sim: Sim,
-    folder: tempfile::TempDir,
-    handles: Handles,
-}
-
-impl World {
-    pub(crate) async fn start(handles: Handles) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let sim = start_sim(&handles, people::seed()).await;
-        let config = configuration(folder.path(), &sim.url());
-        let config = load(&config);
-        let engine = handles
-            .engine
-            .spawn(Engine::start(config))
-            .await
-            .unwrap()
-            .unwrap();
-        let world = Self {
-            engine,
-            sim,
-            folder,
-            handles,
-        };
-        // The catalog has been read, and the first resync is through.
-        until(Duration::from_millis(5), || {
-            let status = world.engine.reconciler(&people::tenant());
-            status.is_some_and(|status| status.converged && status.catalog_read.is_some())
-        })
-        .await;
-        until(Duration::from_millis(5), || {
-            !world.directory().catalog().roles.is_empty()
-        })
-        .await;
-        world
-    }
-
-    pub(crate) fn directory(&self) -> rollcall_projector::TenantHandle {
-        self.engine.directory(&people::tenant()).unwrap()
-    }
-
-    /// Waits until nothing is left to be done.
-    pub(crate) async fn quiet(&self) {
-        until(Duration::from_millis(50), || {
-            let directory = self.directory();
-            let idle = self
-                .engine
-                .reconciler(&people::tenant())
-                .unwrap()
-                .accounts
-                .is_idle();
-            directory.lag() == 0 && directory.status().dirty == 0 && idle
-        })
-        .await;
-    }
-
-    pub(crate) async fn stop(self) {
-        let engine = self.engine;
-        self.handles.engine.spawn(engine.stop()).await.unwrap().unwrap();
-        self.sim.stop().await;
-        drop(self.folder);
-    }
-}
-
-pub(crate) async fn start_sim(handles: &Handles, seed: rollcall_fluent_sim::Seed) -> Sim {
+pub(crate) async fn start_sim(handles: &Handles, seed: Seed) -> Sim {
     let config = SimConfig {
         seed: Some(seed),
         journal_limit: 2_000_000,
@@ -138,8 +70,8 @@ pub(crate) fn load(file: &Path) -> Config {
     config::load(file, &|_name| None).unwrap()
 }
 
-/// Writes a configuration into the folder and gives its path.
-pub(crate) fn configuration(folder: &Path, fluent: &str) -> PathBuf {
+/// Writes a configuration into the folder and gives its path. `log` is what it says of the log.
+pub(crate) fn configuration(folder: &Path, fluent: &str, log: &str) -> PathBuf {
     let credentials = SimConfig::default().credentials;
     let files = [
         ("entra.token", TOKEN),
@@ -153,7 +85,7 @@ pub(crate) fn configuration(folder: &Path, fluent: &str) -> PathBuf {
     let text = format!(
         r#"[server]
 listen = "127.0.0.1:0"
-[logging]
+{log}[logging]
 level = "warn,rollcall::engine=info"
 [[tenant]]
 id = "acme"
@@ -185,4 +117,9 @@ pub(crate) async fn until(glance: Duration, condition: impl Fn() -> bool) {
         assert!(began.elapsed() < PATIENCE, "a condition did not come to hold");
         tokio::time::sleep(glance).await;
     }
+}
+
+/// A size that may be set in the environment.
+pub(crate) fn size(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
 }

@@ -1,0 +1,182 @@
+//! Paths that are none, and one thing in several spellings.
+
+use super::*;
+
+/// RFC 7644 figure 1. What is no path, such as that of a JSON Patch, is no attribute that nobody knows.
+#[test]
+fn a_path_that_is_none_by_the_grammar_is_refused_and_one_that_nobody_knows_is_not() {
+    let operations = |path: &str| body(&json!([{"op": "replace", "path": path, "value": false}]));
+    for path in [
+        "/active",
+        "/",
+        "..",
+        ".",
+        "title.",
+        ".title",
+        "a..b",
+        "4u",
+        "a/b",
+        "åäö",
+        ":title",
+        "/a:title",
+        "urn:x:User:",
+        "urn:x:a.",
+        "x[",
+        "x[a eq 1",
+        "x[a eq 1].",
+        "x[a eq 1]b",
+        "(title)",
+        "a*b",
+    ] {
+        for dialect in [Dialect::Tolerant, Dialect::Strict] {
+            let refused = refused(dialect, ResourceKind::User, &operations(path));
+            assert_eq!(refused, ScimType::InvalidPath, "{path}");
+        }
+    }
+    for path in [
+        "inactive",
+        "shoe-size_2",
+        "$ref",
+        "emails.work",
+        "a.b.c",
+        "urn:x:y:2.0:User:z",
+        "urn:x:y:2.0",
+        "http://schemas.example/2006/11/Group:name",
+        "x[a eq 1].b",
+    ] {
+        let read = read_patch(ResourceKind::User, Dialect::Tolerant, &operations(path)).unwrap();
+        assert!(read.operations.is_empty() && read.notes.len() == 1, "{path}");
+        let shown = &read.notes[0].path;
+        assert!(!shown.contains('['), "{shown}");
+    }
+}
+
+#[test]
+fn what_may_be_meant_for_active_is_never_left_out() {
+    for path in [
+        "User.active",
+        "active.value",
+        "ACTIVE.x",
+        "user[id eq 1].active",
+        "core:active",
+        "urn:ietf:params:scim:schemas:core:2.0:User:active.value",
+    ] {
+        let operations = body(&json!([{"op": "replace", "path": path, "value": false}]));
+        let refused = refused(Dialect::Tolerant, ResourceKind::User, &operations);
+        assert_eq!(refused, ScimType::InvalidPath, "{path}");
+    }
+    for key in ["/active", "$.active", "User.active"] {
+        let operations = body(&json!([{"op": "replace", "value": {key: false}}]));
+        let refused = refused(Dialect::Tolerant, ResourceKind::User, &operations);
+        assert_eq!(refused, ScimType::InvalidPath, "{key}");
+    }
+    for path in ["urn:x:User:active", "inactive", "active_directory_id"] {
+        let patch = read(
+            ResourceKind::User,
+            &json!([{"op": "replace", "path": path, "value": false}]),
+        );
+        assert_eq!(patch.notes.len(), 1, "{path}");
+    }
+}
+
+/// As in a PUT: the order of an object's members, which is none, never decides.
+#[test]
+fn one_attribute_in_two_spellings_is_given_twice() {
+    let urn = crate::schema::USER_URN;
+    for value in [
+        json!({"title": "a", "TITLE": "b"}),
+        json!({"active": false, "ACTIVE": true}),
+        json!({"ACTIVE": false, "active": true}),
+        json!({"active": true, urn: {"active": false}}),
+        json!({"active": true, (format!("{urn}:active")): false}),
+        json!({urn: {"title": "a"}, (urn.to_uppercase()): {"title": "b"}}),
+        json!({"manager": "u-1", ENTERPRISE_URN: {"manager": "u-2"}}),
+        json!({"name": {"givenName": "a"}, "name.givenName": "b"}),
+        json!({"NAME.givenName": "b", "name": {"GivenName": "a"}}),
+        json!({"manager": "u-1", "manager.value": "u-2"}),
+        json!({"emails[type eq \"work\"].value": "a", "Emails[Type EQ \"work\"].VALUE": "b"}),
+        json!({"roles": [ROLE], "Roles": []}),
+    ] {
+        let operations = json!([{"op": "replace", "value": value}]);
+        let refused = refused(Dialect::Tolerant, ResourceKind::User, &body(&operations));
+        assert_eq!(refused, ScimType::InvalidSyntax, "{value}");
+    }
+    let strict = body(&json!([{"op": "add", "value": {"title": "a", "TITLE": "b"}}]));
+    let error = read_patch(ResourceKind::User, Dialect::Strict, &strict).unwrap_err();
+    assert!(error.detail.contains("title is given twice"), "{}", error.detail);
+    let members = body(&json!([{"op": "add", "value": {"members": [], "Members": [{"value": "u"}]}}]));
+    assert_eq!(
+        refused(Dialect::Strict, ResourceKind::Group, &members),
+        ScimType::InvalidSyntax
+    );
+}
+
+#[test]
+fn different_parts_of_one_attribute_may_stand_side_by_side_and_follow_the_whole() {
+    let after = patched(
+        &ida(),
+        &json!([{"op": "replace", "value": {
+            "name": {"familyName": "L"}, "name.givenName": "I", "title": null, "TITLE": "Boss",
+            "EMAILS[type eq \"work\"].display": "w", "emails": [{"type": "work", "value": "w@x"}],
+            "emails[type eq \"home\"].value": "h@x", "emails[type eq \"home\"].display": "h"}},
+            {"op": "replace", "value": [{"nickName": "a"}, {"NICKNAME": "b"}]}]),
+    );
+    assert_eq!(after["name"], json!({"givenName": "I", "familyName": "L"}));
+    assert_eq!(
+        (&after["title"], &after["nickName"]),
+        (&json!("Boss"), &json!("b"))
+    );
+    assert_eq!(
+        after["emails"],
+        json!([{"type": "work", "value": "w@x", "display": "w"},
+               {"type": "home", "value": "h@x", "display": "h"}])
+    );
+}
+
+/// RFC 7643 section 2.4: a value that says nothing of `primary` is not primary.
+#[test]
+fn an_element_without_primary_is_not_primary() {
+    let start = ida().with(
+        "emails",
+        json!([{"type": "work", "value": "w@x", "primary": true}, {"type": "home", "value": "h@x"}]),
+    );
+    let path = "emails[type eq \"home\" and primary eq false].value";
+    let after = patched(
+        &start,
+        &json!([{"op": "replace", "path": path, "value": "new@x"}]),
+    );
+    assert_eq!(after["emails"][1], json!({"type": "home", "value": "new@x"}));
+    assert_eq!(after["emails"].as_array().map(Vec::len), Some(2));
+}
+
+/// A blank role would be no role when it is read again; blank for all of them would take everything away.
+#[test]
+fn no_role_ends_blank_and_primary_is_a_boolean_or_nothing() {
+    let start = ida().with(
+        "roles",
+        json!([{"value": ROLE, "primary": true}, {"value": "B_b_b"}]),
+    );
+    for blank in ["", " ", "\t"] {
+        let one = json!([{"op": "replace", "path": "roles[primary eq \"True\"].value", "value": blank}]);
+        assert_eq!(patched(&start, &one)["roles"], json!([{"value": "B_b_b"}]));
+        let all = body(&json!([{"op": "replace", "path": "roles.value", "value": blank}]));
+        for dialect in [Dialect::Tolerant, Dialect::Strict] {
+            assert_eq!(refused(dialect, ResourceKind::User, &all), ScimType::InvalidValue);
+        }
+    }
+    let text = format!(r#"{{"value":"{ROLE}","primary":"yes"}}"#);
+    for value in [
+        json!([{"value": ROLE, "primary": "yes"}]),
+        json!([{"value": ROLE, "Primary": 1}]),
+        json!([{"value": ROLE, "primary": ""}]),
+        json!([{"value": text}]),
+        json!(text),
+    ] {
+        let operations = body(&json!([{"op": "add", "path": "roles", "value": value}]));
+        let error = read_patch(ResourceKind::User, Dialect::Tolerant, &operations).unwrap_err();
+        assert_eq!(error.scim_type, Some(ScimType::InvalidValue), "{value}");
+        assert!(error.detail.contains("roles.primary"), "{}", error.detail);
+    }
+    let null = json!([{"op": "add", "path": "roles", "value": [{"value": "C_c_c", "primary": null}]}]);
+    assert_eq!(patched(&start, &null)["roles"][2], json!({"value": "C_c_c"}));
+}

@@ -1,0 +1,176 @@
+//! What an operator is told of the brokers, the topics and a process.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::town::{Name, Plan, Role, Town};
+use crate::engine::certificate::Certificate;
+use crate::engine::harness::until;
+
+const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
+const NODE: Name = (Role::Project, 0);
+
+/// A row of `rollcall check`: its result, and what was found.
+fn row<'a>(checks: &'a Value, what: &str) -> (bool, bool, &'a str) {
+    let rows = checks.as_array().unwrap();
+    let row = rows.iter().find(|row| row["what"] == what);
+    let row = row.unwrap_or_else(|| panic!("{what} is not in {checks:#}"));
+    let warning = row["warning"] == true;
+    (row["good"] == true, warning, row["found"].as_str().unwrap())
+}
+
+#[track_caller]
+fn failed(checks: &Value, what: &str, told: &str) {
+    let (good, _, found) = row(checks, what);
+    assert!(
+        !good && found.contains(told),
+        "{what}: {told:?} is not in {found:?}"
+    );
+}
+
+async fn checked(town: &Town, code: i32) -> Value {
+    let told = town.command(NODE, &["--json", "check"]).await;
+    assert_eq!(told.code, code, "{told:?}");
+    told.json()
+}
+
+/// All files of a node's data folder.
+fn files(town: &Town) -> BTreeSet<String> {
+    let folder = town.folder(NODE).join("data");
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_asks_the_brokers_and_says_what_to_change() {
+    let town = Town::new(&Plan {
+        each: 1,
+        ..Plan::default()
+    })
+    .await;
+    let (before, events) = (files(&town), format!("{}events", town.prefix));
+    let good = checked(&town, 0).await;
+    assert!(
+        row(&good, "Kafka")
+            .2
+            .contains("answers unencrypted, without a login"),
+        "{good:#}"
+    );
+    assert!(
+        row(&good, &format!("topic {events}"))
+            .2
+            .contains("partitions: 8, copies: 1"),
+        "{good:#}"
+    );
+    assert!(row(&good, "log").2.contains("has seen none yet"), "{good:#}");
+    row(&good, "keys");
+    assert_eq!(files(&town), before, "something was written");
+
+    // Where no topics are it makes none: neither does a broker that makes what it is asked for.
+    town.reconfigure(NODE, &town.prefix.clone(), "elsewhere.");
+    let none = checked(&town, 0).await;
+    let (good, warning, found) = row(&none, "topic elsewhere.events");
+    assert!(good && warning && found.contains("the first start"), "{found}");
+    town.reconfigure(NODE, "[kafka]", "[kafka]\ncreate_topics = false");
+    failed(
+        &checked(&town, 1).await,
+        "topic elsewhere.outcomes",
+        "run `rollcall topics`",
+    );
+    // Nor does anybody make some where another log was: whoever lost it has to say so.
+    let data = town.folder(NODE).join("data");
+    std::fs::write(data.join("log-id"), "00112233445566778899aabbccddeeff\n").unwrap();
+    let refused = town.command(NODE, &["topics"]).await;
+    assert!(
+        refused.code == 1 && refused.err.contains("its topics are not there"),
+        "{refused:?}"
+    );
+    let there = town.kafka.tool(TOPICS, &["--list"]).unwrap();
+    assert!(there.contains(&events) && !there.contains("elsewhere"), "{there}");
+    town.reconfigure(NODE, "elsewhere.", &town.prefix.clone());
+
+    failed(&checked(&town, 1).await, "log", "restore the topics");
+    std::fs::remove_file(data.join("log-id")).unwrap();
+    town.reconfigure(NODE, "[kafka]", "[kafka]\npartitions = 4");
+    failed(
+        &checked(&town, 1).await,
+        &format!("topic {events}"),
+        "set kafka.partitions = 8",
+    );
+    town.reconfigure(NODE, "partitions = 4\n", "");
+
+    // What projectors compute can be computed again; the other two topics are the truth.
+    let desired = format!("{}desired", town.prefix);
+    town.kafka
+        .tool(TOPICS, &["--delete", "--topic", &desired])
+        .unwrap();
+    failed(
+        &checked(&town, 1).await,
+        &format!("topic {desired}"),
+        "`rollcall topics renew-desired`",
+    );
+    for _ in 0..2 {
+        let renewed = town.command(NODE, &["topics", "renew-desired"]).await;
+        assert_eq!(renewed.code, 0, "{renewed:?}");
+    }
+    checked(&town, 0).await;
+
+    std::fs::rename(data.join("keys.json"), data.join("keys.kept")).unwrap();
+    failed(
+        &checked(&town, 1).await,
+        "keys",
+        "copy keys.json from a process that runs",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_of_any_role_warns_of_its_certificate_and_of_brokers_in_the_clear() {
+    let mut town = Town::new(&Plan {
+        each: 1,
+        ..Plan::default()
+    })
+    .await;
+    let ended = Certificate::until("200102000000Z");
+    std::fs::write(town.folder(NODE).join("cert.pem"), &ended.pem).unwrap();
+    std::fs::write(town.folder(NODE).join("key.pem"), &ended.key).unwrap();
+    let listen = "listen = \"127.0.0.1:0\"";
+    let tls = format!("{listen}\ntls_cert = \"cert.pem\"\ntls_key = \"key.pem\"");
+    town.reconfigure(NODE, listen, &tls);
+    // Nobody is there; the other one answers.
+    let bootstrap = town.kafka.bootstrap();
+    town.reconfigure(NODE, &bootstrap, &format!("{bootstrap},192.0.2.1:9092"));
+    let checks = checked(&town, 0).await;
+    let (good, warning, found) = row(&checks, "kafka.security");
+    assert!(good && warning, "{checks:#}");
+    assert!(
+        found.contains("the brokers at 192.0.2.1:9092 are spoken to without encryption"),
+        "{found}"
+    );
+
+    town.spawn(NODE);
+    let warnings = [
+        "without encryption",
+        "the server's certificate expired at 2020-01-02",
+    ];
+    until("both are in the log", async || {
+        let lines = town.world.lines.all();
+        warnings.iter().all(|warning| {
+            lines
+                .iter()
+                .any(|line| line.contains(" WARN ") && line.contains(warning))
+        })
+    })
+    .await;
+    until("both are in the status", async || {
+        let told = town.command(NODE, &["--json", "status"]).await;
+        told.code == 0
+            && warnings
+                .iter()
+                .all(|warning| told.json()["warnings"].to_string().contains(warning))
+    })
+    .await;
+    town.stop(NODE).await;
+}
