@@ -218,7 +218,7 @@ impl Recorder {
             .map(|event| Record::new(key.clone(), event.encode()))
             .collect();
         let _recording = self.recording.read().await;
-        if !covers(self.lease.as_ref(), self.delivery_timeout) {
+        if !covers(self.lease.to_settle(), self.delivery_timeout) {
             return Err(RecordError::NoLease);
         }
         let mut unfinished = Unfinished(Some(&self.unsure));

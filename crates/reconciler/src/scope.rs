@@ -110,4 +110,9 @@ impl Lease for PartitionLease {
         let (owned, remaining) = self.membership.owns(self.partition);
         if owned { remaining } else { Some(Duration::ZERO) }
     }
+
+    fn to_settle(&self) -> Option<Duration> {
+        let (held, remaining) = self.membership.holds(self.partition);
+        if held { remaining } else { Some(Duration::ZERO) }
+    }
 }

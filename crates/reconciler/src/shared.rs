@@ -109,7 +109,7 @@ impl Shared {
 
     /// Whether a request started now has ended before the lease does.
     pub(crate) fn lease_covers_a_request(&self) -> bool {
-        covers(self.config.lease.as_ref(), self.config.request_timeout)
+        covers(self.config.lease.remaining(), self.config.request_timeout)
     }
 
     /// For tests: dies at this point when told to. What is dead does nothing any more.

@@ -178,6 +178,15 @@ impl Membership for KafkaMembership {
         Standing::Member
     }
 
+    fn holds(&self, partition: Partition) -> (bool, Option<Duration>) {
+        // Time first, as in `owns`. Under the lock, since what is taken away goes from the one set to the other.
+        let remaining = self.remaining();
+        let revoked = self.shared.revoked.lock();
+        let held =
+            revoked.contains(&partition) || self.shared.assignment.borrow().partitions.contains(&partition);
+        (held, remaining)
+    }
+
     fn released(&self, partitions: &[Partition]) {
         let mut revoked = self.shared.revoked.lock();
         for partition in partitions {
