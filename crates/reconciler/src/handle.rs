@@ -75,7 +75,8 @@ pub struct Status {
 }
 
 impl Reconciler {
-    /// Rebuilds the ledger from the log and begins. Needs a tokio runtime.
+    /// Rebuilds the ledger from the log and begins. Needs a tokio runtime. `source` must have taken in all that was in the
+    /// log when the accounts became ours: what was served beyond that is taken for lost.
     ///
     /// # Errors
     /// [`LoadError`] when the outcomes cannot be read whole: what is ours would be taken for foreign.
@@ -91,6 +92,13 @@ impl Reconciler {
         loaded
             .ledger
             .recover(clock.now().plus_millis(millis(config.late_write_window)));
+        let (began_at, served) = (source.sequence(), loaded.ledger.serves_max());
+        if served > began_at {
+            tracing::warn!(
+                tenant = %config.tenant, %served, events = %began_at,
+                "events that were served are not in the log any more: accounts are made as the log says now"
+            );
+        }
         let crew = config.crew.clone();
         let crew = crew.unwrap_or_else(|| Crew::new(config.concurrency_max, Arc::clone(&clock)));
         let metrics = crew.shared_metrics();
@@ -113,6 +121,7 @@ impl Reconciler {
             stopping: watch::Sender::new(false),
             fatal: Mutex::new(None),
             dead: AtomicBool::new(false),
+            began_at,
             source,
             config,
         });

@@ -104,7 +104,8 @@ impl Visit<'_> {
         self.urgent = desired.is_leaver();
         self.release_predecessors(&desired);
         let entry = self.shared.recorder.entry(self.account);
-        if desired.sequence < entry.serves {
+        // What was served of events that the log has lost holds nobody up.
+        if desired.sequence < entry.serves && entry.serves <= self.shared.began_at {
             // Another owner has served what our directory has not taken in yet: what we want is out of date, and to
             // make it so would take a leaver back.
             tracing::debug!(account = %self.account, "the directory is behind what was served; looked at again");

@@ -450,6 +450,24 @@ async fn however_partitions_move_it_ends_as_desired_and_one_owner_acts_at_a_time
 
 /// What a new owner's directory has not taken in yet was served by the old one: it takes nobody back.
 #[tokio::test]
+async fn what_was_served_of_events_that_are_lost_holds_nobody_up() {
+    let mut fleet = shared_evenly(2).await;
+    let home = fleet.partition_of("ida");
+    fleet.give(home, 0).await;
+    for role in ["PICK", "STORE", "LEAD"] {
+        fleet.world.source.want("ida", Active, &[role]);
+        fleet.converge().await;
+    }
+    fleet.kill(0);
+    fleet.session_runs_out();
+    fleet.world.source.lose_events();
+    fleet.world.source.want("ida", LEFT, &[]);
+    fleet.give(home, 1).await;
+    fleet.converge().await;
+    fleet.world.expect("ida", "INACTIVE", &[]);
+}
+
+#[tokio::test]
 async fn a_new_owner_whose_directory_lags_waits_for_what_was_served_before() {
     let mut fleet = shared_evenly(2).await;
     let home = fleet.partition_of("ida");

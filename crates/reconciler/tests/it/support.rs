@@ -203,6 +203,11 @@ impl FakeSource {
         self.woken.send_replace(());
     }
 
+    /// The log was put back to its beginning: what comes is counted anew.
+    pub(crate) fn lose_events(&self) {
+        self.wanted.lock().sequence = 0;
+    }
+
     /// Some change was not taken over yet.
     pub(crate) fn is_waiting(&self) -> bool {
         self.wanted.lock().waiting.values().any(|queue| !queue.is_empty())
@@ -232,6 +237,9 @@ pub(crate) struct Shareable(pub(crate) Arc<FakeSource>);
 impl DesiredSource for Shareable {
     fn desired(&self, account: AccountKey) -> Result<Option<DesiredUser>, SourceError> {
         Ok(self.0.wanted.lock().desired.get(&account).cloned())
+    }
+    fn sequence(&self) -> Sequence {
+        Sequence(self.0.wanted.lock().sequence)
     }
     fn successor(&self, account: AccountKey) -> Option<AccountKey> {
         self.0.wanted.lock().successors.get(&account).copied()
