@@ -21,7 +21,8 @@ const RETRY: Duration = if cfg!(test) {
 
 /// What is done for a partition while it is ours.
 pub(super) trait Attend: Send + Sync + 'static {
-    /// Begins. May be dropped at any await, when the partition is taken away meanwhile; [`Attend::let_go`] follows.
+    /// Begins. May be dropped at any await, when the partition is taken away meanwhile; [`Attend::let_go`] follows. After
+    /// an error it is called again, for what has not begun.
     fn take(&self, partition: Partition) -> BoxFuture<'_, anyhow::Result<()>>;
 
     /// Ends, whether or not it had begun. When this is over nothing is in flight any more.
@@ -129,7 +130,6 @@ fn attend_to(share: Arc<Share>, work: Arc<dyn Attend>, partition: Partition, sin
                         let error = format!("{error:#}");
                         tracing::warn!(%partition, error, "a partition could not be taken; trying again");
                         share.in_trouble(partition, error);
-                        work.let_go(partition).await;
                     }
                 },
             }
@@ -283,7 +283,7 @@ mod tests {
         });
         let (membership, stop, task) = start(&work);
         membership.deal([3]);
-        work.until(&["take 3", "let go 3", "took 3"]).await;
+        work.until(&["take 3", "took 3"]).await;
         stop.send_replace(true);
         task.await.unwrap();
     }
