@@ -338,11 +338,9 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStor
 
 /// What the configuration allows and somebody should look at; told in the log.
 fn standing(config: &Config) -> Vec<String> {
-    let warnings = config.kafka.as_ref().and_then(config::Kafka::warning);
+    let warnings = config.kafka.iter().flat_map(config::Kafka::warnings);
     let told = warnings.map(|Warning { what, found }| format!("{what}: {found}"));
-    told.inspect(|warning| tracing::warn!("{warning}"))
-        .into_iter()
-        .collect()
+    told.inspect(|warning| tracing::warn!("{warning}")).collect()
 }
 
 /// Begins what this process does for partitions. Alone it owns all of them, and begins before anything is served; with

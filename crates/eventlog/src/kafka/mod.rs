@@ -22,6 +22,7 @@ mod delivery;
 mod ends;
 mod error;
 mod heads;
+mod holes;
 mod marker;
 mod membership;
 mod options;
@@ -44,6 +45,7 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
 pub use error::KafkaError;
+pub use holes::{AcceptedHole, NoHole};
 pub use membership::KafkaMembership;
 pub use options::KafkaOptions;
 pub use security::{Sasl, Security, Tls, TokenSource};

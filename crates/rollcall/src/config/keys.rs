@@ -34,6 +34,8 @@ pub enum Form {
     Texts,
     /// A list of IP addresses and networks.
     Networks,
+    /// A list of holes in topics.
+    Holes,
     /// A day (its beginning in UTC) or a time.
     Date,
     /// The id of an OAuth client: `A-Z a-z 0-9 - _ .`, at most 48 characters.
@@ -244,6 +246,13 @@ pub const KEYS: &[Key] = &[
         Form::Size(16 * KIB, 1024 * MIB),
         "\"32 MiB\"",
         "Room for records that wait for their acknowledgement. What finds none is refused with 503, and sent again.",
+    ),
+    key(
+        "kafka.accept_holes",
+        Form::Holes,
+        "[]",
+        "Holes in `events` or `outcomes` that are passed over, as the error names them; the same for all processes, and for \
+         `rollcall log copy`. Only for who knows what stood there: acknowledged records may be missing.",
     ),
     key(
         "kafka.security",
@@ -595,6 +604,7 @@ impl Key {
             Form::Percent => "number, 0 to 100".to_owned(),
             Form::Texts => "list of texts".to_owned(),
             Form::Networks => "list of IP addresses and networks".to_owned(),
+            Form::Holes => "list of `stream/partition/first-last`".to_owned(),
             Form::Date => "day or time".to_owned(),
             Form::ClientId => "id: `A-Z`, `a-z`, `0-9`, `-`, `_`, `.`".to_owned(),
             Form::TokenName => "name: `a-z`, `0-9`, `-`, `_`, `.`".to_owned(),

@@ -27,6 +27,7 @@ pub(crate) fn options(kafka: &Kafka) -> KafkaOptions {
         delivery_timeout: kafka.delivery_timeout,
         session_timeout: kafka.session_timeout,
         queue_bytes: kafka.queue,
+        accepted_holes: kafka.accept_holes.clone(),
         ..KafkaOptions::new(kafka.brokers.clone())
     }
 }
