@@ -107,8 +107,8 @@ pub trait Lease: fmt::Debug + Send + Sync + 'static {
     /// What is left of it; `None` when it does not end.
     fn remaining(&self) -> Option<Duration>;
 
-    /// What is left for putting on record how something ended that was begun under it: also when the accounts were taken
-    /// away in order, as long as they are not handed on.
+    /// What is left for putting on record how something ended that was begun under it: also when the accounts were
+    /// taken away in order, as long as they are not handed on.
     fn to_settle(&self) -> Option<Duration> {
         self.remaining()
     }

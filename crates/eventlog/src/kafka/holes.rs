@@ -1,7 +1,7 @@
 //! Holes that an operator has accepted: offsets without a record in a stream that keeps all.
 //!
-//! A hole is refused, since acknowledged records may be gone. Not each is a loss: the end of another program's transaction
-//! takes an offset, too, and no reader is told what it was. Who knows names it, and it is passed over.
+//! A hole is refused, since acknowledged records may be gone. Not each is a loss: the end of another program's
+//! transaction takes an offset, too, and no reader is told what it was. Who knows names it, and it is passed over.
 
 use std::fmt;
 use std::str::FromStr;

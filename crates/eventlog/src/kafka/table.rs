@@ -46,8 +46,8 @@ impl Known {
         self.end.load(Ordering::Acquire)
     }
 
-    /// The next offset of a reader that stands at `next`: beyond an accepted hole that begins there or reaches over it, once
-    /// the partition goes on behind it.
+    /// The next offset of a reader that stands at `next`: beyond an accepted hole that begins there or reaches over it,
+    /// once the partition goes on behind it.
     pub(crate) fn beyond_holes(&self, next: u64) -> u64 {
         let end = self.end();
         let within = |(first, last): &&(u64, u64)| (*first..=*last).contains(&next) && *last < end;

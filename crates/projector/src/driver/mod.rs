@@ -5,8 +5,8 @@
 //! changed is committed with its position, unless the last commit was a moment ago.
 //!
 //! Until it has come to where the log ended when it was started, nobody reads from it: it computes leavers alone, and
-//! commits seldom. It says that it has come there only when the rest is computed and committed: else whoever begins with it
-//! would be told of every account once more, and the first requests would wait for the commit.
+//! commits seldom. It says that it has come there only when the rest is computed and committed: else whoever begins
+//! with it would be told of every account once more, and the first requests would wait for the commit.
 
 mod publish;
 mod shared;

@@ -111,6 +111,12 @@ impl Visit<'_> {
             tracing::debug!(account = %self.account, "the directory is behind what was served; looked at again");
             return Turn::End(Finish::Again(self.shared.now().plus_millis(BEHIND_PAUSE_MS)));
         }
+        if self.shared.recorder.unreadable(self.account).is_some()
+            && !(desired.is_leaver() && entry.is_ours(None))
+        {
+            // What is ours is not known: nothing is given or taken, but access that is certainly ours.
+            return Turn::End(Finish::Done);
+        }
         if desired.is_leaver() && !entry.is_ours(None) {
             return Turn::End(self.never_ours(&desired, &entry).await);
         }

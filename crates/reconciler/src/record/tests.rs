@@ -110,7 +110,7 @@ async fn outcomes_that_were_given_up_half_way_end_the_checkpoints_of_this_proces
 }
 
 #[tokio::test]
-async fn what_is_no_event_of_ours_is_put_aside_and_what_a_newer_version_wrote_is_not() {
+async fn what_is_no_event_of_ours_is_put_aside_and_what_a_newer_version_wrote_marks_its_account() {
     let log = Arc::new(MemoryLog::new(LOG));
     let first = recorder(&log, None).await.unwrap();
     applied(&first, 1, "PICK").await;
@@ -134,9 +134,12 @@ async fn what_is_no_event_of_ours_is_put_aside_and_what_a_newer_version_wrote_is
     log.append(Stream::Outcomes, vec![Record::new(key, newer)])
         .await
         .unwrap();
-    let refused = recorder(&log, None).await.unwrap_err();
-    assert!(
-        matches!(refused, LoadError::Unreadable { position: 6, .. }),
-        "{refused}"
-    );
+    let later = recorder(&log, None).await.unwrap();
+    assert_eq!(later.unreadable(account(2)), Some(6));
+    assert_eq!(later.unreadable(account(1)), None, "the others are served");
+    assert_eq!(later.with_ledger(|ledger| ledger.len()), 2);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger-acme.checkpoint");
+    later.checkpoint(path.clone(), || true).await.unwrap();
+    assert!(!path.exists(), "it would hide the record from the next start");
 }

@@ -21,8 +21,8 @@ const RETRY: Duration = if cfg!(test) {
 
 /// What is done for a partition while it is ours.
 pub(super) trait Attend: Send + Sync + 'static {
-    /// Begins. May be dropped at any await, when the partition is taken away meanwhile; [`Attend::let_go`] follows. After
-    /// an error it is called again, for what has not begun.
+    /// Begins. May be dropped at any await, when the partition is taken away meanwhile; [`Attend::let_go`] follows.
+    /// After an error it is called again, for what has not begun.
     fn take(&self, partition: Partition) -> BoxFuture<'_, anyhow::Result<()>>;
 
     /// Ends, whether or not it had begun. When this is over nothing is in flight any more.

@@ -50,6 +50,7 @@ impl Core {
         let mut warnings = self.standing.clone();
         warnings.extend(self.certificate_warnings(now));
         warnings.extend(self.credential_warnings(now));
+        warnings.extend(self.tenants.iter().filter_map(unreadable_outcomes));
         warnings
     }
 
@@ -183,4 +184,20 @@ fn fluent(status: &ReconcilerStatus) -> FluentStatusReport {
         catalog_read: status.catalog_read,
         resynced: status.resynced,
     }
+}
+
+/// Accounts that nothing can be done for, since an outcome of theirs cannot be read.
+fn unreadable_outcomes(tenant: &Tenant) -> Option<String> {
+    let reconcilers = tenant.reconcilers.read();
+    let accounts: usize = reconcilers
+        .values()
+        .map(|reconciler| reconciler.status().unreadable)
+        .sum();
+    (accounts > 0).then(|| {
+        format!(
+            "tenant {}: of {accounts} account(s) an outcome cannot be read (the log names its place), so it is not known \
+             what is ours there, and only leavers are served; start the version that wrote it",
+            tenant.id
+        )
+    })
 }
