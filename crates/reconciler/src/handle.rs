@@ -68,8 +68,8 @@ pub struct Status {
     pub catalog_read: Option<Timestamp>,
     /// Accounts that were held when last looked at.
     pub held: usize,
-    /// Accounts of which an outcome cannot be read: what is ours there is not known, so nothing is written but the end of a
-    /// leaver's access that is certainly ours.
+    /// Accounts of which an outcome cannot be read: what is ours there is not known, so nothing is written but the end
+    /// of a leaver's access that is certainly ours.
     pub unreadable: usize,
     /// Fluent has told us who we are, so writing may begin.
     pub introduced: bool,

@@ -331,8 +331,8 @@ pub async fn read_entry(
 }
 
 /// Rebuilds the ledger of a tenant: from its checkpoint, when there is a good one, and the outcome stream after it, to
-/// its end as it is now. Of an account with an outcome that this version cannot read it is not known what is ours: it is
-/// named, so that nothing is taken for foreign there. What is no event of ours is put aside with its position.
+/// its end as it is now. Of an account with an outcome that this version cannot read it is not known what is ours: it
+/// is named, so that nothing is taken for foreign there. What is no event of ours is put aside with its position.
 pub(crate) async fn load(
     log: &dyn ReadLog,
     tenant: &TenantId,

@@ -251,8 +251,8 @@ pub const KEYS: &[Key] = &[
         "kafka.accept_holes",
         Form::Holes,
         "[]",
-        "Holes in `events` or `outcomes` that are passed over, as the error names them; the same for all processes, and \
-         for `rollcall log copy`. Only for who knows what stood there: acknowledged records may be missing.",
+        "Holes in `events` or `outcomes` that are passed over, as the error names them; the same for all processes, \
+         and for `rollcall log copy`. Only for who knows what stood there: acknowledged records may be missing.",
     ),
     key(
         "kafka.security",
