@@ -179,7 +179,7 @@ impl Driver {
                 match self.tenant_of(key) {
                     Ok(tenant) => {
                         fold_step(&self.core.quarantine, &tenant, &records);
-                        self.publisher.leavers(&tenant);
+                        self.publisher.leavers(&tenant, self.begun);
                     }
                     Err(reason) => records.iter().for_each(|record| {
                         self.core.quarantine.put(None, record.position, reason.to_owned());
@@ -229,7 +229,7 @@ impl Driver {
         let tenants: Vec<Arc<Tenant>> = self.core.tenants.read().values().cloned().collect();
         let mut more = false;
         for tenant in tenants {
-            let (worked, left) = self.publisher.slice(&tenant, deadline);
+            let (worked, left) = self.publisher.slice(&tenant, self.begun, deadline);
             self.unsaved |= worked;
             more |= left;
         }
