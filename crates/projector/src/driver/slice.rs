@@ -74,7 +74,8 @@ impl Publisher {
         drop(outline);
         let entry = state.accounts.get_mut(account)?;
         if entry.published.hash == hash {
-            if !(begun && self.is_ours()) && !entry.published.unpublished {
+            let certain = begun && self.is_ours();
+            if !certain && !entry.published.unpublished {
                 entry.published.unpublished = true;
                 state.touched.accounts.push(account);
                 self.put(tenant, account, inactive);
