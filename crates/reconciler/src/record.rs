@@ -25,6 +25,11 @@ use crate::scope::{Scope, outcome_key, partition_of_account};
 /// Parts of one append: with the largest event each, inside the log's bound of a batch.
 const PARTS_PER_APPEND: usize = 8;
 
+/// How long an outcome waits for a lease that is about to be renewed, and how often it looks. A tenth of a session
+/// passes from one renewal to the next; a rebalance or a busy machine may take some of them.
+const LEASE_PATIENCE: Duration = Duration::from_secs(5);
+const LEASE_LOOK: Duration = Duration::from_millis(50);
+
 /// Who speaks in outcomes.
 const ACTOR: &str = "reconciler";
 
@@ -204,6 +209,22 @@ impl Recorder {
         }
     }
 
+    /// Waits until the lease covers an append; false when it does not get there soon. A lease that is renewed a moment
+    /// late is no reason to leave an intent open: the account would wait for the late-write window.
+    async fn leased(&self) -> bool {
+        let until = tokio::time::Instant::now() + LEASE_PATIENCE;
+        loop {
+            let left = self.lease.to_settle();
+            if covers(left, self.delivery_timeout) {
+                return true;
+            }
+            if left.is_none_or(|left| left.is_zero()) || tokio::time::Instant::now() >= until {
+                return false;
+            }
+            tokio::time::sleep(LEASE_LOOK).await;
+        }
+    }
+
     /// Puts outcomes of one account on record, in order, in one append. The first of each pair is its event
     /// id.
     pub(crate) async fn outcomes(
@@ -224,6 +245,9 @@ impl Recorder {
             .iter()
             .map(|event| Record::new(key.clone(), event.encode()))
             .collect();
+        if !self.leased().await {
+            return Err(RecordError::NoLease);
+        }
         let _recording = self.recording.read().await;
         if !covers(self.lease.to_settle(), self.delivery_timeout) {
             return Err(RecordError::NoLease);

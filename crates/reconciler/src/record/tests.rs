@@ -143,3 +143,35 @@ async fn what_is_no_event_of_ours_is_put_aside_and_what_a_newer_version_wrote_ma
     later.checkpoint(path.clone(), || true).await.unwrap();
     assert!(!path.exists(), "it would hide the record from the next start");
 }
+
+/// A lease whose renewal comes after so many looks.
+#[derive(Debug)]
+struct RenewedLate(AtomicUsize);
+
+impl Lease for RenewedLate {
+    fn remaining(&self) -> Option<Duration> {
+        let looks = self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        Some(if looks.is_ok() {
+            Duration::from_secs(1)
+        } else {
+            Duration::from_secs(60)
+        })
+    }
+}
+
+#[tokio::test]
+async fn an_outcome_waits_for_a_lease_that_is_renewed_a_moment_late() {
+    let log = Arc::new(MemoryLog::new(LOG));
+    let config = ReconcilerConfig {
+        clock: Arc::new(ManualClock::new(Timestamp::from_millis(1_000))),
+        lease: Arc::new(RenewedLate(AtomicUsize::new(3))),
+        delivery_timeout: Duration::from_secs(5),
+        ..ReconcilerConfig::new(tenant())
+    };
+    let loaded = load(log.as_ref(), &tenant(), Scope::Whole, None).await.unwrap();
+    let recorder = Recorder::new(Arc::clone(&log) as _, &config, loaded);
+    applied(&recorder, 1, "PICK").await;
+    assert_eq!(recorder.with_ledger(|ledger| ledger.len()), 1);
+}
