@@ -6,7 +6,7 @@ use crate::json::{count_values, parse_json};
 use crate::limits::ATTRIBUTE_VALUES_MAX;
 use crate::members::{self, MemberRef};
 use crate::note::{Dialect, Note, NoteKind, Notes};
-use crate::path::{AttrRef, Named, has_prefix, resolve};
+use crate::path::{AttrRef, Named, has_prefix, refuse_what_may_mean_active, resolve};
 use crate::resource::Resource;
 use crate::schema::{AttributeType, ResourceKind, Schema};
 use crate::tolerance::{Quirk, Tolerated};
@@ -30,7 +30,8 @@ pub struct ParsedResource {
 /// Reads and validates a whole resource.
 ///
 /// # Errors
-/// `invalidSyntax` for what is no JSON object, of another resource type or names an attribute twice;
+/// `invalidSyntax` for what is no JSON object, of another resource type or names an attribute twice; `invalidPath` for
+/// a name that is not `active` and may be meant so;
 /// `invalidValue` for a missing required attribute or a value of the wrong type; 413 above a bound.
 pub fn parse_resource(
     kind: ResourceKind,
@@ -142,10 +143,16 @@ impl Reader<'_> {
                         self.extension(schema, inner)?;
                     }
                 }
-                _ => self.coercer.unknown(key)?,
+                _ => self.unknown(key)?,
             }
         }
         Ok(())
+    }
+
+    /// A name that no schema has.
+    fn unknown(&mut self, name: &str) -> Result<(), ScimError> {
+        refuse_what_may_mean_active(self.kind, name)?;
+        self.coercer.unknown(name)
     }
 
     fn extension(&mut self, schema: &'static Schema, body: &Map<String, Value>) -> Result<(), ScimError> {
@@ -164,7 +171,7 @@ impl Reader<'_> {
                         value,
                     )?;
                 }
-                None => self.coercer.unknown(&format!("{}:{key}", schema.id))?,
+                None => self.unknown(&format!("{}:{key}", schema.id))?,
             }
         }
         Ok(())

@@ -324,3 +324,27 @@ fn the_identity_providers_role_id_is_kept_and_not_answered() {
         json!([{"value": "A_b_c", "display": "D"}])
     );
 }
+
+#[test]
+fn what_may_be_meant_for_active_is_never_left_out_of_a_resource() {
+    for said in [
+        json!({"User.active": false}),
+        json!({"/active": false}),
+        json!({"$.active": false}),
+        json!({"active.value": false}),
+        json!({(format!("{USER_URN}.active")): false}),
+        json!({USER_URN: {"User.active": false}}),
+        json!({ENTERPRISE_URN: {"active": false}}),
+        json!({"urn:ietf:params:scim:schemas:core:2.0:active": false}),
+    ] {
+        let mut body = said;
+        body["userName"] = json!("ida");
+        let refused = refused(ResourceKind::User, Dialect::Tolerant, &body);
+        assert_eq!(refused, Some(ScimType::InvalidPath), "{body}");
+    }
+    let other = json!({"userName": "ida", "custom.active": false, "inactive": true, "name": {"active": false},
+                       "urn:x:User": {"active": false}, "urn:x:User:active": false});
+    assert_eq!(read(ResourceKind::User, &other).notes.len(), 5);
+    let group = json!({"displayName": "Store", "User.active": false});
+    assert_eq!(read(ResourceKind::Group, &group).notes.len(), 1);
+}

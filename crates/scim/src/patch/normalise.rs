@@ -10,7 +10,7 @@ use crate::json::{count_values, parse_json};
 use crate::limits::{ATTRIBUTE_VALUES_MAX, MEMBERS_PER_REQUEST_MAX, PATCH_OPERATIONS_MAX, PATCH_TERMS_MAX};
 use crate::note::{Dialect, NoteKind, Notes};
 use crate::parse::null_is_ignored;
-use crate::path::{AttrRef, has_prefix};
+use crate::path::{AttrRef, has_prefix, refuse_what_may_mean_active};
 use crate::roles;
 use crate::schema::{ResourceKind, Schema};
 use crate::tolerance::{Place, Quirk, Tolerated};
@@ -221,7 +221,7 @@ impl Normaliser<'_> {
             Ok(_) => self.with_path(op, key, Some(value), Place::Body, given),
             // A key that is no path at all is an attribute nobody knows.
             Err(_) if !key.contains('[') => {
-                self.not_active(key)?;
+                refuse_what_may_mean_active(self.kind, key)?;
                 self.allow(Quirk::UnknownAttribute, Place::Body, key)?;
                 self.notes.add(NoteKind::UnknownAttribute, key);
                 Ok(())
@@ -254,7 +254,7 @@ impl Normaliser<'_> {
             Found::Core => self.without_path(op, value, given),
             Found::Extension(schema) => self.extension(op, schema, value, given),
             Found::Unknown(shown) => {
-                self.not_active(&shown)?;
+                refuse_what_may_mean_active(self.kind, &shown)?;
                 let (quirk, kind) = if has_prefix(&shown, "urn:") {
                     (Quirk::UnknownExtension, NoteKind::UnknownSchema)
                 } else {
@@ -265,25 +265,6 @@ impl Normaliser<'_> {
                 Ok(())
             }
         }
-    }
-
-    /// Refuses what is not the path of `active` and yet may be meant so (`User.active`, `$.active`): left out, it would
-    /// keep a leaver at work, and nobody would see it. Other schemas may have an attribute of that name.
-    fn not_active(&self, path: &str) -> Result<(), ScimError> {
-        let path = path.trim();
-        let core = self.kind.schema().id;
-        let path = match path.get(core.len()..) {
-            Some(rest) if has_prefix(path, core) => rest,
-            _ => path,
-        };
-        let mut words = path.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')));
-        let names_active = words.any(|word| word.eq_ignore_ascii_case("active"));
-        if self.kind == ResourceKind::User && !has_prefix(path, "urn:") && names_active {
-            return Err(ScimError::invalid_path(
-                "the path is not that of active, which may be meant",
-            ));
-        }
-        Ok(())
     }
 
     fn extension(

@@ -16,7 +16,8 @@ fn a_path_that_is_none_by_the_grammar_is_refused_and_one_that_nobody_knows_is_no
         "a..b",
         "4u",
         "a/b",
-        "åäö",
+        "4åäö",
+        "straße 5",
         ":title",
         "/a:title",
         "urn:x:User:",
@@ -39,6 +40,9 @@ fn a_path_that_is_none_by_the_grammar_is_refused_and_one_that_nobody_knows_is_no
         "$ref",
         "emails.work",
         "a.b.c",
+        "straße",
+        "custom.active",
+        "name.active",
         "urn:x:y:2.0:User:z",
         "urn:x:y:2.0",
         "http://schemas.example/2006/11/Group:name",
@@ -59,6 +63,9 @@ fn what_may_be_meant_for_active_is_never_left_out() {
         "ACTIVE.x",
         "user[id eq 1].active",
         "core:active",
+        "urn:ietf:params:scim:schemas:core:2.0:active",
+        "urn:ietf:params:scim:schemas:core:2.0:User.active",
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:active",
         "urn:ietf:params:scim:schemas:core:2.0:User:active.value",
     ] {
         let operations = body(&json!([{"op": "replace", "path": path, "value": false}]));
@@ -70,7 +77,22 @@ fn what_may_be_meant_for_active_is_never_left_out() {
         let refused = refused(Dialect::Tolerant, ResourceKind::User, &operations);
         assert_eq!(refused, ScimType::InvalidPath, "{key}");
     }
-    for path in ["urn:x:User:active", "inactive", "active_directory_id"] {
+    for value in [
+        json!({ENTERPRISE_URN: {"active": false}}),
+        json!({"active[x eq 1]": false}),
+    ] {
+        let operations = body(&json!([{"op": "replace", "value": value}]));
+        let refused = refused(Dialect::Tolerant, ResourceKind::User, &operations);
+        assert_eq!(refused, ScimType::InvalidPath, "{value}");
+    }
+    let group = json!([{"op": "replace", "path": "group.active", "value": false}]);
+    assert_eq!(read(ResourceKind::Group, &group).notes.len(), 1);
+    for path in [
+        "urn:x:User:active",
+        "urn:ietf:params:scim:schemas:extension:acme:2.0:User:active",
+        "inactive",
+        "active_directory_id",
+    ] {
         let patch = read(
             ResourceKind::User,
             &json!([{"op": "replace", "path": path, "value": false}]),
