@@ -299,6 +299,19 @@ pub(crate) fn wrong(path: &str, what: &str) -> ScimError {
     ScimError::invalid_value(format!("{} {what}", crate::error::printable(path)))
 }
 
+/// The member of an object, whatever the case of its name.
+///
+/// # Errors
+/// `invalidSyntax` when it is there in two spellings: their order, which is none, would decide.
+pub(crate) fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Value>, ScimError> {
+    let mut found = map.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+    let first = found.next();
+    if found.next().is_some() {
+        return Err(twice(name));
+    }
+    Ok(first.map(|(_, value)| value))
+}
+
 pub(crate) fn twice(path: &str) -> ScimError {
     ScimError::invalid_syntax(format!("{} is given twice", crate::error::printable(path)))
 }

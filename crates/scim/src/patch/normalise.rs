@@ -3,7 +3,7 @@
 use super::given::Given;
 use super::path::{self, Found, PatchPath};
 use super::{MembersChange, OnMissing, PATCH_OP_SCHEMA, Patch, PatchKind, PatchOperation, members};
-use crate::coerce::{Coercer, is_blank, twice, wrong};
+use crate::coerce::{Coercer, is_blank, member, wrong};
 use crate::error::ScimError;
 use crate::filter::{self, Filter};
 use crate::json::{count_values, parse_json};
@@ -85,16 +85,6 @@ pub fn read_patch(kind: ResourceKind, dialect: Dialect, body: &Value) -> Result<
 fn names_patch_op(body: &Map<String, Value>) -> Result<bool, ScimError> {
     let named = member(body, "schemas")?.and_then(Value::as_array);
     Ok(named.is_some_and(|list| list.iter().any(|urn| urn == PATCH_OP_SCHEMA)))
-}
-
-/// A member whatever its case; null counts as missing.
-fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Value>, ScimError> {
-    let mut found = map.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-    let first = found.next();
-    if found.next().is_some() {
-        return Err(twice(name));
-    }
-    Ok(first.map(|(_, value)| value))
 }
 
 struct Normaliser<'a> {
