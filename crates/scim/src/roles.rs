@@ -98,6 +98,12 @@ pub(crate) fn deviations(raw: &Value) -> Tolerated {
     seen
 }
 
+/// Whether a text is JSON that has the form of a role and names none.
+pub(crate) fn describes_no_role(raw: &Value) -> bool {
+    let document = raw.as_str().and_then(as_role_document);
+    document.is_some_and(|document| !plain(&document).contains_key("value"))
+}
+
 fn object_deviations(map: &Map<String, Value>, seen: &mut Tolerated) {
     for (key, value) in map {
         let quirk = match (key.to_ascii_lowercase().as_str(), value) {

@@ -393,7 +393,14 @@ impl Normaliser<'_> {
             self.notes.add(NoteKind::NullIgnored, &path.attr.to_string());
             return Ok(());
         }
-        if is_blank(Some(value)) && !value.is_null() && names_another(&path) {
+        let value = match value.as_array().map(Vec::as_slice) {
+            Some([only]) if names_another(&path) && !only.is_array() => {
+                self.allow(Quirk::ListForSingle, Place::Body, &path.attr.to_string())?;
+                only
+            }
+            _ => value,
+        };
+        if names_another(&path) && self.says_nobody(&path, value) {
             return self.blank(path);
         }
         let (path, value) = self.role_text(path, value);
@@ -417,6 +424,13 @@ impl Normaliser<'_> {
             (None, _) => {}
         }
         Ok(())
+    }
+
+    /// Whether a value in the place of what a reference or a role stands for is empty, or (in JSON text) describes no
+    /// role.
+    fn says_nobody(&self, path: &PatchPath, value: &Value) -> bool {
+        let is_of_role = path.attr.attribute.holds_roles && !self.is_strict();
+        (is_blank(Some(value)) && !value.is_null()) || (is_of_role && roles::describes_no_role(value))
     }
 
     /// An empty text in the place of what a reference or a role stands for.

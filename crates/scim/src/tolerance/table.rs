@@ -172,7 +172,8 @@ quirks! {
         Counted, Refuses(InvalidValue);
     RoleJson "role-json"
         arrives "a role whose `value` is JSON text (`{\"id\":…,\"value\":…,\"displayName\":…}`)"
-        becomes "the role that the text describes; an empty inner `value` falls back to `id`"
+        becomes "the role that the text describes; an empty inner `value` falls back to `id`, and without one the text \
+            stands for an empty one"
         from "Entra (AppRoleAssignmentsComplex)"
         Counted, Otherwise("keeps the text as the role's value");
     RoleDisplayName "role-display-name"

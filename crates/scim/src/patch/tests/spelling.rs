@@ -186,6 +186,32 @@ fn no_role_ends_blank_and_primary_is_a_boolean_or_nothing() {
             assert_eq!(refused(dialect, ResourceKind::User, &all), ScimType::InvalidValue);
         }
     }
+    let blank_text = r#"{"value":"","displayName":""}"#;
+    for blank in [
+        json!(blank_text),
+        json!([blank_text]),
+        json!([""]),
+        json!(r#"{"id":" ","value":null}"#),
+    ] {
+        let one = json!([{"op": "replace", "path": "roles[primary eq \"True\"].value", "value": blank}]);
+        assert_eq!(
+            patched(&start, &one)["roles"],
+            json!([{"value": "B_b_b"}]),
+            "{one}"
+        );
+        let all = body(&json!([{"op": "replace", "path": "roles.value", "value": blank}]));
+        assert_eq!(
+            refused(Dialect::Tolerant, ResourceKind::User, &all),
+            ScimType::InvalidValue
+        );
+    }
+    let listed = json!([format!(r#"{{"value":"C_c_c","displayName":"C"}}"#)]);
+    let path = "roles[primary eq \"True\"].value";
+    let after = patched(&start, &json!([{"op": "replace", "path": path, "value": listed}]));
+    assert_eq!(
+        after["roles"][0],
+        json!({"value": "C_c_c", "display": "C", "primary": true})
+    );
     let text = format!(r#"{{"value":"{ROLE}","primary":"yes"}}"#);
     for value in [
         json!([{"value": ROLE, "primary": "yes"}]),
