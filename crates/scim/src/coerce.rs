@@ -164,21 +164,24 @@ impl Coercer<'_> {
             _ => return Err(wrong(path, "must be an object")),
         };
         let mut element = Map::new();
+        let mut named = Vec::new();
         for (key, value) in map {
             let Some(sub) = sub_attribute(attribute, key) else {
                 self.unknown(&format!("{path}.{key}"))?;
                 continue;
             };
+            if named.contains(&sub.name) {
+                return Err(twice(&format!("{path}.{}", sub.name)));
+            }
+            named.push(sub.name);
             if !sub.name.eq_ignore_ascii_case(key) {
                 self.allow(Quirk::RoleDisplayName, &format!("{path}.{key}"))?;
             }
             if sub.is_read_only() {
                 continue;
             }
-            if let Some(value) = self.singular(sub, &format!("{path}.{}", sub.name), value)?
-                && element.insert(sub.name.to_owned(), value).is_some()
-            {
-                return Err(twice(&format!("{path}.{}", sub.name)));
+            if let Some(value) = self.singular(sub, &format!("{path}.{}", sub.name), value)? {
+                element.insert(sub.name.to_owned(), value);
             }
         }
         if attribute.sub("$ref").is_some() && is_blank(element.get("value")) {
@@ -242,6 +245,9 @@ impl Coercer<'_> {
         let mut read = Vec::with_capacity(list.len());
         for value in list {
             self.notes.tolerated.join(roles::deviations(value));
+            if roles::says_a_thing_twice(value) {
+                return Err(twice(&format!("a part of {path}")));
+            }
             if roles::has_unreadable_primary(value) {
                 return Err(wrong(&format!("{path}.primary"), "must be a boolean"));
             }

@@ -11,6 +11,7 @@ use crate::resource::Resource;
 use crate::schema::{AttributeType, ResourceKind, Schema};
 use crate::tolerance::{Quirk, Tolerated};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 /// What a POST or PUT says.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +60,7 @@ pub fn read_resource(kind: ResourceKind, dialect: Dialect, body: Value) -> Resul
         attributes: Map::new(),
         members: None,
         values: 0,
+        given: HashSet::new(),
         named: Vec::new(),
         used: Vec::new(),
     };
@@ -104,6 +106,8 @@ struct Reader<'a> {
     attributes: Map<String, Value>,
     members: Option<Vec<MemberRef>>,
     values: usize,
+    /// The attributes that were there, with a value or without.
+    given: HashSet<String>,
     /// What `schemas` names; none when it is missing or empty.
     named: Vec<String>,
     /// Extensions in the body.
@@ -114,6 +118,7 @@ impl Reader<'_> {
     fn object(&mut self, body: &Map<String, Value>, outermost: bool) -> Result<(), ScimError> {
         for (key, value) in body {
             if key.eq_ignore_ascii_case("schemas") {
+                self.name("schemas")?;
                 self.named = read_schemas(value)?;
                 if !value.is_array() && !self.named.is_empty() {
                     self.coercer.allow(Quirk::SchemasMissing, "schemas")?;
@@ -216,10 +221,8 @@ impl Reader<'_> {
     }
 
     fn attribute(&mut self, path: &AttrRef, value: &Value) -> Result<(), ScimError> {
+        self.name(&path.to_string())?;
         if path.is_core("members", None) {
-            if self.members.is_some() {
-                return Err(twice("members"));
-            }
             if value.is_null() {
                 let strict = self.coercer.dialect == Dialect::Strict;
                 self.members = strict.then(Vec::new);
@@ -256,10 +259,16 @@ impl Reader<'_> {
                 }
             }
         };
-        match container.insert(path.attribute.name.to_owned(), value) {
-            None => Ok(()),
-            Some(_) => Err(twice(path.attribute.name)),
+        container.insert(path.attribute.name.to_owned(), value);
+        Ok(())
+    }
+
+    /// Two spellings of one attribute are one too many, even when one says nothing.
+    fn name(&mut self, path: &str) -> Result<(), ScimError> {
+        if self.given.insert(path.to_owned()) {
+            return Ok(());
         }
+        Err(twice(path))
     }
 }
 

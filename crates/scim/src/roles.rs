@@ -7,6 +7,7 @@
 use crate::json::{parse_json, truth};
 use crate::tolerance::{Quirk, Tolerated};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 /// Key under which a normalised role element keeps the identity provider's own id. No schema has it, and no
 /// answer shows it: it is evidence for the event.
@@ -60,8 +61,21 @@ pub(crate) fn has_unreadable_primary(raw: &Value) -> bool {
         let mut said = map.iter().filter(|(key, _)| key.eq_ignore_ascii_case("primary"));
         said.any(|(_, value)| !value.is_null() && truth(value).is_none())
     };
+    any_object(raw, unreadable)
+}
+
+/// Whether an element, or the text inside it, has one name in two spellings: which of them is the role, nobody can tell.
+pub(crate) fn says_a_thing_twice(raw: &Value) -> bool {
+    any_object(raw, |map| {
+        let mut names = HashSet::new();
+        !map.keys().all(|key| names.insert(key.to_ascii_lowercase()))
+    })
+}
+
+/// Whether it is so of an element or of the object that the text inside it describes.
+fn any_object(raw: &Value, is_so: impl Fn(&Map<String, Value>) -> bool) -> bool {
     let text = match raw {
-        Value::Object(map) if unreadable(map) => return true,
+        Value::Object(map) if is_so(map) => return true,
         Value::Object(map) => {
             let value = map.iter().find(|(key, _)| key.eq_ignore_ascii_case("value"));
             value.and_then(|(_, value)| value.as_str())
@@ -70,7 +84,7 @@ pub(crate) fn has_unreadable_primary(raw: &Value) -> bool {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
     };
     text.and_then(as_role_document)
-        .is_some_and(|document| unreadable(&document))
+        .is_some_and(|document| is_so(&document))
 }
 
 /// In what an element deviates from a plain role object.

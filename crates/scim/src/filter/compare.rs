@@ -119,7 +119,7 @@ pub(super) fn text_of(literal: &Literal) -> Cow<'_, str> {
     }
 }
 
-fn truth(literal: &Literal) -> Option<bool> {
+pub(super) fn truth(literal: &Literal) -> Option<bool> {
     match literal {
         Literal::Bool(value) => Some(*value),
         Literal::Text(text) => bool_of_text(text),

@@ -3,6 +3,7 @@
 //! A [`Filter`] exists only checked: every path is one the schema knows, every operator fits its
 //! attribute. What it reads beyond the RFC is told by [`Filter::tolerate`] and stands in the table of tolerance.
 
+mod canonical;
 mod compare;
 mod deviations;
 mod evaluate;

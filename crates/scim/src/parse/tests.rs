@@ -348,3 +348,30 @@ fn what_may_be_meant_for_active_is_never_left_out_of_a_resource() {
     let group = json!({"displayName": "Store", "User.active": false});
     assert_eq!(read(ResourceKind::Group, &group).notes.len(), 1);
 }
+
+/// As in a PATCH: which of two spellings decided was a matter of their order, which is none.
+#[test]
+fn an_attribute_in_two_spellings_is_given_twice_even_when_one_says_nothing() {
+    for said in [
+        json!({"roles": ["Agent_1_A"], "ROLES": []}),
+        json!({"ROLES": [], "roles": ["Agent_1_A"]}),
+        json!({"active": null, "ACTIVE": false}),
+        json!({"ACTIVE": null, "active": false}),
+        json!({"title": null, USER_URN: {"title": "Clerk"}}),
+        json!({"manager": "", ENTERPRISE_URN: {"manager": "u-1"}}),
+        json!({"name": {"givenName": null, "GivenName": "Ida"}}),
+        json!({"emails": [{"value": "a", "type": null, "Type": "work"}]}),
+        json!({"groups": [], "Groups": []}),
+        json!({"roles": [{"value": "Agent_1_A", "Value": "Agent_1_B"}]}),
+        json!({"roles": [{"value": r#"{"value":"Agent_1_A","VALUE":"Agent_1_B"}"#}]}),
+    ] {
+        let mut body = said;
+        body["userName"] = json!("ida");
+        body["schemas"] = json!([USER_URN, ENTERPRISE_URN]);
+        let refused = refused(ResourceKind::User, Dialect::Tolerant, &body);
+        assert_eq!(refused, Some(ScimType::InvalidSyntax), "{body}");
+    }
+    let group = json!({"displayName": "Store", "members": null, "Members": [{"value": "u-1"}]});
+    let refused = refused(ResourceKind::Group, Dialect::Tolerant, &group);
+    assert_eq!(refused, Some(ScimType::InvalidSyntax));
+}

@@ -118,6 +118,10 @@ fn one_attribute_in_two_spellings_is_given_twice() {
         json!({"manager": "u-1", "manager.value": "u-2"}),
         json!({"emails[type eq \"work\"].value": "a", "Emails[Type EQ \"work\"].VALUE": "b"}),
         json!({"roles": [ROLE], "Roles": []}),
+        json!({"roles[primary eq \"True\"].value": ROLE, "roles[primary eq true].value": "B"}),
+        json!({"emails[type eq \"work\"].value": "a", "emails[type eq \"WORK\"].value": "b"}),
+        json!({"emails[type eq \"work\" and primary eq true].value": "a",
+               "emails[primary eq true and type eq \"Work\"].value": "b"}),
     ] {
         let operations = json!([{"op": "replace", "value": value}]);
         let refused = refused(Dialect::Tolerant, ResourceKind::User, &body(&operations));
