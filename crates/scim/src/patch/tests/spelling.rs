@@ -175,6 +175,34 @@ fn an_element_without_primary_is_not_primary() {
     assert_eq!(after["emails"].as_array().map(Vec::len), Some(2));
 }
 
+/// A role without value is none, and nothing is stored of it: what is answered with success would be lost.
+#[test]
+fn no_role_is_made_without_a_value() {
+    for dialect in [Dialect::Tolerant, Dialect::Strict] {
+        for (path, value) in [
+            ("roles[primary eq true].display", json!("Boss")),
+            ("roles[primary eq true].type", json!("x")),
+            ("roles.display", json!("Boss")),
+        ] {
+            let operations = body(&json!([{"op": "add", "path": path, "value": value}]));
+            let patch = read_patch(ResourceKind::User, dialect, &operations).unwrap();
+            let error = apply(&ida(), &patch.operations).unwrap_err();
+            assert_eq!(error.scim_type, Some(ScimType::NoTarget), "{path}");
+        }
+    }
+    let display_first = json!([{"op": "add", "value": {"roles[primary eq true].display": "Boss",
+                                                       "roles[primary eq true].value": ROLE}}]);
+    assert_eq!(
+        patched(&ida(), &display_first)["roles"],
+        json!([{"value": ROLE, "display": "Boss", "primary": true}])
+    );
+    let both = json!([{"op": "add", "path": "roles[value eq \"A_a_a\"].display", "value": "Boss"}]);
+    assert_eq!(
+        patched(&ida(), &both)["roles"],
+        json!([{"value": "A_a_a", "display": "Boss"}])
+    );
+}
+
 /// A blank role would be no role when it is read again; blank for all of them would take everything away.
 #[test]
 fn no_role_ends_blank_and_primary_is_a_boolean_or_nothing() {
