@@ -2,7 +2,7 @@
 //! Carrying an operation out is the server's matter; it is the same as a single request.
 
 use crate::coerce::member;
-use crate::error::{ScimError, printable};
+use crate::error::ScimError;
 use crate::json::parse_json;
 use crate::limits::{BULK_BYTES_MAX, BULK_OPERATIONS_MAX};
 use crate::note::Dialect;
@@ -22,6 +22,9 @@ pub const BULK_REQUEST_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:Bul
 pub const BULK_RESPONSE_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:BulkResponse";
 /// What a reference to a resource of the same request begins with.
 const REFERENCE: &str = "bulkId:";
+
+/// Longest method that an answer repeats, in bytes: those of HTTP are far shorter.
+const METHOD_BYTES_MAX: usize = 32;
 
 /// Method of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,7 +88,7 @@ pub type ReadOperation = Result<BulkOperation, UnreadOperation>;
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[error("{error}")]
 pub struct UnreadOperation {
-    /// As sent, shortened; none when it is no text.
+    /// As sent; none when it is no word of at most [`METHOD_BYTES_MAX`].
     pub method: Option<String>,
     /// What would have been done, when the method is one.
     pub kind: Option<BulkMethod>,
@@ -218,7 +221,11 @@ fn operation(dialect: Dialect, seen: &mut Tolerated, value: &Value) -> ReadOpera
     sound(dialect, seen, value).map_err(|error| {
         let text = |name: &str| text_of(value, name);
         UnreadOperation {
-            method: text("method").map(|word| printable(word).into_owned()),
+            method: text("method")
+                .filter(|word| {
+                    word.len() <= METHOD_BYTES_MAX && word.bytes().all(|byte| byte.is_ascii_graphic())
+                })
+                .map(str::to_owned),
             kind: text("method").and_then(BulkMethod::parse),
             bulk_id: text("bulkId").map(str::to_owned),
             path: text("path").map(str::to_owned),

@@ -245,8 +245,8 @@ impl Coercer<'_> {
         let mut read = Vec::with_capacity(list.len());
         for value in list {
             self.notes.tolerated.join(roles::deviations(value));
-            if roles::says_a_thing_twice(value) {
-                return Err(twice(&format!("a part of {path}")));
+            if let Some(name) = roles::said_twice(value) {
+                return Err(twice(&format!("{path}.{name}")));
             }
             if roles::has_unreadable_primary(value) {
                 return Err(wrong(&format!("{path}.primary"), "must be a boolean"));

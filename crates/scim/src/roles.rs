@@ -7,7 +7,6 @@
 use crate::json::{parse_json, truth};
 use crate::tolerance::{Quirk, Tolerated};
 use serde_json::{Map, Value};
-use std::collections::HashSet;
 
 /// Key under which a normalised role element keeps the identity provider's own id. No schema has it, and no
 /// answer shows it: it is evidence for the event.
@@ -64,12 +63,16 @@ pub(crate) fn has_unreadable_primary(raw: &Value) -> bool {
     any_object(raw, unreadable)
 }
 
-/// Whether an element, or the text inside it, has one name in two spellings: which of them is the role, nobody can tell.
-pub(crate) fn says_a_thing_twice(raw: &Value) -> bool {
-    any_object(raw, |map| {
-        let mut names = HashSet::new();
-        !map.keys().all(|key| names.insert(key.to_ascii_lowercase()))
-    })
+/// What an element, or the text inside it, says in two spellings: which of them is meant, nobody can tell.
+pub(crate) fn said_twice(raw: &Value) -> Option<&'static str> {
+    let parts = ["value", "display", "displayName", "type", "primary", IDP_ID_KEY];
+    let spellings = |map: &Map<String, Value>, name: &str| {
+        let same = map.keys().filter(|key| key.eq_ignore_ascii_case(name));
+        same.count()
+    };
+    parts
+        .into_iter()
+        .find(|name| any_object(raw, |map| spellings(map, name) > 1))
 }
 
 /// Whether it is so of an element or of the object that the text inside it describes.
