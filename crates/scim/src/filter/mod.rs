@@ -71,6 +71,12 @@ impl CompareOp {
             Self::Greater | Self::GreaterOrEqual | Self::Less | Self::LessOrEqual
         )
     }
+
+    /// Whether it looks at a value as a whole, not at a part of its text.
+    #[must_use]
+    pub const fn compares_whole(self) -> bool {
+        !matches!(self, Self::Contains | Self::StartsWith | Self::EndsWith)
+    }
 }
 
 /// What an attribute is compared with.

@@ -315,6 +315,12 @@ quirks! {
         becomes "a backslash"
         from "Entra, Active Directory names"
         Counted, Refuses(InvalidFilter);
+    FilterBlanks "filter-blanks"
+        arrives "a filter with other blanks than the grammar's single spaces between words (`userName eq\"ida\"`, \
+            `( title pr )`)"
+        becomes "the same filter"
+        from "scripts"
+        Counted, Refuses(InvalidFilter);
     FilterBehindBrackets "filter-behind-brackets"
         arrives "`emails[type eq \"work\"].value eq \"…\"` in a filter"
         becomes "the same question asked inside the brackets"
