@@ -289,6 +289,13 @@ fn a_selection_shows_what_was_asked_for_and_always_the_id() {
         shown(Some(ENTERPRISE_URN), None)[ENTERPRISE_URN]["costCenter"],
         "c"
     );
+    let core = shown(Some("urn:ietf:params:scim:schemas:CORE:2.0:User"), None);
+    assert_eq!(core["userName"], "a");
+    assert_eq!((core.get("meta"), core.get(ENTERPRISE_URN)), (None, None));
+    assert_eq!(core.get("emails"), user.attributes().get("emails"));
+    let beyond = shown(None, Some(USER_URN));
+    assert_eq!((beyond.get("userName"), beyond.get("emails")), (None, None));
+    assert_eq!(beyond[ENTERPRISE_URN]["costCenter"], "c");
     let rest = shown(None, Some("id,name.givenName,emails,department"));
     assert_eq!(rest["name"], json!({"familyName": "f"}));
     assert_eq!(
