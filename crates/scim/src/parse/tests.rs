@@ -315,6 +315,21 @@ fn a_selection_shows_what_was_asked_for_and_always_the_id() {
     );
 }
 
+/// What is published is returned, and what only the server could write may be sent and is passed over.
+#[test]
+fn of_a_manager_the_value_is_published_and_returned_and_nothing_else() {
+    let body = json!({"schemas": [USER_URN, ENTERPRISE_URN], "userName": "ida",
+                      ENTERPRISE_URN: {"manager": {"value": "u-1", "displayName": "Bo", "$ref": "../Users/u-1"}}});
+    let parsed = read_resource(ResourceKind::User, Dialect::Strict, body).unwrap();
+    let shown = parsed.resource.to_json(&Selection::All);
+    assert_eq!(shown[ENTERPRISE_URN], json!({"manager": {"value": "u-1"}}));
+    let schema = crate::schema::schema(ENTERPRISE_URN, "https://x").unwrap();
+    let attributes = schema["attributes"].as_array().unwrap();
+    let manager = attributes.iter().find(|one| one["name"] == "manager").unwrap();
+    let subs = manager["subAttributes"].as_array().unwrap().iter();
+    assert_eq!(subs.map(|sub| &sub["name"]).collect::<Vec<_>>(), ["value"]);
+}
+
 #[test]
 fn the_identity_providers_role_id_is_kept_and_not_answered() {
     let text = r#"{"id":"7f0c","value":"A_b_c","displayName":"D"}"#;
