@@ -127,9 +127,7 @@ fn word_of(operation: &Map<String, Value>) -> Word {
             last_spoken(list.iter().filter_map(Value::as_object).map(said))
         }
         (path, Some(Value::Object(map))) if is_whole(path) => said(map),
-        (path, Some(Value::Object(map))) if has_prefix(path, "urn:") && !is_active(path) => {
-            said_of(path, map)
-        }
+        (path, Some(Value::Object(map))) if holds_others(path) => said_of(path, map),
         (path, Some(value)) => Word::of_named(path, value),
         (_, None) => Word::Silent,
     };
@@ -153,18 +151,24 @@ fn is_op(operation: &Map<String, Value>, words: &[&str]) -> bool {
 /// What an object says of `active`: nothing clear when it says different things.
 fn said(map: &Map<String, Value>) -> Word {
     let words = map.iter().map(|(key, value)| match value {
-        Value::Object(inner) if has_prefix(key, "urn:") && !is_active(key) => said_of(key, inner),
+        Value::Object(inner) if holds_others(key) => said_of(key, inner),
         value => Word::of_named(key, value),
     });
     words.fold(Word::Silent, Word::beside)
 }
 
-/// What the part of an object that stands under a schema's URN says of it.
-fn said_of(urn: &str, map: &Map<String, Value>) -> Word {
+/// What the part of an object that stands under a schema's URN or another name says of it.
+fn said_of(name: &str, map: &Map<String, Value>) -> Word {
+    let mark = if has_prefix(name, "urn:") { ':' } else { '.' };
     let words = map
         .iter()
-        .map(|(key, value)| Word::of_named(&format!("{urn}:{key}"), value));
+        .map(|(key, value)| Word::of_named(&format!("{name}{mark}{key}"), value));
     words.fold(Word::Silent, Word::beside)
+}
+
+/// Whether an object under that name is no value of `active`.
+fn holds_others(name: &str) -> bool {
+    !is_active(name) && !may_mean_active(ResourceKind::User, name)
 }
 
 fn is_active(path: &str) -> bool {
@@ -224,6 +228,14 @@ mod tests {
                 false,
             ),
             (json!({"User.active": false}), false),
+            (json!({"User": {"active": false}}), false),
+            (json!({"active": false, "User": {"active": true}}), false),
+            (
+                json!({"active": false, "User": {"active": {"value": true}}}),
+                false,
+            ),
+            (json!({"active": false, "User.active": {"value": true}}), false),
+            (json!({"active": false, "name": {"active": true}}), true),
             (json!({USER_URN: {"active": false, "ACTIVE": "maybe"}}), false),
             (json!({"active": null}), false),
             (json!({"active": "no"}), false),

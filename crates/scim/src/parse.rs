@@ -148,15 +148,15 @@ impl Reader<'_> {
                         self.extension(schema, inner)?;
                     }
                 }
-                _ => self.unknown(key)?,
+                _ => self.unknown(key, value)?,
             }
         }
         Ok(())
     }
 
     /// A name that no schema has.
-    fn unknown(&mut self, name: &str) -> Result<(), ScimError> {
-        refuse_what_may_mean_active(self.kind, name)?;
+    fn unknown(&mut self, name: &str, value: &Value) -> Result<(), ScimError> {
+        refuse_what_may_mean_active(self.kind, name, Some(value))?;
         self.coercer.unknown(name)
     }
 
@@ -176,7 +176,7 @@ impl Reader<'_> {
                         value,
                     )?;
                 }
-                None => self.unknown(&format!("{}:{key}", schema.id))?,
+                None => self.unknown(&format!("{}:{key}", schema.id), value)?,
             }
         }
         Ok(())

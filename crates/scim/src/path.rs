@@ -2,6 +2,7 @@
 
 use crate::error::ScimError;
 use crate::schema::{Attribute, COMMON, ResourceKind, Schema};
+use serde_json::Value;
 use std::fmt;
 
 /// An attribute or sub-attribute that the schema knows.
@@ -228,10 +229,16 @@ pub(crate) fn may_mean_active(kind: ResourceKind, text: &str) -> bool {
             .is_some_and(|word| word.eq_ignore_ascii_case("active"))
 }
 
-/// Refuses a name that [may mean](may_mean_active) `active`: left out, it would keep a leaver at work, and nobody
-/// would see it.
-pub(crate) fn refuse_what_may_mean_active(kind: ResourceKind, text: &str) -> Result<(), ScimError> {
-    if may_mean_active(kind, text) {
+/// Refuses a name that [may mean](may_mean_active) `active`, by itself or with one inside its value: left out, it would
+/// keep a leaver at work, and nobody would see it.
+pub(crate) fn refuse_what_may_mean_active(
+    kind: ResourceKind,
+    name: &str,
+    value: Option<&Value>,
+) -> Result<(), ScimError> {
+    let inner = value.and_then(Value::as_object).into_iter().flatten();
+    let mut inside = inner.map(|(key, _)| format!("{name}.{key}"));
+    if may_mean_active(kind, name) || inside.any(|path| may_mean_active(kind, &path)) {
         return Err(ScimError::invalid_path(
             "a name is not that of active, which may be meant",
         ));

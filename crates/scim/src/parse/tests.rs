@@ -357,6 +357,8 @@ fn what_may_be_meant_for_active_is_never_left_out_of_a_resource() {
         json!({(format!("{USER_URN}.active")): false}),
         json!({USER_URN: {"User.active": false}}),
         json!({ENTERPRISE_URN: {"active": false}}),
+        json!({"User": {"active": false}}),
+        json!({"urn:ietf:params:scim:schemas:core:2.0": {"active": false}}),
         json!({"urn:ietf:params:scim:schemas:core:2.0:active": false}),
     ] {
         let mut body = said;
@@ -364,9 +366,10 @@ fn what_may_be_meant_for_active_is_never_left_out_of_a_resource() {
         let refused = refused(ResourceKind::User, Dialect::Tolerant, &body);
         assert_eq!(refused, Some(ScimType::InvalidPath), "{body}");
     }
-    let other = json!({"userName": "ida", "custom.active": false, "inactive": true, "name": {"active": false},
+    let other = json!({"userName": "ida", "custom.active": false, "inactive": true,
+                       "custom": {"active": 1}, "name": {"active": false},
                        "urn:x:User": {"active": false}, "urn:x:User:active": false});
-    assert_eq!(read(ResourceKind::User, &other).notes.len(), 5);
+    assert_eq!(read(ResourceKind::User, &other).notes.len(), 6);
     let group = json!({"displayName": "Store", "User.active": false});
     assert_eq!(read(ResourceKind::Group, &group).notes.len(), 1);
 }

@@ -211,7 +211,7 @@ impl Normaliser<'_> {
             Ok(_) => self.with_path(op, key, Some(value), Place::Body, given),
             // A key that is no path at all is an attribute nobody knows.
             Err(_) if !key.contains('[') => {
-                refuse_what_may_mean_active(self.kind, key)?;
+                refuse_what_may_mean_active(self.kind, key, Some(value))?;
                 self.allow(Quirk::UnknownAttribute, Place::Body, key)?;
                 self.notes.add(NoteKind::UnknownAttribute, key);
                 Ok(())
@@ -244,7 +244,7 @@ impl Normaliser<'_> {
             Found::Core => self.without_path(op, value, given),
             Found::Extension(schema) => self.extension(op, schema, value, given),
             Found::Unknown(shown) => {
-                refuse_what_may_mean_active(self.kind, &shown)?;
+                refuse_what_may_mean_active(self.kind, &shown, value)?;
                 let (quirk, kind) = if has_prefix(&shown, "urn:") {
                     (Quirk::UnknownExtension, NoteKind::UnknownSchema)
                 } else {

@@ -77,9 +77,15 @@ fn what_may_be_meant_for_active_is_never_left_out() {
         let refused = refused(Dialect::Tolerant, ResourceKind::User, &operations);
         assert_eq!(refused, ScimType::InvalidPath, "{key}");
     }
+    let user = json!([{"op": "replace", "path": "User", "value": {"active": false}}]);
+    assert_eq!(
+        refused(Dialect::Tolerant, ResourceKind::User, &body(&user)),
+        ScimType::InvalidPath
+    );
     for value in [
         json!({ENTERPRISE_URN: {"active": false}}),
         json!({"active[x eq 1]": false}),
+        json!({"User": {"active": false}}),
     ] {
         let operations = body(&json!([{"op": "replace", "value": value}]));
         let refused = refused(Dialect::Tolerant, ResourceKind::User, &operations);
