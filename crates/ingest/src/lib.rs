@@ -62,8 +62,8 @@ pub use metrics::{
     AuthFailure, LATENCY_BOUNDS_US, Metrics, MetricsSnapshot, RequestCount, RouteLatency, ToleratedCount,
 };
 pub use oauth::{
-    ACCESS_TOKEN_LIFETIME, BadClientId, CLIENT_ID_MAX, CLIENT_KEYS_MAX, Client, ClientError, ClientId,
-    ClientProof, KeyError, OauthConfig, PublicKey, SigningKeys, public_keys,
+    ACCESS_TOKEN_LIFETIME, ACCESS_TOKEN_PREFIX, BadClientId, CLIENT_ID_MAX, CLIENT_KEYS_MAX, Client,
+    ClientError, ClientId, ClientProof, KeyError, OauthConfig, PublicKey, SigningKeys, public_keys,
 };
 pub use rollcall_scim::Dialect;
 pub use runtime::{Clock, IdSource, RandomIds, SystemClock};

@@ -92,6 +92,45 @@ async fn a_request_at_fault_still_deactivates() {
     assert_eq!(is_active(&world, ENTRA, &id).await, false);
 }
 
+/// What may be meant for `active` is refused, never left out with a success; and what says nothing clearly and last
+/// deactivates nobody.
+#[tokio::test]
+async fn what_may_be_meant_for_active_or_cannot_be_read_is_refused_and_changes_nothing() {
+    let world = World::new().await;
+    let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    for token in [ENTRA, STRICT] {
+        let id = world.user(token, "ida").await;
+        let path = format!("/Users/{id}");
+        for key in [
+            "User.active".to_owned(),
+            "/active".to_owned(),
+            format!("{enterprise}:active"),
+        ] {
+            let mut body = user("ida");
+            body[&key] = json!(false);
+            world
+                .put(token, &path, body)
+                .await
+                .expect_error(400, "invalidPath");
+            let operations = json!([{"op": "replace", "value": {key: false}}]);
+            world
+                .patch(token, &path, operations)
+                .await
+                .expect_error(400, "invalidPath");
+        }
+        let off = json!({"op": "replace", "path": "active", "value": false});
+        for last in [
+            json!({"op": "replace", "path": "active", "value": "maybe"}),
+            json!({"op": "set", "path": "active", "value": true}),
+            json!({"op": "replace", "path": "/active", "value": true}),
+        ] {
+            let reply = world.patch(token, &path, json!([off, last])).await;
+            reply.expect(400);
+        }
+        assert_eq!(is_active(&world, token, &id).await, true);
+    }
+}
+
 /// RFC 7644 section 3.5.2: a PATCH is done as a whole or not at all; the strict dialect holds to that.
 #[tokio::test]
 async fn the_strict_dialect_does_all_or_nothing() {

@@ -351,7 +351,8 @@ pub const KEYS: &[Key] = &[
     optional(
         "tenant.connection.token_env",
         Form::SecretEnv,
-        "Variable that holds a bearer token, at least 16 characters. Either this or `token_file`; neither when \
+        "Variable that holds a bearer token, at least 16 characters and not beginning with `rca_`, as the access \
+         tokens of OAuth clients do. Either this or `token_file`; neither when \
          tokens have names of their own below, or come from `rollcall token new`.",
     ),
     optional(

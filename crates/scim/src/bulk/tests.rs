@@ -234,6 +234,59 @@ fn a_broken_operation_stands_beside_sound_ones_and_a_broken_request_is_refused()
     );
 }
 
+/// RFC 7644 section 3.7: `version` is If-Match. One that cannot be read is a condition nobody can check.
+#[test]
+fn a_version_that_is_no_text_is_refused_and_not_left_out() {
+    for dialect in [Dialect::Tolerant, Dialect::Strict] {
+        for (version, is_sound) in [
+            (json!("W/\"1\""), true),
+            (json!(null), true),
+            (json!(99), false),
+            (json!(true), false),
+            (json!(["W/\"1\""]), false),
+            (json!({}), false),
+        ] {
+            let operation = json!({"method": "DELETE", "path": "/Users/1", "version": version});
+            let body = json!({"schemas": [BULK_REQUEST_SCHEMA], "Operations": [operation]});
+            let request = BulkRequest::parse(dialect, body.to_string().as_bytes()).unwrap();
+            let refused = request.operations[0]
+                .as_ref()
+                .err()
+                .map(|unread| unread.error.status);
+            assert_eq!(refused, (!is_sound).then_some(400), "{version}");
+        }
+    }
+}
+
+/// As in every other body: the order of an object's members, which is none, never decides.
+#[test]
+fn a_member_in_two_spellings_is_refused() {
+    let bodies = [
+        json!({"schemas": [BULK_REQUEST_SCHEMA], "Operations": [group("a", &[])], "operations": []}),
+        json!({"schemas": [BULK_REQUEST_SCHEMA], "Operations": [group("a", &[])], "failOnErrors": 1,
+               "FAILONERRORS": null}),
+        json!({"schemas": [BULK_REQUEST_SCHEMA], "Schemas": [], "Operations": [group("a", &[])]}),
+    ];
+    for body in bodies {
+        let error = BulkRequest::parse(Dialect::Tolerant, body.to_string().as_bytes()).unwrap_err();
+        assert_eq!(error.scim_type, Some(ScimType::InvalidSyntax), "{body}");
+    }
+    for (name, again) in [
+        ("method", json!("DELETE")),
+        ("path", json!("/Users/2")),
+        ("data", json!(null)),
+        ("version", json!(null)),
+        ("bulkId", json!("b")),
+    ] {
+        let mut operation = json!({"method": "PUT", "path": "/Users/1", "bulkId": "a", "version": "W/\"1\"",
+                                   "data": {"userName": "ida"}});
+        operation[name.to_uppercase()] = again;
+        let request = parse(json!([operation])).unwrap();
+        let error = &request.operations[0].as_ref().unwrap_err().error;
+        assert_eq!(error.scim_type, Some(ScimType::InvalidSyntax), "{name}");
+    }
+}
+
 proptest! {
     /// Whatever refers to whatever: each is carried out once, after all that it does not do without. What was done
     /// without something is completed before anything else is begun once that is there, and until then only what
