@@ -409,8 +409,8 @@ impl Inner {
         let ticks = self.admission.ticks();
         seat.gate.pass(wish, ticks).map_err(Failure::too_fast)?;
         let media = body_type(&head);
-        // A body of another type is only looked at for a leaver.
-        let may_leave = matches!(endpoint, Endpoint::User(_)) && seat.connection.dialect == Dialect::Tolerant;
+        // A body of another type is only looked at for who is to go.
+        let may_leave = endpoint.is_one_resource() && seat.connection.dialect == Dialect::Tolerant;
         if !may_leave {
             media.clone()?;
         }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use rollcall_domain::{EventData, GroupDeleted, GroupId, UserId};
 use rollcall_projector::GroupResource;
 use rollcall_scim::patch::{MemberTarget, NetMembers, apply};
 use rollcall_scim::tolerance::{Quirk, Tolerated};
 use rollcall_scim::{
     Dialect, MemberKind, Precondition, ResourceKind, Selection, parse_patch, parse_resource,
+    patch_removes_members,
 };
 
 use super::represent::{group_resource, group_version, group_wanted, writable_group};
@@ -111,37 +112,38 @@ impl Service {
     }
 
     pub(super) async fn patch_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
+        let outcome = self.patch_whole_group(call, id).await;
+        if let Err(failure) = &outcome {
+            self.remove_all_the_same(call, id, failure).await;
+        }
+        outcome
+    }
+
+    async fn patch_whole_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
         let patch = parse_patch(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
         self.note(&patch.notes, patch.tolerated);
         let targets = patch.members.targets();
         let members = (!patch.members.is_empty()).then(|| patch.members.net());
         let operations = patch.operations;
         let want = |group: &GroupResource| Ok(group_wanted(&apply(&writable_group(group), &operations)?));
-        let removed = match &members {
-            Some(NetMembers::Difference { remove, .. }) => remove.clone(),
-            _ => Vec::new(),
-        };
-        let outcome = self.change_group(call, id, (members, targets), want).await;
-        if let Err(failure) = &outcome {
-            self.remove_all_the_same(call, id, removed, failure).await;
-        }
-        outcome
+        self.change_group(call, id, (members, targets), want).await
     }
 
     /// Nobody stays in a group because the rest of a PATCH is refused, such as for a member that is nobody yet: who is
     /// to go goes, though the answer is the refusal. A list that others are to be replaced by is not looked at: at
     /// fault, it may leave out everybody.
-    async fn remove_all_the_same(
-        &self,
-        call: Call<'_>,
-        id: GroupId,
-        remove: Vec<rollcall_scim::MemberRef>,
-        failure: &Failure,
-    ) {
+    pub(super) async fn remove_all_the_same(&self, call: Call<'_>, id: GroupId, failure: &Failure) {
         let dialect = call.seat.connection.dialect;
         let conditional = call.if_match().is_some() || call.if_none_match().is_some();
-        if remove.is_empty() || dialect != Dialect::Tolerant || conditional || !failure.is_for_what_it_says()
+        if *call.method != Method::PATCH
+            || dialect != Dialect::Tolerant
+            || conditional
+            || !failure.is_for_what_it_says()
         {
+            return;
+        }
+        let remove = patch_removes_members(call.body);
+        if remove.is_empty() {
             return;
         }
         let add = Vec::new();
