@@ -52,13 +52,10 @@ impl Service {
         pace: &mut Pace<'_>,
         (number, without): (usize, &[String]),
     ) -> Result<Answer, Failure> {
-        let mut operation = run.operation(number)?.clone();
-        if !without.is_empty() {
-            let dialect = call.seat.connection.dialect;
-            run.is_incomplete(number, operation.take_out(dialect, without)?);
-        }
-        let operation = operation.resolved(run.ids())?;
-        let request = Single::new(&self.links.base, &operation)?;
+        let request = match run.resolved(number, call.seat.connection.dialect, without) {
+            Ok(operation) => Single::new(&self.links.base, &operation)?,
+            Err(failure) => Single::refused(&self.links.base, run.addressed(number), failure)?,
+        };
         pace.wait(&request.method, &request.body).await?;
         self.single(call, pace, request).await
     }
@@ -122,7 +119,12 @@ impl Service {
             ..call
         };
         // Boxed: an operation is a request, and a request may be a bulk request.
-        let work = Box::pin(self.answer(&request.endpoint, single));
+        let work = Box::pin(async {
+            match request.refusal {
+                None => self.answer(&request.endpoint, single).await,
+                Some(failure) => self.refuse(&request.endpoint, single, failure).await,
+            }
+        });
         match timeout_at(pace.answer_by(), work).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(Failure::busy(
@@ -139,9 +141,23 @@ struct Single {
     method: Method,
     headers: HeaderMap,
     body: Vec<u8>,
+    /// Why it is refused, whatever it asks for.
+    refusal: Option<Failure>,
 }
 
 impl Single {
+    /// The request of an operation that cannot be carried out. As every request that is refused it is looked at for
+    /// who is to go, where it can be told whom it is about.
+    fn refused(base: &str, operation: Option<BulkOperation>, failure: Failure) -> Result<Self, Failure> {
+        match operation.map(|operation| Self::new(base, &operation)) {
+            Some(Ok(request)) => Ok(Self {
+                refusal: Some(failure),
+                ..request
+            }),
+            _ => Err(failure),
+        }
+    }
+
     fn new(base: &str, operation: &BulkOperation) -> Result<Self, Failure> {
         let path = operation.path.trim();
         let path = path.split('?').next().unwrap_or_default();
@@ -175,6 +191,7 @@ impl Single {
             body: data
                 .map(|data| serde_json::to_vec(data).unwrap_or_default())
                 .unwrap_or_default(),
+            refusal: None,
         })
     }
 }

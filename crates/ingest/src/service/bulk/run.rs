@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use rollcall_scim::Dialect;
 use rollcall_scim::bulk::{BulkId, BulkMethod, BulkOperation, BulkResult, ReadOperation, resolved_path};
 use serde_json::Value;
 
@@ -78,17 +79,48 @@ impl<'a> Run<'a> {
         self.results.into_iter().flatten().collect()
     }
 
-    pub(super) fn operation(&self, number: usize) -> Result<&'a BulkOperation, Failure> {
+    /// The operation; with its fault when it could not be read as a whole, and was still clear.
+    pub(super) fn operation(&self, number: usize) -> Result<(&'a BulkOperation, Option<Failure>), Failure> {
         match self.operations.get(number) {
-            Some(Ok(operation)) => Ok(operation),
-            Some(Err(unread)) => Err(unread.error.clone().into()),
+            Some(Ok(operation)) => Ok((operation, None)),
+            Some(Err(unread)) => {
+                let failure = Failure::from(unread.error.clone());
+                match &unread.within {
+                    Some(operation) => Ok((operation, Some(failure))),
+                    None => Err(failure),
+                }
+            }
             None => Err(Failure::internal()),
         }
     }
 
-    /// It is done without a part, which `rest` puts in.
-    pub(super) fn is_incomplete(&mut self, number: usize, rest: Value) {
-        self.rest.insert(number, rest);
+    /// The operation with the ids that the names of the request stand for by now, without those of `without`.
+    pub(super) fn resolved(
+        &mut self,
+        number: usize,
+        dialect: Dialect,
+        without: &[String],
+    ) -> Result<BulkOperation, Failure> {
+        let (operation, fault) = self.operation(number)?;
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+        let mut operation = operation.clone();
+        if !without.is_empty() {
+            let rest = operation.take_out(dialect, without)?;
+            self.rest.insert(number, rest);
+        }
+        Ok(operation.resolved(&self.ids)?)
+    }
+
+    /// The operation as it was sent, to the place that its path leads to by now.
+    pub(super) fn addressed(&self, number: usize) -> Option<BulkOperation> {
+        let (operation, _) = self.operation(number).ok()?;
+        let path = resolved_path(&operation.path, &self.ids).ok()?;
+        Some(BulkOperation {
+            path,
+            ..operation.clone()
+        })
     }
 
     /// What is still to be put in, and where. It counts as complete from now on.
