@@ -15,8 +15,18 @@ pub(crate) struct Answer {
     pub(crate) json: Vec<u8>,
     pub(crate) etag: Option<String>,
     pub(crate) location: Option<String>,
-    /// The request made a resource that was not there before.
-    pub(crate) made: bool,
+    pub(crate) made: Made,
+}
+
+/// What a request made that was not there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Made {
+    #[default]
+    Nothing,
+    /// A resource.
+    New,
+    /// An active user of one who had gone.
+    HiredAgain,
 }
 
 impl Answer {

@@ -19,7 +19,7 @@ use crate::decide::{
     GroupWanted, MemberChange, MemberRef, change_group, create_group, group_within_bounds, is_repeated_group,
     member_set, nesting_within_bounds,
 };
-use crate::http::answer::Answer;
+use crate::http::answer::{Answer, Made};
 use crate::http::failure::Failure;
 use crate::seat::Seat;
 use crate::writer::group_name_taken;
@@ -72,7 +72,10 @@ impl Service {
         let answer = self.show_group(status, seat, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.group(id)),
-            made: answer.status == StatusCode::CREATED, // not one that was there
+            made: match answer.status {
+                StatusCode::CREATED => Made::New,
+                _ => Made::Nothing, // it was there
+            },
             ..answer
         })
     }

@@ -20,7 +20,7 @@ use rollcall_scim::{EntityTag, ListQuery, Note, Precondition, Resource, Resource
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::http::answer::Answer;
+use crate::http::answer::{Answer, Made};
 use crate::http::failure::Failure;
 use crate::http::headers::precondition;
 use crate::http::route::Endpoint;
@@ -225,7 +225,7 @@ fn shown(status: StatusCode, resource: &Resource, selection: &Selection, version
         json: serde_json::to_vec(&resource.to_json(selection)).unwrap_or_default(),
         etag: Some(version.to_string()),
         location: None,
-        made: false,
+        made: Made::Nothing,
     }
 }
 

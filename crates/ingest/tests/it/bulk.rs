@@ -365,42 +365,6 @@ async fn of_a_circle_that_cannot_be_closed_nothing_is_left() {
     assert_eq!(groups(&world).await, 4);
 }
 
-/// Who was there before is not deleted because a circle cannot be closed; the answer says that they stand.
-#[tokio::test]
-async fn somebody_hired_again_is_never_taken_back() {
-    let world = World::new().await;
-    let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-    let managed = |name: &str, by: &str| {
-        let mut data = user(name);
-        data["externalId"] = json!(name);
-        data["schemas"] = json!(["urn:ietf:params:scim:schemas:core:2.0:User", urn]);
-        data[urn] = json!({"manager": {"value": format!("bulkId:{by}")}});
-        post("/Users", name, data)
-    };
-    world.user(ENTRA, "ida").await;
-    let mut bo = managed("bo", "ida");
-    bo["data"].as_object_mut().unwrap().remove(urn);
-    let bo = world
-        .post(ENTRA, "/Users", bo["data"].clone())
-        .await
-        .expect(201)
-        .id();
-    let off = json!([{"op": "replace", "path": "active", "value": false}]);
-    world.patch(ENTRA, &format!("/Users/{bo}"), off).await.expect(200);
-    let reply = bulk(&world, json!([managed("ida", "bo"), managed("bo", "ida")]))
-        .await
-        .expect(200);
-    assert_eq!(statuses(&reply), ["409", "409"]);
-    let answer = &reply.body["Operations"][1];
-    assert_eq!(answer["location"], format!("{BASE}/Users/{bo}"));
-    assert!(
-        answer["response"]["detail"].as_str().unwrap().contains("stands"),
-        "{answer}"
-    );
-    let shown = world.get(ENTRA, &format!("/Users/{bo}")).await.expect(200);
-    assert_eq!(shown.body["active"], true);
-}
-
 /// In whichever way a manager may be named outside of Bulk.
 #[tokio::test]
 async fn two_who_manage_each_other_may_say_so_in_every_spelling() {

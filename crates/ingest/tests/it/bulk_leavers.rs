@@ -151,3 +151,44 @@ async fn an_operation_that_names_a_member_twice_is_refused_alone() {
     assert!(!is_active(&world, ENTRA, &paths[0]).await);
     assert!(is_active(&world, ENTRA, &paths[1]).await);
 }
+
+/// Who was hired again by a POST that failed is what they were before: not deleted, and without access.
+#[tokio::test]
+async fn somebody_hired_again_by_a_circle_that_cannot_be_closed_is_deactivated_again() {
+    let world = World::new().await;
+    let managed = |name: &str, by: &str| {
+        let mut data = user(name);
+        data["externalId"] = json!(name);
+        data["schemas"] = json!(["urn:ietf:params:scim:schemas:core:2.0:User", MANAGED]);
+        data[MANAGED] = json!({"manager": {"value": format!("bulkId:{by}")}});
+        post(name, data)
+    };
+    world.user(ENTRA, "ida").await;
+    let mut bo = user("bo");
+    bo["externalId"] = json!("bo");
+    bo["roles"] = json!([{"value": "Agent_1_A"}]);
+    let bo = world.post(ENTRA, "/Users", bo).await.expect(201).id();
+    let path = format!("/Users/{bo}");
+    world.patch(ENTRA, &path, json!([off()])).await.expect(200);
+    let mut again = managed("bo", "ida");
+    again["data"]["roles"] = json!([{"value": "Agent_1_A"}]);
+    // Of the circle the one is taken, or the request ends before the circle is closed.
+    for fail_on_errors in [9, 1] {
+        let operations = json!([managed("ida", "bo"), again]);
+        let body = json!({"schemas": [REQUEST], "failOnErrors": fail_on_errors, "Operations": operations});
+        let reply = world.post(ENTRA, "/Bulk", body).await.expect(200);
+        assert_eq!(statuses(&reply), ["409", "409"], "{}", reply.text);
+        assert_eq!(
+            reply.body["Operations"][1].get("location"),
+            None,
+            "{}",
+            reply.text
+        );
+        assert!(!is_active(&world, ENTRA, &path).await);
+    }
+    // Sent again without what was in the way, it passes.
+    again["data"].as_object_mut().unwrap().remove(MANAGED);
+    let reply = bulk(&world, ENTRA, json!([again])).await;
+    assert_eq!(statuses(&reply), ["201"], "{}", reply.text);
+    assert!(is_active(&world, ENTRA, &path).await);
+}

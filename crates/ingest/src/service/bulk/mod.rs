@@ -84,8 +84,8 @@ impl Service {
     }
 
     /// Lets an operation fail that was carried out, and with it those that refer to it: what they made is deleted
-    /// again, so that a POST that failed has left nothing. What is not new (somebody hired again), or has been changed
-    /// by others meanwhile, stays; its answer then says so.
+    /// again, or deactivated where it is somebody hired again, so that a POST that failed gives nobody access. What has
+    /// been changed by others meanwhile stays; its answer then says so.
     async fn take_back(
         &self,
         call: Call<'_>,
@@ -95,8 +95,8 @@ impl Service {
     ) {
         for one in run.failing_with(number) {
             let gone = match run
-                .deletion(one)
-                .map(|delete| Single::new(&self.links.base, &delete))
+                .undoing(one)
+                .map(|undoing| Single::new(&self.links.base, &undoing))
             {
                 Some(Ok(request)) => self.single(call, pace, request).await.is_ok(),
                 _ => false,

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rollcall_scim::Dialect;
 use rollcall_scim::bulk::{BulkId, BulkMethod, BulkOperation, BulkResult, ReadOperation, resolved_path};
-use serde_json::Value;
+use rollcall_scim::patch::PATCH_OP_SCHEMA;
+use serde_json::{Value, json};
 
-use crate::http::answer::Answer;
+use crate::http::answer::{Answer, Made};
 use crate::http::failure::Failure;
 
 pub(super) struct Run<'a> {
@@ -16,8 +17,8 @@ pub(super) struct Run<'a> {
     ids: HashMap<String, BulkId>,
     /// What was taken out of a new resource, to be put in when the circle is closed.
     rest: BTreeMap<usize, Value>,
-    /// The operations that made something that was not there, and in which order.
-    made: HashMap<usize, usize>,
+    /// The operations that made something that was not there: in which order, and what.
+    made: HashMap<usize, (usize, Made)>,
     /// Who refers to a name; filled when it is first asked.
     referring: Option<HashMap<&'a str, Vec<usize>>>,
     results: Vec<Option<BulkResult>>,
@@ -146,17 +147,21 @@ impl<'a> Run<'a> {
         Some(result).filter(|result| result.response.is_none())
     }
 
-    /// The DELETE of what an operation made, as long as it is as it was made.
-    pub(super) fn deletion(&self, number: usize) -> Option<BulkOperation> {
-        let result = self
-            .standing(number)
-            .filter(|_| self.made.contains_key(&number))?;
+    /// What takes back what an operation made, as long as it is as it was made: the DELETE of what is new, and the
+    /// deactivation of somebody hired again.
+    pub(super) fn undoing(&self, number: usize) -> Option<BulkOperation> {
+        let result = self.standing(number)?;
+        let (method, data) = match self.made.get(&number) {
+            Some((_, Made::New)) => (BulkMethod::Delete, None),
+            Some((_, Made::HiredAgain)) => (BulkMethod::Patch, Some(deactivation())),
+            Some((_, Made::Nothing)) | None => return None,
+        };
         Some(BulkOperation {
-            method: BulkMethod::Delete,
+            method,
             bulk_id: None,
             path: result.location.clone()?,
             version: result.version.clone(),
-            data: None,
+            data,
         })
     }
 
@@ -181,7 +186,7 @@ impl<'a> Run<'a> {
         }
         self.referring = Some(referring);
         let mut failing: Vec<usize> = failing.into_iter().collect();
-        failing.sort_by_key(|at| std::cmp::Reverse(self.made.get(at)));
+        failing.sort_by_key(|at| std::cmp::Reverse(self.made.get(at).map(|(order, _)| *order)));
         failing
     }
 
@@ -207,8 +212,8 @@ impl<'a> Run<'a> {
                 result.status = answer.status.as_u16();
                 result.version = answer.etag;
                 result.location = answer.location.or(result.location);
-                if answer.made {
-                    self.made.insert(number, self.made.len());
+                if answer.made != Made::Nothing {
+                    self.made.insert(number, (self.made.len(), answer.made));
                 }
             }
             Err(failure) => self.failed(&mut result, &failure),
@@ -271,6 +276,11 @@ impl<'a> Run<'a> {
             *place = Some(result);
         }
     }
+}
+
+fn deactivation() -> Value {
+    let operation = json!({"op": "replace", "path": "active", "value": false});
+    json!({"schemas": [PATCH_OP_SCHEMA], "Operations": [operation]})
 }
 
 fn referring(operations: &[ReadOperation]) -> HashMap<&str, Vec<usize>> {
