@@ -92,7 +92,7 @@ pub(crate) struct TenantGate {
 pub struct TenantFigures {
     /// Whose.
     pub tenant: TenantId,
-    /// Requests being worked on.
+    /// Requests being worked on, or whose answer is not taken yet.
     pub in_flight: u64,
     /// Requests refused with 429 since the start.
     pub limited: u64,

@@ -1,10 +1,10 @@
 //! Pages by cursor (RFC 9865): they begin beside a resource, so that a page costs the same wherever it lies.
 
-use rollcall_scim::{ListAnswer, ListQuery, ScimError};
+use rollcall_scim::{ListQuery, ScimError};
 
 use super::cursor::{Cursors, Place};
 use super::matching::{Budget, Found, complete, indexed};
-use super::{Id, Part, SCAN_MAX, SCAN_STEP, shown};
+use super::{Id, Listed, Part, SCAN_MAX, SCAN_STEP, shown};
 use crate::http::failure::Failure;
 
 /// The page that a cursor leads to; an empty one leads to the first.
@@ -13,7 +13,7 @@ pub(super) async fn page(
     query: &ListQuery,
     cursors: &Cursors<'_>,
     text: &str,
-) -> Result<ListAnswer, Failure> {
+) -> Result<Listed, Failure> {
     let place = cursors.read(text)?;
     if query.count == 0 {
         return how_many(parts).await;
@@ -26,11 +26,11 @@ pub(super) async fn page(
 }
 
 /// Asked for no resource at all: only how many there are (RFC 9865 section 2).
-async fn how_many(parts: &[Part<'_>]) -> Result<ListAnswer, Failure> {
+async fn how_many(parts: &[Part<'_>]) -> Result<Listed, Failure> {
     let found = complete(parts).await?;
-    Ok(ListAnswer {
+    Ok(Listed {
         total: Some(found.map_or_else(|| total(parts), |found| found.len())),
-        ..ListAnswer::default()
+        ..Listed::default()
     })
 }
 
@@ -55,14 +55,14 @@ async fn listed(
     query: &ListQuery,
     cursors: &Cursors<'_>,
     offset: u64,
-) -> Result<ListAnswer, Failure> {
+) -> Result<Listed, Failure> {
     let found = complete(parts).await?.unwrap_or_default();
     let skip = usize::try_from(offset).unwrap_or(usize::MAX);
     let ids: Vec<Found> = found.iter().skip(skip).take(query.count).copied().collect();
     let (resources, done) = shown(parts, &ids)?;
     let end = skip.saturating_add(done);
     let at = |place: usize| cursors.write(Place::Offset(u64::try_from(place).unwrap_or(u64::MAX)));
-    Ok(ListAnswer {
+    Ok(Listed {
         total: Some(found.len()),
         start_index: None,
         next_cursor: (end < found.len()).then(|| at(end)),
@@ -77,7 +77,7 @@ async fn beside(
     query: &ListQuery,
     cursors: &Cursors<'_>,
     place: Place,
-) -> Result<ListAnswer, Failure> {
+) -> Result<Listed, Failure> {
     let back = matches!(place, Place::Before(_));
     let walked = walk(parts, place, back, query.count).await?;
     let (mut resources, done) = shown(parts, &walked.found)?;
@@ -103,7 +103,7 @@ async fn beside(
     };
     let whole = place == Place::Start && far.is_none();
     let unfiltered = parts.iter().all(|part| part.filter.is_none());
-    Ok(ListAnswer {
+    Ok(Listed {
         total: match (unfiltered, whole) {
             (true, _) => Some(total(parts)),
             (false, true) => Some(walked.found.len()),

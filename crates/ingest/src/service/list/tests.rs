@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rollcall_domain::{ConnectionName, GroupId, TenantKey};
 use rollcall_projector::Page;
 use rollcall_scim::{IndexKey, Resource};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// Groups 1 to `total`, each with `members` members.
@@ -14,6 +14,8 @@ struct Many {
     members: u64,
     /// Whether an index finds all of them.
     indexed: bool,
+    /// How long each is.
+    bytes: usize,
 }
 
 fn id(number: u64) -> Id {
@@ -67,7 +69,11 @@ impl Source for Many {
     }
     fn shown(&self, id: Id, _: &Selection, members: u64) -> Result<Shown, Failure> {
         Ok(if self.members <= members {
-            Shown::Resource(json!(number(id)), self.members)
+            let resource = match self.bytes {
+                0 => json!(number(id)),
+                bytes => json!([number(id), "x".repeat(bytes)]),
+            };
+            Shown::Resource(resource, self.members)
         } else {
             Shown::TooLarge
         })
@@ -92,7 +98,7 @@ async fn list(many: Many, parameters: &[(&str, &str)]) -> Result<Value, Failure>
             by_cursor::page(&parts, &query, &cursors, text).await?
         }
     };
-    Ok(answer.into_json())
+    Ok(serde_json::from_slice(&answer.to_text().unwrap()).unwrap())
 }
 
 fn many(total: u64) -> Many {
@@ -100,6 +106,7 @@ fn many(total: u64) -> Many {
         total,
         members: 0,
         indexed: false,
+        bytes: 0,
     }
 }
 
@@ -154,6 +161,29 @@ async fn a_page_ends_before_it_holds_too_many_members_but_never_before_its_first
         .await
         .unwrap();
     assert_eq!(back["Resources"], json!([2]));
+}
+
+/// Whatever the resources hold: the page goes on where it ended.
+#[tokio::test]
+async fn a_page_ends_before_it_holds_too_much_but_never_before_its_first_resource() {
+    let fat = |bytes| Many { bytes, ..many(3) };
+    let numbers = |page: &Value| -> Vec<u64> {
+        let resources = page["Resources"].as_array().unwrap().iter();
+        resources.map(|one| one[0].as_u64().unwrap()).collect()
+    };
+    let third = || fat(PAGE_BYTES_MAX / 3);
+    let first = list(third(), &[("cursor", "")]).await.unwrap();
+    assert_eq!(numbers(&first), [1, 2]);
+    let next = [("cursor", first["nextCursor"].as_str().unwrap())];
+    let second = list(third(), &next).await.unwrap();
+    assert_eq!((numbers(&second), second.get("nextCursor")), (vec![3], None));
+    let by_index = list(third(), &[]).await.unwrap();
+    assert_eq!(
+        (&by_index["totalResults"], &by_index["itemsPerPage"]),
+        (&json!(3), &json!(2))
+    );
+    let huge = list(fat(PAGE_BYTES_MAX + 1), &[("startIndex", "2")]).await.unwrap();
+    assert_eq!(numbers(&huge), [2]);
 }
 
 /// An IdP that polls for changes asks for what is in memory: far more is told apart than is read.
