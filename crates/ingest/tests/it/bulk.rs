@@ -565,3 +565,23 @@ async fn a_hostile_bulk_request_is_answered_and_writes_nothing() {
     assert!(failed.clone().count() == 200 && failed.into_iter().all(|one| one["status"] != "201"));
     assert!(world.events().is_empty());
 }
+
+/// Groups that are all in one another: a circle that RFC 7644 section 3.7.1 lets a client ask for is made, by each of
+/// them once, whatever the number of its nestings.
+#[tokio::test]
+async fn groups_that_are_all_in_one_another_are_made() {
+    const GROUPS: usize = 20;
+    let world = World::new().await;
+    let names: Vec<String> = (0..GROUPS).map(|n| format!("bulkId:{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let tangle: Vec<Value> = (0..GROUPS).map(|n| group(&n.to_string(), &names)).collect();
+    let reply = bulk(&world, tangle.into()).await.expect(200);
+    assert!(
+        statuses(&reply).iter().all(|status| *status == "201"),
+        "{}",
+        reply.text
+    );
+    for number in [0, GROUPS - 1] {
+        assert_eq!(world.members(ENTRA, &id(&reply, number)).await.len(), GROUPS);
+    }
+}

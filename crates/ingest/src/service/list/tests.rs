@@ -182,7 +182,9 @@ async fn a_page_ends_before_it_holds_too_much_but_never_before_its_first_resourc
         (&by_index["totalResults"], &by_index["itemsPerPage"]),
         (&json!(3), &json!(2))
     );
-    let huge = list(fat(PAGE_BYTES_MAX + 1), &[("startIndex", "2")]).await.unwrap();
+    let huge = list(fat(PAGE_BYTES_MAX + 1), &[("startIndex", "2")])
+        .await
+        .unwrap();
     assert_eq!(numbers(&huge), [2]);
 }
 
