@@ -69,7 +69,7 @@ impl Service {
         if status == StatusCode::CREATED {
             self.watch(seat, |traps, now| traps.group_made(id, !listed.is_empty(), now));
         }
-        let answer = self.show_group(status, seat, id, &selection)?;
+        let answer = self.show_group(status, call, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.group(id)),
             made: match answer.status {
@@ -191,7 +191,7 @@ impl Service {
     ) -> Result<Answer, Failure> {
         let selection = self.selection(call, ResourceKind::Group)?;
         self.write_group(call, id, &members, want).await?;
-        self.show_group(StatusCode::OK, call.seat, id, &selection)
+        self.show_group(StatusCode::OK, call, id, &selection)
     }
 
     async fn write_group(
@@ -250,15 +250,24 @@ impl Service {
     fn show_group(
         &self,
         status: StatusCode,
-        seat: &Seat,
+        call: Call<'_>,
         id: GroupId,
         selection: &Selection,
     ) -> Result<Answer, Failure> {
+        let seat = call.seat;
         let mut group = live(seat, id, false)?;
-        // RFC 7644 sections 3.5.1 and 3.5.2: the entire resource.
-        let asked = matches!(selection, Selection::Only(_)) || seat.connection.dialect == Dialect::Strict;
+        let strict = seat.connection.dialect == Dialect::Strict;
+        let asked = matches!(selection, Selection::Only(_));
         let is_small = group.member_count <= MEMBERS_SHOWN_UNASKED_MAX;
-        if selection.wants("members") && (asked || is_small) {
+        if selection.wants("members") && (strict || asked || is_small) {
+            // RFC 7644 section 3.5.2: the entire resource, or 204 where no attributes are asked for. What answers a
+            // PUT or a POST (sections 3.5.1 and 3.3) is no larger than what was sent.
+            if *call.method == Method::PATCH && !asked && !is_small {
+                return Ok(Answer {
+                    etag: Some(group_version(&group).to_string()),
+                    ..Answer::empty(StatusCode::NO_CONTENT)
+                });
+            }
             group = live(seat, id, true)?;
         }
         Ok(shown(
