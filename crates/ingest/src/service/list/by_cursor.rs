@@ -1,6 +1,6 @@
 //! Pages by cursor (RFC 9865): they begin beside a resource, so that a page costs the same wherever it lies.
 
-use rollcall_scim::{ListQuery, ScimError};
+use rollcall_scim::{ListQuery, ScimError, ScimType};
 
 use super::cursor::{Cursors, Place};
 use super::matching::{Budget, Found, complete, indexed};
@@ -19,19 +19,31 @@ pub(super) async fn page(
         return how_many(parts).await;
     }
     match place {
-        Place::Offset(offset) => listed(parts, query, cursors, offset).await,
+        Place::Offset(offset) if is_listed(parts)? => listed(parts, query, cursors, offset).await,
+        // An index finds more by now than is counted through; from its first page on it is walked through.
+        Place::Offset(_) => Err(expired().into()),
         Place::Start if is_listed(parts)? => listed(parts, query, cursors, 0).await,
         place => beside(parts, query, cursors, place).await,
     }
 }
 
-/// Asked for no resource at all: only how many there are (RFC 9865 section 2).
+/// Asked for no resource at all: only how many there are (RFC 9865 section 2), where one request can tell.
 async fn how_many(parts: &[Part<'_>]) -> Result<Listed, Failure> {
-    let found = complete(parts).await?;
+    let sorted = parts.iter().any(|part| part.sort.is_some());
+    let total = match complete(parts).await {
+        Ok(found) => Some(found.map_or_else(|| total(parts), |found| found.len())),
+        // As on the pages of such a filter: it is not known, and no reason to refuse who does page by cursor.
+        Err(failure) if failure.scim_type == Some(ScimType::TooMany.as_str()) && !sorted => None,
+        Err(failure) => return Err(failure),
+    };
     Ok(Listed {
-        total: Some(found.map_or_else(|| total(parts), |found| found.len())),
+        total,
         ..Listed::default()
     })
+}
+
+fn expired() -> ScimError {
+    ScimError::expired_cursor("the place the cursor leads to is no longer known")
 }
 
 /// Whether all results are at hand at once: they are sorted, or an index finds them, and not more than one request
@@ -143,7 +155,6 @@ async fn walk(parts: &[Part<'_>], place: Place, back: bool, count: usize) -> Res
             None => count.saturating_add(1).saturating_sub(found.len()),
             Some(_) => SCAN_STEP,
         };
-        let expired = || ScimError::expired_cursor("the place the cursor leads to is no longer known");
         let page = part.source.beside(anchor, back, step).ok_or_else(expired)?;
         let Some(last) = page.ids.last() else {
             at = if back {
