@@ -354,6 +354,17 @@ async fn of_a_circle_that_cannot_be_closed_nothing_is_left() {
     assert_eq!(statuses(&reply), ["400", "409", "409", "409"]);
     assert!(!reply.text.contains("location"), "{}", reply.text);
     assert_eq!(groups(&world).await, 1);
+    // A circle inside of one that is not closed is made, completed, and taken back as a whole.
+    let mut failing = group("W", &["bulkId:F"]);
+    failing["data"]["displayName"] = json!("");
+    let inner = [group("F", &["bulkId:G", "bulkId:Z"]), group("G", &["bulkId:F"])];
+    let [f, g] = inner;
+    let reply = bulk(&world, json!([failing, f, g, group("Z", &["bulkId:W"])]))
+        .await
+        .expect(200);
+    assert_eq!(statuses(&reply), ["400", "409", "409", "409"]);
+    assert!(!reply.text.contains("stands"), "{}", reply.text);
+    assert_eq!(groups(&world).await, 1);
     let mut whole = nameless;
     whole["data"]["displayName"] = json!("x");
     let reply = bulk(

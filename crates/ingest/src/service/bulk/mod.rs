@@ -93,14 +93,15 @@ impl Service {
         pace: &Pace<'_>,
         (number, failure): (usize, Failure),
     ) {
-        for one in run.failing_with(number) {
-            let gone = match run
-                .undoing(one)
-                .map(|undoing| Single::new(&self.links.base, &undoing))
-            {
-                Some(Ok(request)) => self.single(call, pace, request).await.is_ok(),
-                _ => false,
-            };
+        let failing = run.failing_with(number);
+        // Those that are in one another would change when the first of them is deleted.
+        for one in failing.iter().copied().filter(|_| failing.len() > 1) {
+            if let Some(Ok(answer)) = self.undo(call, pace, run.emptying(one)).await {
+                run.amend(one, answer);
+            }
+        }
+        for one in failing {
+            let gone = matches!(self.undo(call, pace, run.undoing(one)).await, Some(Ok(_)));
             if one == number {
                 run.fell(one, &failure, gone);
             } else {
@@ -108,6 +109,16 @@ impl Service {
                 run.fell(one, &Failure::new(StatusCode::CONFLICT, failed), gone);
             }
         }
+    }
+
+    async fn undo(
+        &self,
+        call: Call<'_>,
+        pace: &Pace<'_>,
+        undoing: Option<BulkOperation>,
+    ) -> Option<Result<Answer, Failure>> {
+        let request = Single::new(&self.links.base, &undoing?).ok()?;
+        Some(self.single(call, pace, request).await)
     }
 
     async fn single(&self, call: Call<'_>, pace: &Pace<'_>, request: Single) -> Result<Answer, Failure> {

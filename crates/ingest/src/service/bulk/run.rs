@@ -153,7 +153,12 @@ impl<'a> Run<'a> {
         let result = self.standing(number)?;
         let (method, data) = match self.made.get(&number) {
             Some((_, Made::New)) => (BulkMethod::Delete, None),
-            Some((_, Made::HiredAgain)) => (BulkMethod::Patch, Some(deactivation())),
+            Some((_, Made::HiredAgain)) => (
+                BulkMethod::Patch,
+                Some(patch_of(
+                    &json!({"op": "replace", "path": "active", "value": false}),
+                )),
+            ),
             Some((_, Made::Nothing)) | None => return None,
         };
         Some(BulkOperation {
@@ -165,8 +170,21 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The operation and all that stand or fall with what it made, the last done first: what is deleted is then in
-    /// nothing that is as it was made.
+    /// The PATCH that takes everybody out of a group that an operation made: it is then changed by nobody's deletion.
+    pub(super) fn emptying(&self, number: usize) -> Option<BulkOperation> {
+        let undoing = self.undoing(number)?;
+        let is_group = undoing.path.rsplit('/').nth(1) == Some("Groups");
+        let is_new = undoing.method == BulkMethod::Delete;
+        (is_group && is_new).then(|| BulkOperation {
+            method: BulkMethod::Patch,
+            data: Some(patch_of(
+                &json!({"op": "replace", "path": "members", "value": []}),
+            )),
+            ..undoing
+        })
+    }
+
+    /// The operation and all that stand or fall with what it made, the last done first.
     pub(super) fn failing_with(&mut self, number: usize) -> Vec<usize> {
         let operations = self.operations;
         let referring = self.referring.take().unwrap_or_else(|| referring(operations));
@@ -278,8 +296,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn deactivation() -> Value {
-    let operation = json!({"op": "replace", "path": "active", "value": false});
+fn patch_of(operation: &Value) -> Value {
     json!({"schemas": [PATCH_OP_SCHEMA], "Operations": [operation]})
 }
 
