@@ -13,7 +13,8 @@ use crate::limit::Place;
 /// counted as long as it is held.
 const PART_BYTES: usize = 64 * 1024;
 
-/// A whole body, handed on in parts. Its request is in flight until the last part is asked for, or nobody asks any more.
+/// A whole body, handed on in parts. Its request is in flight until the last part is asked for, or the connection is
+/// closed.
 pub(crate) struct Sending {
     rest: Bytes,
     _place: Place,

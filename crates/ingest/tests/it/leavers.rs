@@ -262,7 +262,8 @@ async fn who_is_removed_goes_whatever_the_patch_of_a_group_is_refused_for() {
                 STRICT => json!({"op": "remove", "path": format!("members[value eq \"{a}\"]")}),
                 _ => remove,
             };
-            let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [remove, other]});
+            let schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"];
+            let body = json!({"schemas": schemas, "Operations": [remove, other]});
             let path = format!("/Groups/{group}{query}");
             let mut request = world.build(token, Method::PATCH, &path, body.to_string());
             if let Some(media) = &media {
