@@ -105,7 +105,7 @@ pub const NAMES: [(&str, Kind, &str); 48] = [
     (
         "rollcall_requests_in_flight",
         Kind::Gauge,
-        "Requests of the tenant being worked on",
+        "Requests of the tenant being worked on, or whose answer is not taken yet",
     ),
     (
         "rollcall_credentials",

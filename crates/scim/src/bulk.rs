@@ -3,7 +3,7 @@
 
 use crate::coerce::member;
 use crate::error::ScimError;
-use crate::json::parse_json;
+use crate::json::{Fault, parse_json_apart};
 use crate::limits::{BULK_BYTES_MAX, BULK_OPERATIONS_MAX};
 use crate::note::Dialect;
 use crate::schema::ENTERPRISE_URN;
@@ -96,6 +96,9 @@ pub struct UnreadOperation {
     pub bulk_id: Option<String>,
     /// As sent; may hold a reference.
     pub path: Option<String>,
+    /// What could be read of it, where that is clear, to learn whether it takes access away. Nothing of it may be
+    /// stored.
+    pub within: Option<Box<BulkOperation>>,
     /// Why it is none.
     pub error: ScimError,
 }
@@ -122,15 +125,17 @@ impl BulkRequest {
     /// Reads the body of `POST /Bulk`.
     ///
     /// # Errors
-    /// 413 above [`BULK_BYTES_MAX`] or [`BULK_OPERATIONS_MAX`]; `invalidSyntax` for what is no bulk request or
-    /// names one `bulkId` twice; `invalidValue` for a `failOnErrors` that is no whole number above 0.
+    /// 413 above [`BULK_BYTES_MAX`] or [`BULK_OPERATIONS_MAX`]; `invalidSyntax` for what is no bulk request;
+    /// `invalidValue` for a `failOnErrors` that is no whole number above 0. What is wrong with one operation, such as
+    /// a string beyond its bound, or a POST under the `bulkId` of another, is that operation's error.
     pub fn parse(dialect: Dialect, body: &[u8]) -> Result<Self, ScimError> {
         if body.len() > BULK_BYTES_MAX {
             return Err(ScimError::too_large(format!(
                 "the bulk request is larger than maxPayloadSize ({BULK_BYTES_MAX} bytes)"
             )));
         }
-        let Value::Object(body) = parse_json(body)? else {
+        let (body, faults) = parse_json_apart(body, "Operations")?;
+        let Value::Object(body) = body else {
             return Err(ScimError::invalid_syntax("the body is not a JSON object"));
         };
         let named = member(&body, "schemas")?.and_then(Value::as_array);
@@ -161,18 +166,19 @@ impl BulkRequest {
                 Some(positive(value).ok_or_else(|| ScimError::invalid_value(detail))?)
             }
         };
-        let mut names = HashSet::new();
-        for name in list.iter().filter_map(|one| text_of(one, "bulkId")) {
-            if !names.insert(name) {
-                return Err(ScimError::invalid_syntax("two operations have the same bulkId"));
-            }
+        let mut names: HashMap<&str, usize> = HashMap::new();
+        for name in list.iter().filter_map(made_as) {
+            *names.entry(name).or_default() += 1;
         }
+        let fault = |at: usize, one: &Value| {
+            let shared = made_as(one).is_some_and(|name| names.get(name).is_some_and(|count| *count > 1));
+            faults.get(&at).cloned().or_else(|| shared.then(shared_name))
+        };
+        let operations = list.iter().enumerate();
+        let operations = operations.map(|(at, one)| operation(dialect, &mut seen, one, fault(at, one)));
         Ok(Self {
             fail_on_errors,
-            operations: list
-                .iter()
-                .map(|one| operation(dialect, &mut seen, one))
-                .collect(),
+            operations: operations.collect(),
             tolerated: seen,
         })
     }
@@ -217,20 +223,42 @@ fn text_of<'a>(operation: &'a Value, name: &str) -> Option<&'a str> {
     member(operation.as_object()?, name).ok()??.as_str()
 }
 
-fn operation(dialect: Dialect, seen: &mut Tolerated, value: &Value) -> ReadOperation {
-    sound(dialect, seen, value).map_err(|error| {
-        let text = |name: &str| text_of(value, name);
-        UnreadOperation {
-            method: text("method")
-                .filter(|word| {
-                    word.len() <= METHOD_BYTES_MAX && word.bytes().all(|byte| byte.is_ascii_graphic())
-                })
-                .map(str::to_owned),
-            kind: text("method").and_then(BulkMethod::parse),
-            bulk_id: text("bulkId").map(str::to_owned),
-            path: text("path").map(str::to_owned),
-            error,
-        }
+/// The name of what an operation makes; that of any other operation means nothing.
+fn made_as(operation: &Value) -> Option<&str> {
+    let method = BulkMethod::parse(text_of(operation, "method")?)?;
+    let name = text_of(operation, "bulkId")?;
+    (method == BulkMethod::Post && !name.is_empty()).then_some(name)
+}
+
+/// A reference to that name would mean either.
+fn shared_name() -> Fault {
+    Fault {
+        error: ScimError::invalid_syntax("two operations have the same bulkId"),
+        clear: true,
+    }
+}
+
+fn operation(dialect: Dialect, seen: &mut Tolerated, value: &Value, fault: Option<Fault>) -> ReadOperation {
+    let read = sound(dialect, seen, value);
+    let (within, error) = match (read, fault) {
+        (Ok(operation), None) => return Ok(operation),
+        (Ok(operation), Some(fault)) if fault.clear => match operation.method {
+            BulkMethod::Delete => return Ok(operation), // nothing of it is stored
+            _ => (Some(Box::new(operation)), fault.error),
+        },
+        (_, Some(fault)) => (None, fault.error),
+        (Err(error), None) => (None, error),
+    };
+    let text = |name: &str| text_of(value, name);
+    Err(UnreadOperation {
+        method: text("method")
+            .filter(|word| word.len() <= METHOD_BYTES_MAX && word.bytes().all(|byte| byte.is_ascii_graphic()))
+            .map(str::to_owned),
+        kind: text("method").and_then(BulkMethod::parse),
+        bulk_id: text("bulkId").map(str::to_owned),
+        path: text("path").map(str::to_owned),
+        within,
+        error,
     })
 }
 

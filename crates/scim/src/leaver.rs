@@ -34,7 +34,7 @@ pub fn patch_takes_away(body: &[u8]) -> bool {
 }
 
 /// The operations that are objects, in a list or alone; none when one of them says a thing twice.
-fn operations(body: &Value) -> Vec<&Map<String, Value>> {
+pub(crate) fn operations(body: &Value) -> Vec<&Map<String, Value>> {
     let body = body.as_object().filter(|body| says_once(body, &["Operations"]));
     let list = match body.and_then(|body| member(body, "Operations")) {
         Some(Value::Array(list)) => list.as_slice(),

@@ -248,3 +248,77 @@ async fn a_leaver_needs_a_credential_the_right_version_and_a_readable_body() {
     let now = world.get(ENTRA, &path).await.expect(200);
     assert_eq!(now.body["active"], true);
 }
+
+/// What is wrong with a PATCH elsewhere, or with its content type, keeps nobody in a group.
+#[tokio::test]
+async fn who_is_removed_goes_whatever_the_patch_of_a_group_is_refused_for() {
+    let world = World::new().await;
+    let plain = Some(HeaderValue::from_static("text/plain"));
+    let long = "x".repeat(16 * 1024 + 1);
+    for (other, query, media, status) in [
+        (
+            json!({"op": "replace", "path": "displayName", "value": {}}),
+            "",
+            None,
+            400,
+        ),
+        (
+            json!({"op": "Update", "path": "displayName", "value": "x"}),
+            "",
+            None,
+            400,
+        ),
+        (
+            json!({"op": "replace", "path": "displayName", "value": long}),
+            "",
+            None,
+            400,
+        ),
+        (
+            json!({"op": "remove", "path": "members[display eq \"x\"]"}),
+            "",
+            None,
+            400,
+        ),
+        (
+            json!({"op": "replace", "path": "displayName", "value": "y"}),
+            "?count=abc",
+            None,
+            400,
+        ),
+        (
+            json!({"op": "replace", "path": "displayName", "value": "y"}),
+            "",
+            plain,
+            415,
+        ),
+    ] {
+        for (token, left) in [(ENTRA, 1), (STRICT, 2)] {
+            let (a, b) = (world.user(token, "a").await, world.user(token, "b").await);
+            let group = world.group(token, "g", &[&a, &b]).await;
+            let remove = json!({"op": "remove", "path": "members", "value": [{"value": a}]});
+            let remove = match token {
+                STRICT => json!({"op": "remove", "path": format!("members[value eq \"{a}\"]")}),
+                _ => remove,
+            };
+            let schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"];
+            let body = json!({"schemas": schemas, "Operations": [remove, other]});
+            let path = format!("/Groups/{group}{query}");
+            let mut request = world.build(token, Method::PATCH, &path, body.to_string());
+            if let Some(media) = &media {
+                request.headers_mut().insert(CONTENT_TYPE, media.clone());
+            }
+            world.request(request).await.expect(status);
+            assert_eq!(world.members(token, &group).await.len(), left, "{other}");
+            let shown = world.get(token, &format!("/Groups/{group}")).await;
+            assert_eq!(shown.body["displayName"], "g");
+            for path in [
+                format!("/Groups/{group}"),
+                format!("/Users/{a}"),
+                format!("/Users/{b}"),
+            ] {
+                world.delete(token, &path).await.expect(204);
+            }
+        }
+    }
+}

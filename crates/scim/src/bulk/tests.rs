@@ -211,10 +211,6 @@ fn a_broken_operation_stands_beside_sound_ones_and_a_broken_request_is_refused()
             400,
         ),
         (
-            json!({"schemas": [BULK_REQUEST_SCHEMA], "Operations": [group("a", &[]), group("a", &[])]}),
-            400,
-        ),
-        (
             json!({"schemas": [BULK_REQUEST_SCHEMA], "failOnErrors": 0,
                    "Operations": [{"method": "DELETE", "path": "/Users/1"}]}),
             400,
@@ -285,6 +281,40 @@ fn a_member_in_two_spellings_is_refused() {
         let error = &request.operations[0].as_ref().unwrap_err().error;
         assert_eq!(error.scim_type, Some(ScimType::InvalidSyntax), "{name}");
     }
+}
+
+/// A name that two POSTs have means neither of them; that of anything else means nothing.
+#[test]
+fn posts_of_one_name_are_refused_and_nothing_else_for_it() {
+    let remove = json!({"method": "DELETE", "path": "/Users/1", "bulkId": "a"});
+    let request = parse(json!([
+        group("a", &[]),
+        remove,
+        group("a", &[]),
+        remove,
+        group("b", &[])
+    ]));
+    let read: Vec<bool> = request.unwrap().operations.iter().map(Result::is_ok).collect();
+    assert_eq!(read, [false, true, false, true, true]);
+}
+
+/// What is beyond a bound is the fault of the operation that holds it, of which no more is known than what it is about.
+#[test]
+fn an_operation_beyond_a_bound_is_refused_alone_and_can_be_looked_at() {
+    let long = "x".repeat(crate::limits::STRING_BYTES_MAX + 1);
+    let patch = json!({"method": "PATCH", "path": "/Users/1", "version": "v", "data": {"a": long, "b": 1}});
+    let request = parse(json!([patch, {"method": "DELETE", "path": "/Users/1", "data": long}])).unwrap();
+    let Err(unread) = &request.operations[0] else {
+        panic!("it is beyond a bound");
+    };
+    assert_eq!(unread.error.scim_type, Some(ScimType::InvalidValue));
+    let within = unread.within.as_ref().unwrap();
+    assert_eq!(
+        (within.path.as_str(), within.version.as_deref()),
+        ("/Users/1", Some("v"))
+    );
+    assert_eq!(within.data.as_ref().unwrap()["b"], 1);
+    assert!(request.operations[1].is_ok(), "of a DELETE nothing is stored");
 }
 
 proptest! {
