@@ -100,18 +100,25 @@ pub(super) fn topics(folder: &Path, kafka: &Kafka, make: bool) -> anyhow::Result
     Ok(made)
 }
 
-/// Refuses to make topics for a data folder that has seen a log which is not there any more: whoever lost it is to
-/// bring it back, or to say that it is given up.
+/// Refuses to make topics for a data folder that has seen a log whose records are not there any more: whoever lost them
+/// is to bring them back, or to say that they are given up. What is computed from the others (`desired`) is no loss.
 pub(crate) fn refuse_to_begin_anew(folder: &Path, report: &TopicReport) -> anyhow::Result<()> {
-    if report.topics.iter().any(|topic| topic.exists) {
+    let lost = report
+        .topics
+        .iter()
+        .filter(|topic| !topic.exists && topic.stream != Stream::Desired);
+    let lost: Vec<&str> = lost.map(|topic| topic.name.as_str()).collect();
+    if lost.is_empty() {
         return Ok(()); // the markers tell
     }
     match known_log(folder)? {
         None => Ok(()),
         Some(known) => bail!(
-            "{} belongs to log {known}, and its topics are not there: they were deleted, or these are other brokers; \
-             restore them (to begin anew, or to copy a kept log back, move the whole data folder away but keys.json)",
-            folder.display()
+            "{} belongs to log {known}, and its topics are not there ({}): they were deleted, or these are other \
+             brokers; restore them (to begin anew, or to copy a kept log back, move the whole data folder away but \
+             keys.json)",
+            folder.display(),
+            lost.join(", ")
         ),
     }
 }
