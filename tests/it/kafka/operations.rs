@@ -46,7 +46,7 @@ fn files(town: &Town) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_asks_the_brokers_and_says_what_to_change() {
-    let town = Town::new(&Plan {
+    let mut town = Town::new(&Plan {
         each: 1,
         ..Plan::default()
     })
@@ -71,6 +71,13 @@ async fn check_asks_the_brokers_and_says_what_to_change() {
 
     // Where no topics are it makes none: neither does a broker that makes what it is asked for.
     town.reconfigure(NODE, &town.prefix.clone(), "elsewhere.");
+    // Whoever has keys has had a log: an empty one in its place would know nobody. To begin it is said by command.
+    let begins = "`rollcall topics` begins a new one with these keys";
+    failed(&checked(&town, 1).await, "topic elsewhere.events", begins);
+    let refused = town.refused_start(NODE).await;
+    assert!(refused.contains(begins), "{refused}");
+    let data = town.folder(NODE).join("data");
+    std::fs::rename(data.join("keys.json"), data.join("keys.kept")).unwrap();
     let none = checked(&town, 0).await;
     let (good, warning, found) = row(&none, "topic elsewhere.events");
     assert!(good && warning && found.contains("the first start"), "{found}");
@@ -80,8 +87,8 @@ async fn check_asks_the_brokers_and_says_what_to_change() {
         "topic elsewhere.outcomes",
         "run `rollcall topics`",
     );
+    std::fs::rename(data.join("keys.kept"), data.join("keys.json")).unwrap();
     // Nor does anybody make some where another log was: whoever lost it has to say so.
-    let data = town.folder(NODE).join("data");
     std::fs::write(data.join("log-id"), "00112233445566778899aabbccddeeff\n").unwrap();
     let refused = town.command(NODE, &["topics"]).await;
     assert!(
@@ -90,7 +97,13 @@ async fn check_asks_the_brokers_and_says_what_to_change() {
     );
     let there = town.kafka.tool(TOPICS, &["--list"]).unwrap();
     assert!(there.contains(&events) && !there.contains("elsewhere"), "{there}");
+    let unknown = std::fs::read(data.join("log-id")).unwrap();
+    std::fs::remove_file(data.join("log-id")).unwrap();
+    let begun = town.command(NODE, &["--json", "topics"]).await;
+    assert_eq!(begun.code, 0, "{begun:?}");
+    assert_eq!(begun.json()["begunWithKeys"], true, "{begun:?}");
     town.reconfigure(NODE, "elsewhere.", &town.prefix.clone());
+    std::fs::write(data.join("log-id"), unknown).unwrap();
 
     failed(&checked(&town, 1).await, "log", "restore the topics");
     std::fs::remove_file(data.join("log-id")).unwrap();

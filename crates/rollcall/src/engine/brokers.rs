@@ -7,7 +7,7 @@ use rollcall_eventlog::kafka::topics::{self, Finding, TopicReport, TopicState};
 use rollcall_eventlog::kafka::{KafkaError, KafkaOptions};
 use tokio::sync::oneshot;
 
-use super::kafka::{known_log, options, other_log, plan};
+use super::kafka::{has_keys, keys_without_log, known_log, none_is_there, options, other_log, plan};
 use super::open;
 use crate::config::{Config, Kafka, KafkaSasl, PasswordMechanism};
 use crate::keys::KeyStore;
@@ -57,14 +57,14 @@ fn ask(config: &Config, kafka: &Kafka) -> Vec<Checked> {
     };
     let mut checks = vec![Checked::good(BROKERS, reached(kafka))];
     let known = known_log(&config.log.path);
-    let none_yet = report.topics.iter().all(|topic| !topic.exists);
-    let first_start = none_yet && kafka.create_topics && matches!(known, Ok(None));
-    checks.extend(
-        report
-            .topics
-            .iter()
-            .map(|topic| about(topic, &report, first_start)),
-    );
+    let keys_alone = none_is_there(&report) && has_keys(&config.log.path).unwrap_or(false);
+    let first_start =
+        none_is_there(&report) && !keys_alone && kafka.create_topics && matches!(known, Ok(None));
+    let lost = keys_alone.then(|| keys_without_log(&config.log.path, &kafka.topic_prefix));
+    checks.extend(report.topics.iter().map(|topic| match &lost {
+        Some(lost) => Checked::failed(format!("topic {}", topic.name), lost.clone()),
+        None => about(topic, &report, first_start),
+    }));
     if let Some(unchecked) = &report.unchecked {
         let found = format!("{unchecked}: compare them by hand with docs/deployment.md");
         checks.push(Checked::warning("settings of the topics", found));

@@ -94,6 +94,9 @@ pub(super) fn topics(folder: &Path, kafka: &Kafka, make: bool) -> anyhow::Result
         tracing::warn!(unchecked, "the topics' settings");
     }
     refuse_to_begin_anew(folder, &report)?;
+    if none_is_there(&report) && has_keys(folder)? {
+        bail!(keys_without_log(folder, &options.topic_prefix));
+    }
     if !report.is_good() {
         return Err(KafkaError::Topics(Box::new(report)).into());
     }
@@ -121,6 +124,26 @@ pub(crate) fn refuse_to_begin_anew(folder: &Path, report: &TopicReport) -> anyho
             lost.join(", ")
         ),
     }
+}
+
+/// Whether a data folder has keys of any tenant: then it, or the one that they are from, has had a log.
+pub(crate) fn has_keys(folder: &Path) -> anyhow::Result<bool> {
+    let keys = KeyStore::open_existing(folder, &[]).context("opening the key store")?;
+    Ok(keys.tenants().next().is_some())
+}
+
+/// Whether there is none of the topics.
+pub(super) fn none_is_there(report: &TopicReport) -> bool {
+    report.topics.iter().all(|topic| !topic.exists)
+}
+
+/// What is said of keys beside no log: a fresh one in its place knows nobody, and everybody would be made once more.
+pub(super) fn keys_without_log(folder: &Path, prefix: &str) -> String {
+    format!(
+        "{} has keys of a log, and there is no topic {prefix}*: the topics were deleted, or these are other brokers; \
+         restore them, or copy a kept log back (where there was none, `rollcall topics` begins a new one with these keys)",
+        folder.join(crate::keys::FILE).display()
+    )
 }
 
 /// Whether whoever has this report made the topic of events: of several that try at once exactly one does.
