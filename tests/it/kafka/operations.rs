@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use super::town::{Name, Plan, Role, Town};
 use crate::engine::certificate::Certificate;
-use crate::engine::harness::until;
+use crate::engine::harness::{figure, until};
+use crate::engine::idp::Dialect::Okta;
 
+const CONFIGS: &str = "kafka.admin.ConfigCommand";
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const NODE: Name = (Role::Project, 0);
 
@@ -186,4 +188,47 @@ async fn a_process_of_any_role_warns_of_its_certificate_and_of_brokers_in_the_cl
     })
     .await;
     town.stop(NODE).await;
+}
+
+/// Sets something of the topic of events, or takes it back.
+fn set_events(town: &Town, change: [&str; 2]) {
+    let topic = format!("{}events", town.prefix);
+    let on = ["--alter", "--entity-type", "topics", "--entity-name", &topic];
+    town.kafka
+        .tool(CONFIGS, &[&on[..], &change[..]].concat())
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_append_is_not_ready_until_it_can_and_needs_no_request_for_that() {
+    const INGEST: Name = (Role::Ingest, 0);
+    let mut town = Town::running(&Plan {
+        each: 1,
+        kafka: "partitions = 1\naccount_partitions = 1".to_owned(),
+        ..Plan::default()
+    })
+    .await;
+    let steady = town.world.hire(Okta, "steady", &["Agent_CHIC-01_Clerk"]).await;
+    set_events(&town, ["--add-config", "max.message.bytes=10"]);
+    town.refuses(0, &steady).await;
+    until("it is not ready, and says why", async || {
+        let page = town.page(INGEST, "/readyz").await;
+        page.is_some_and(|(status, text)| {
+            status == 503 && text.contains("append: events: the broker takes no")
+        })
+    })
+    .await;
+    assert_eq!(town.page(INGEST, "/livez").await.unwrap().0, 200);
+    until("what was changed is told", async || {
+        let told = town.command(INGEST, &["--json", "status"]).await.json();
+        let (_, text) = town.page(INGEST, "/metrics").await.unwrap();
+        told["warnings"].to_string().contains("max.message.bytes is 10")
+            && figure(&text, "rollcall_topic_findings", &[]) == Some(1.0)
+    })
+    .await;
+    set_events(&town, ["--add-config", "max.message.bytes=2097152"]);
+    town.back(INGEST).await; // a balancer sends nothing
+    town.last_word(&steady).await;
+    town.settled().await;
+    town.stop_all().await;
 }

@@ -141,7 +141,8 @@ pub(super) fn none_is_there(report: &TopicReport) -> bool {
 pub(super) fn keys_without_log(folder: &Path, prefix: &str) -> String {
     format!(
         "{} has keys of a log, and there is no topic {prefix}*: the topics were deleted, or these are other brokers; \
-         restore them, or copy a kept log back (where there was none, `rollcall topics` begins a new one with these keys)",
+         restore them, or copy a kept log back (where there was none, `rollcall topics` begins a new one with these \
+         keys)",
         folder.join(crate::keys::FILE).display()
     )
 }

@@ -107,6 +107,11 @@ async fn a_broker_that_is_away_refuses_for_now_and_serves_again_when_it_is_back(
     assert!(matches!(refused, AppendError::Unavailable { .. }), "{refused}");
     assert_eq!(refused.retry(), Retry::Later);
     assert!(refused.may_have_been_written());
+    let failing = log.failing_appends();
+    assert!(
+        failing.len() == 1 && failing[0].stream == Stream::Events && failing[0].reason.contains("2s"),
+        "{failing:?}"
+    );
     let partition = log.partition_of(Stream::Events, b"acme");
     let unknown = tokio::time::timeout(SOON, log.end(Stream::Events, partition))
         .await
@@ -120,6 +125,7 @@ async fn a_broker_that_is_away_refuses_for_now_and_serves_again_when_it_is_back(
     while let Err(error) = append(&log, records(2..3)).await {
         assert!(begun.elapsed() < SOON, "{error}");
     }
+    assert_eq!(log.failing_appends(), [], "the last one was taken");
     let read = read(&log).await;
     assert_eq!(
         (read.first(), read.last()),

@@ -3,6 +3,7 @@
 mod begin;
 mod plan;
 mod report;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 pub use plan::TopicPlan;
 pub use report::{Finding, TopicReport, TopicState};
+pub use watch::{TopicWatch, TopicsNow};
 
 pub(crate) use begin::begin;
 
@@ -156,19 +158,8 @@ fn look(
         .then_some("topics' settings cannot be read with a bearer token");
     for stream in Stream::ALL {
         let name = options.topic(stream);
-        let mut state = TopicState {
-            stream,
-            exists: false,
-            empty: false,
-            created: created.contains(&stream),
-            partitions: 0,
-            added: 0,
-            replication: 0,
-            settings: Vec::new(),
-            findings: Vec::new(),
-            warnings: Vec::new(),
-            name,
-        };
+        let mut state = TopicState::of(stream, name);
+        state.created = created.contains(&stream);
         let mut beginning = BTreeMap::new();
         if let Some(shape) = heads.shape(&state.name)? {
             state.exists = true;
