@@ -68,7 +68,11 @@ async fn check_asks_the_brokers_and_says_what_to_change() {
         "{good:#}"
     );
     assert!(row(&good, "log").2.contains("has seen none yet"), "{good:#}");
-    row(&good, "keys");
+    assert!(row(&good, "rights").2.contains("may write"), "{good:#}");
+    assert!(
+        row(&good, "keys").2.contains("the log's for every tenant"),
+        "{good:#}"
+    );
     assert_eq!(files(&town), before, "something was written");
 
     // Where no topics are it makes none: neither does a broker that makes what it is asked for.

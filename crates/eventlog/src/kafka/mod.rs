@@ -28,6 +28,7 @@ mod options;
 mod partitioner;
 mod producer;
 mod reader;
+mod rights;
 mod security;
 mod stats;
 mod table;
@@ -46,6 +47,7 @@ use parking_lot::Mutex;
 pub use error::KafkaError;
 pub use membership::KafkaMembership;
 pub use options::KafkaOptions;
+pub use rights::missing_rights;
 pub use security::{Sasl, Security, Tls, TokenSource};
 pub use stats::{DELIVERY_BUCKETS, FailingAppends, KafkaStats, PartitionStats};
 

@@ -72,13 +72,7 @@ impl Fingerprints {
         let Some(first) = first(log, tenant).await? else {
             return Ok(false);
         };
-        ensure!(
-            first == *ours,
-            "the key of tenant {tenant} in {} is not the one that its log was begun with; nothing was written with \
-             it: copy keys.json from the machine whose `rollcall topics` or whose process was the first, or from any \
-             process that runs",
-            self.folder.join(crate::keys::FILE).display()
-        );
+        ensure!(first == *ours, of_another(&self.folder, tenant));
         known.tenants.insert(tenant.clone(), first);
         self.remember(&known)?;
         Ok(true)
@@ -139,6 +133,16 @@ impl Fingerprints {
             anyhow!(source).context(format!("{}: {action} failed", path.display()))
         })
     }
+}
+
+/// What is said of a key that is not the log's.
+pub(super) fn of_another(folder: &Path, tenant: &TenantId) -> String {
+    format!(
+        "the key of tenant {tenant} in {} is not the one that its log was begun with; nothing was written with it: \
+         copy keys.json from the machine whose `rollcall topics` or whose process was the first, or from any process \
+         that runs",
+        folder.join(crate::keys::FILE).display()
+    )
 }
 
 /// A key's fingerprint as it is written.

@@ -298,6 +298,35 @@ async fn a_process_that_its_group_refuses_is_no_spare_and_says_why() {
     blocking(move || drop((member, log, mock))).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rights_that_a_login_lacks_are_named() {
+    let (mock, log) = start(Duration::from_secs(30)).await;
+    mock.tell(|cluster| {
+        cluster.request_errors(
+            RDKafkaApiKey::Produce,
+            &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 3],
+        );
+        cluster.request_errors(
+            RDKafkaApiKey::OffsetFetch,
+            &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED],
+        );
+    });
+    let options = mock.options.clone();
+    let missing = blocking(move || missing_rights(&options, &["project", "reconcile"])).await;
+    let mut missing = missing.unwrap();
+    missing.sort();
+    let lacks = |right: &str| missing.iter().any(|missing| missing == right);
+    assert_eq!(missing.len(), 4, "{missing:?}");
+    for stream in Stream::ALL {
+        assert!(
+            lacks(&format!("write on the topic {}", mock.options.topic(stream))),
+            "{missing:?}"
+        );
+    }
+    assert!(lacks("read on the group rollcall.project"), "{missing:?}");
+    blocking(move || drop((log, mock))).await;
+}
+
 #[tokio::test]
 async fn reading_by_blocking_in_the_wrong_place_is_slow_but_no_panic() {
     let (mock, log) = start(Duration::from_secs(30)).await;

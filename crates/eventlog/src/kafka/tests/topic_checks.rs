@@ -155,6 +155,20 @@ fn what_is_changed_while_a_log_is_open_is_found_at_the_next_look() {
 }
 
 #[test]
+fn asking_for_rights_writes_nothing() {
+    let options = options();
+    let log = fresh(&options);
+    let groups = ["project", "reconcile", "reader"];
+    assert_eq!(missing_rights(&options, &groups).unwrap(), Vec::<String>::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for stream in Stream::ALL {
+        for partition in log.partitions(stream) {
+            assert_eq!(runtime.block_on(log.end(stream, partition)).unwrap(), None);
+        }
+    }
+}
+
+#[test]
 fn more_replicas_than_brokers_are_refused_with_the_setting_to_change() {
     let plan = TopicPlan {
         replication: 3,
