@@ -153,12 +153,20 @@ pub(super) async fn copy_log(
         kafka::same_keys(&open::tenants(config), &place, target.as_ref()).await?;
     }
     let summary = with_progress(source.as_ref(), target.as_ref()).await?;
-    let value = json!({"found": summary.found, "copied": summary.copied});
+    let value = json!({"found": summary.found, "copied": summary.copied, "leftOut": summary.left_out});
     format.print(&value, || {
-        format!(
+        let mut text = format!(
             "{} records copied, {} were there already; keys.json belongs beside the new log",
             summary.copied, summary.found
-        )
+        );
+        if summary.left_out > 0 {
+            text.push_str(&format!(
+                "\n{} records were left out: they stand in another partition than that of their key, where nobody \
+                 takes them for part of the log; see who else writes to the topics",
+                summary.left_out
+            ));
+        }
+        text
     });
     Ok(())
 }
