@@ -224,8 +224,8 @@ pub const KEYS: &[Key] = &[
         "kafka.create_topics",
         Form::Switch,
         "true",
-        "Missing topics are made at the start, and with the first of them the tenants' keys. Otherwise only \
-         `rollcall topics` makes them.",
+        "Missing topics are made at the first start of all, and with the first of them the tenants' keys. Otherwise, \
+         and where `keys.json` has keys already, only `rollcall topics` makes them.",
     ),
     key(
         "kafka.session_timeout",

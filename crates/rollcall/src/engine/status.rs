@@ -48,6 +48,7 @@ impl Core {
     /// Everything that an operator should look at and that stops nothing.
     fn warnings(&self, now: Timestamp) -> Vec<String> {
         let mut warnings = self.standing.clone();
+        warnings.extend(self.topic_warnings());
         warnings.extend(self.certificate_warnings(now));
         warnings.extend(self.credential_warnings(now));
         warnings.extend(self.tenants.iter().filter_map(unreadable_outcomes));
@@ -72,6 +73,7 @@ impl Core {
             }
         }
         self.look_at_shares();
+        self.look_at_appends();
     }
 
     /// The door opened: from now on its counters are in the metrics, its credentials and what it saw in the status.
@@ -101,6 +103,7 @@ impl Core {
             limits: self.door.get().map(Door::tenants).unwrap_or_default(),
             reconcilers: reconcilers.collect(),
             kafka: self.opened.kafka().map(rollcall_eventlog::kafka::KafkaLog::stats),
+            topic_findings: self.topic_warnings().len(),
         };
         scrape.render()
     }
