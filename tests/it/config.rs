@@ -183,9 +183,13 @@ fn a_token_that_begins_as_access_tokens_do_is_refused() {
         "ROLLCALL_ENTRA_TOKEN" => Some(format!("rca_{}", "x".repeat(60))),
         name => env(name),
     };
-    let errors = parse(&example(), Path::new("rollcall.toml"), &env).expect_err("a token beginning with rca_");
+    let errors =
+        parse(&example(), Path::new("rollcall.toml"), &env).expect_err("a token beginning with rca_");
     let shown = errors.to_string();
-    assert!(shown.contains("token_env: the token that it leads to begins with rca_"), "{shown}");
+    assert!(
+        shown.contains("token_env: the token that it leads to begins with rca_"),
+        "{shown}"
+    );
     assert!(!shown.contains("xxx"), "{shown}");
 }
 
