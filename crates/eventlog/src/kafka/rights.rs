@@ -23,8 +23,8 @@ const IMPOSSIBLE_ACKS: &str = "2";
 /// How much longer than its requests a client may take to answer for them.
 const MORE: Duration = Duration::from_secs(1);
 
-/// The rights that this login lacks, each named with what it is on: writing to the topics, which must exist, and reading
-/// in the groups `groups` (without the prefix). What could not be learnt is not among them.
+/// The rights that this login lacks, each named with what it is on: writing to the topics, which must exist, and
+/// reading in the groups `groups` (without the prefix). What could not be learnt is not among them.
 ///
 /// Blocks for some round trips, [`KafkaOptions::request_timeout`] at most for each group and for all topics.
 ///

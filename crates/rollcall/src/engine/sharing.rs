@@ -45,8 +45,8 @@ struct Attended {
 /// What ends: its partition when it has.
 type Ending = FuturesUnordered<BoxFuture<'static, Partition>>;
 
-/// Attends to what is dealt out until `stop`, then lets everything go. What is taken away ends beside what is begun: only
-/// its own return waits for it.
+/// Attends to what is dealt out until `stop`, then lets everything go. What is taken away ends beside what is begun:
+/// only its own return waits for it.
 pub(super) async fn attend(share: Arc<Share>, work: Arc<dyn Attend>, mut stop: watch::Receiver<bool>) {
     let membership = share.membership();
     let mut assignment = membership.assignment();
