@@ -88,7 +88,7 @@ pub type ReadOperation = Result<BulkOperation, UnreadOperation>;
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[error("{error}")]
 pub struct UnreadOperation {
-    /// As sent; none when it is no word of at most [`METHOD_BYTES_MAX`].
+    /// As sent; none when it is no word of at most 32 bytes.
     pub method: Option<String>,
     /// What would have been done, when the method is one.
     pub kind: Option<BulkMethod>,
