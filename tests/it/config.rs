@@ -176,6 +176,23 @@ fn all_mistakes_are_named_at_once_in_clear_words() {
     }
 }
 
+/// What begins as an access token is looked up as one, so that it would never open anything.
+#[test]
+fn a_token_that_begins_as_access_tokens_do_is_refused() {
+    let env = |name: &str| match name {
+        "ROLLCALL_ENTRA_TOKEN" => Some(format!("rca_{}", "x".repeat(60))),
+        name => env(name),
+    };
+    let errors =
+        parse(&example(), Path::new("rollcall.toml"), &env).expect_err("a token beginning with rca_");
+    let shown = errors.to_string();
+    assert!(
+        shown.contains("token_env: the token that it leads to begins with rca_"),
+        "{shown}"
+    );
+    assert!(!shown.contains("xxx"), "{shown}");
+}
+
 #[test]
 fn no_secret_is_shown_by_debug() {
     let shown = format!("{:?}", read(&example()).unwrap());

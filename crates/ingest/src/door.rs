@@ -37,7 +37,7 @@ use crate::http::headers::{
     is_plain, names_one_host,
 };
 use crate::http::route::{self, Endpoint, endpoint};
-use crate::limit::{Room, TenantFigures, TenantGate, Wish};
+use crate::limit::{Place, Room, TenantFigures, TenantGate, Wish};
 use crate::metrics::Metrics;
 use crate::oauth;
 use crate::runtime::{Clock, IdSource};
@@ -273,7 +273,7 @@ async fn enter(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     let work = inner.answer(request, endpoint, span.clone());
     let work = inner.contained(work, inner.config.request_timeout, late_request);
     let response = match work.instrument(span.clone()).await {
-        Ok(answer) => answer.into_response(media_type),
+        Ok((answer, place)) => answer.into_response(media_type, place),
         Err(failure) => {
             span.record("scim_type", failure.scim_type);
             failure.into_response(media_type)
@@ -381,7 +381,7 @@ impl Inner {
         request: Request,
         endpoint: Option<Endpoint>,
         span: Span,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<(Answer, Place), Failure> {
         let until = Instant::now() + self.config.request_timeout;
         let (head, body) = request.into_parts();
         within_bounds(&head)?;
@@ -403,14 +403,14 @@ impl Inner {
             });
         }
         let wish = Wish::of(&head.method, &endpoint);
-        let Some(_place) = seat.gate.enter(&self.room, wish) else {
+        let Some(place) = seat.gate.enter(&self.room, wish) else {
             return Err(Failure::busy("too many requests at once", RETRY_AFTER_SECONDS));
         };
         let ticks = self.admission.ticks();
         seat.gate.pass(wish, ticks).map_err(Failure::too_fast)?;
         let media = body_type(&head);
-        // A body of another type is only looked at for a leaver.
-        let may_leave = matches!(endpoint, Endpoint::User(_)) && seat.connection.dialect == Dialect::Tolerant;
+        // A body of another type is only looked at for who is to go.
+        let may_leave = endpoint.is_one_resource() && seat.connection.dialect == Dialect::Tolerant;
         if !may_leave {
             media.clone()?;
         }
@@ -432,10 +432,11 @@ impl Inner {
             ticks,
             until,
         };
-        match media {
-            Ok(()) => self.service.answer(&endpoint, call).await,
-            Err(failure) => self.service.refuse(&endpoint, call, failure).await,
-        }
+        let answer = match media {
+            Ok(()) => self.service.answer(&endpoint, call).await?,
+            Err(failure) => self.service.refuse(&endpoint, call, failure).await?,
+        };
+        Ok((answer, place))
     }
 
     /// Answers a page of the OAuth service.

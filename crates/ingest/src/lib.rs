@@ -30,6 +30,7 @@ mod http;
 mod limit;
 mod metrics;
 mod oauth;
+mod patience;
 mod runtime;
 mod seat;
 mod serve;
@@ -62,9 +63,10 @@ pub use metrics::{
     AuthFailure, LATENCY_BOUNDS_US, Metrics, MetricsSnapshot, RequestCount, RouteLatency, ToleratedCount,
 };
 pub use oauth::{
-    ACCESS_TOKEN_LIFETIME, BadClientId, CLIENT_ID_MAX, CLIENT_KEYS_MAX, Client, ClientError, ClientId,
-    ClientProof, KeyError, OauthConfig, PublicKey, SigningKeys, public_keys,
+    ACCESS_TOKEN_LIFETIME, ACCESS_TOKEN_PREFIX, BadClientId, CLIENT_ID_MAX, CLIENT_KEYS_MAX, Client,
+    ClientError, ClientId, ClientProof, KeyError, OauthConfig, PublicKey, SigningKeys, public_keys,
 };
+pub use patience::SEND_TIMEOUT;
 pub use rollcall_scim::Dialect;
 pub use runtime::{Clock, IdSource, RandomIds, SystemClock};
 pub use serve::{

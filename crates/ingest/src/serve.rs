@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::Layer as _;
 use tower::util::MapRequestLayer;
 
+use crate::patience::{Patience, SEND_TIMEOUT};
 use crate::tls::{HANDSHAKE_TIMEOUT, Tls};
 
 /// Most open connections; the listener's own queue holds what comes beyond. Far above what a few IdPs and a
@@ -97,6 +98,7 @@ pub async fn serve_with(
         if let Some((stream, peer, permit)) = accepted {
             let (peer, router, stopping) = (Peer(peer.ip()), router.clone(), stopping.clone());
             let _ = stream.set_nodelay(true);
+            let stream = Patience::new(stream, SEND_TIMEOUT);
             match &options.tls {
                 None => tokio::spawn(connection(stream, peer, router, stopping, permit)),
                 Some(tls) => tokio::spawn(encrypted(tls.acceptor(), stream, peer, router, stopping, permit)),
@@ -127,7 +129,7 @@ async fn accept(
 /// Shakes hands, within its time, and serves what follows.
 async fn encrypted(
     acceptor: TlsAcceptor,
-    stream: TcpStream,
+    stream: Patience<TcpStream>,
     peer: Peer,
     router: Router,
     mut stopping: watch::Receiver<bool>,

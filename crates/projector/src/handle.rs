@@ -1,13 +1,18 @@
 //! What the other rooms hold of one tenant.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rollcall_domain::{
     AccountKey, Catalog, ConnectionName, DesiredUser, EventId, ExternalKey, GroupId, MemberSet, NameKey,
     Policy, RuleSet, TenantId, TenantKey, UserId, fold_case,
 };
-use rollcall_eventlog::{Position, Stream};
+use rollcall_eventlog::{Position, ReadError, Stream};
+use tokio::time::Instant;
 
 use crate::access::user_name;
 use crate::driver::{Core, Live, Publisher, Tenant};
@@ -79,14 +84,30 @@ impl TenantHandle {
     }
 
     /// Waits until the directory has taken in all that was durable in the log when this was called; at most
-    /// [`SETTLE_WAIT_MAX`]. For reads over several processes.
+    /// [`SETTLE_WAIT_MAX`], the question to the log included. For reads over several processes.
     ///
     /// # Errors
     /// As [`TenantHandle::settled`], and that the log cannot tell its end.
     pub async fn read_barrier(&self) -> Result<(), ProjectorError> {
+        self.read_barrier_within(SETTLE_WAIT_MAX).await
+    }
+
+    async fn read_barrier_within(&self, most: Duration) -> Result<(), ProjectorError> {
         self.core.check_running()?;
-        match self.core.log.end(Stream::Events, self.core.partition).await? {
-            Some(end) => self.core.wait_for(end, SETTLE_WAIT_MAX).await,
+        let until = Instant::now() + most;
+        let end = self.core.log.end(Stream::Events, self.core.partition);
+        let end = tokio::time::timeout(most, end).await.unwrap_or_else(|_| {
+            Err(ReadError::Unavailable {
+                stream: Stream::Events,
+                reason: format!("it did not say within {most:?} where it ends"),
+            })
+        });
+        match end? {
+            Some(end) => {
+                self.core
+                    .wait_for(end, until.duration_since(Instant::now()))
+                    .await
+            }
             None => Ok(()),
         }
     }

@@ -106,6 +106,12 @@ impl fmt::Debug for ReconcilerConfig {
 pub trait Lease: fmt::Debug + Send + Sync + 'static {
     /// What is left of it; `None` when it does not end.
     fn remaining(&self) -> Option<Duration>;
+
+    /// What is left for putting on record how something ended that was begun under it: also when the accounts were
+    /// taken away in order, as long as they are not handed on.
+    fn to_settle(&self) -> Option<Duration> {
+        self.remaining()
+    }
 }
 
 /// The lease of a process that owns its tenant alone.
@@ -122,10 +128,10 @@ impl Lease for Forever {
 /// drift of clocks over that time-out. Both are milliseconds on a machine that is not halted.
 pub const LEASE_MARGIN: Duration = Duration::from_secs(2);
 
-/// Whether something that takes at most `longest` and begins now has ended before the lease does.
-pub(crate) fn covers(lease: &dyn Lease, longest: Duration) -> bool {
+/// Whether something that takes at most `longest` and begins now has ended before what is left of a lease.
+pub(crate) fn covers(left: Option<Duration>, longest: Duration) -> bool {
     let needed = longest.saturating_add(LEASE_MARGIN);
-    lease.remaining().is_none_or(|left| left >= needed)
+    left.is_none_or(|left| left >= needed)
 }
 
 /// A place at which a process may die.

@@ -68,6 +68,9 @@ pub struct Status {
     pub catalog_read: Option<Timestamp>,
     /// Accounts that were held when last looked at.
     pub held: usize,
+    /// Accounts of which an outcome cannot be read: what is ours there is not known, so nothing is written but the end
+    /// of a leaver's access that is certainly ours.
+    pub unreadable: usize,
     /// Fluent has told us who we are, so writing may begin.
     pub introduced: bool,
     /// Nothing waits, nothing is worked on, and a resync has been through.
@@ -75,7 +78,8 @@ pub struct Status {
 }
 
 impl Reconciler {
-    /// Rebuilds the ledger from the log and begins. Needs a tokio runtime.
+    /// Rebuilds the ledger from the log and begins. Needs a tokio runtime. `source` must have taken in all that was in
+    /// the log when the accounts became ours: what was served beyond that is taken for lost.
     ///
     /// # Errors
     /// [`LoadError`] when the outcomes cannot be read whole: what is ours would be taken for foreign.
@@ -91,6 +95,13 @@ impl Reconciler {
         loaded
             .ledger
             .recover(clock.now().plus_millis(millis(config.late_write_window)));
+        let (began_at, served) = (source.sequence(), loaded.ledger.serves_max());
+        if served > began_at {
+            tracing::warn!(
+                tenant = %config.tenant, %served, events = %began_at,
+                "events that were served are not in the log any more: accounts are made as the log says now"
+            );
+        }
         let crew = config.crew.clone();
         let crew = crew.unwrap_or_else(|| Crew::new(config.concurrency_max, Arc::clone(&clock)));
         let metrics = crew.shared_metrics();
@@ -113,6 +124,7 @@ impl Reconciler {
             stopping: watch::Sender::new(false),
             fatal: Mutex::new(None),
             dead: AtomicBool::new(false),
+            began_at,
             source,
             config,
         });
@@ -168,6 +180,7 @@ impl Reconciler {
             resynced: *shared.metrics.resynced.lock(),
             catalog_read: *shared.metrics.catalog_read.lock(),
             held: shared.recorder.with_ledger(|ledger| ledger.held()),
+            unreadable: shared.recorder.unreadable_accounts(),
             introduced: shared.own_user.borrow().is_some(),
         }
     }

@@ -282,6 +282,16 @@ impl Ledger {
         held.map(|(key, account)| (*key, account.held))
     }
 
+    /// The last event that was served for any account. Counted.
+    #[must_use]
+    pub fn serves_max(&self) -> Sequence {
+        self.accounts
+            .values()
+            .map(|account| account.serves)
+            .max()
+            .unwrap_or_default()
+    }
+
     /// Accounts on record.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -13,6 +13,7 @@ use rollcall_domain::{
 use rollcall_eventlog::{
     AppendError, BatchLimits, EventLog, Position, ReadBatch, ReadError, ReadLog, Record, Retry, Stream,
 };
+use rustc_hash::FxHashMap;
 use tokio::sync::{Notify, RwLock};
 
 use crate::checkpoint::{self, Header, Positions, WriteError};
@@ -23,6 +24,11 @@ use crate::scope::{Scope, outcome_key, partition_of_account};
 
 /// Parts of one append: with the largest event each, inside the log's bound of a batch.
 const PARTS_PER_APPEND: usize = 8;
+
+/// How long an outcome waits for a lease that is about to be renewed, and how often it looks. A tenth of a session
+/// passes from one renewal to the next; a rebalance or a busy machine may take some of them.
+const LEASE_PATIENCE: Duration = Duration::from_secs(5);
+const LEASE_LOOK: Duration = Duration::from_millis(50);
 
 /// Who speaks in outcomes.
 const ACTOR: &str = "reconciler";
@@ -70,6 +76,8 @@ pub(crate) struct Recorder {
     since: AtomicUsize,
     /// Outcomes may be in the log that are not in the ledger: it is no base for a checkpoint any more.
     unsure: AtomicBool,
+    /// Accounts with an outcome that cannot be read, and where the first of each stands.
+    unreadable: FxHashMap<AccountKey, u64>,
     checkpoint_due: Notify,
     /// One checkpoint is written at a time.
     writing: tokio::sync::Mutex<()>,
@@ -80,6 +88,8 @@ pub(crate) struct Recorder {
 pub(crate) struct Loaded {
     pub(crate) ledger: Ledger,
     pub(crate) read: usize,
+    /// Accounts with an outcome that this version cannot read, and where the first of each stands.
+    pub(crate) unreadable: FxHashMap<AccountKey, u64>,
 }
 
 /// Outcomes that are being put on record. When this is dropped before they are in the ledger, they may be in the log
@@ -114,7 +124,9 @@ impl Recorder {
             ledger: Mutex::new(loaded.ledger),
             recording: RwLock::new(()),
             since: AtomicUsize::new(0),
-            unsure: AtomicBool::new(false),
+            // A checkpoint would hide what could not be read from the next start.
+            unsure: AtomicBool::new(!loaded.unreadable.is_empty()),
+            unreadable: loaded.unreadable,
             checkpoint_due: Notify::new(),
             writing: tokio::sync::Mutex::new(()),
         };
@@ -197,6 +209,22 @@ impl Recorder {
         }
     }
 
+    /// Waits until the lease covers an append; false when it does not get there soon. A lease that is renewed a moment
+    /// late is no reason to leave an intent open: the account would wait for the late-write window.
+    async fn leased(&self) -> bool {
+        let until = tokio::time::Instant::now() + LEASE_PATIENCE;
+        loop {
+            let left = self.lease.to_settle();
+            if covers(left, self.delivery_timeout) {
+                return true;
+            }
+            if left.is_none_or(|left| left.is_zero()) || tokio::time::Instant::now() >= until {
+                return false;
+            }
+            tokio::time::sleep(LEASE_LOOK).await;
+        }
+    }
+
     /// Puts outcomes of one account on record, in order, in one append. The first of each pair is its event
     /// id.
     pub(crate) async fn outcomes(
@@ -217,8 +245,11 @@ impl Recorder {
             .iter()
             .map(|event| Record::new(key.clone(), event.encode()))
             .collect();
+        if !self.leased().await {
+            return Err(RecordError::NoLease);
+        }
         let _recording = self.recording.read().await;
-        if !covers(self.lease.as_ref(), self.delivery_timeout) {
+        if !covers(self.lease.to_settle(), self.delivery_timeout) {
             return Err(RecordError::NoLease);
         }
         let mut unfinished = Unfinished(Some(&self.unsure));
@@ -264,6 +295,16 @@ impl Recorder {
 
     pub(crate) fn entry(&self, account: AccountKey) -> LedgerEntry {
         self.ledger.lock().entry(account)
+    }
+
+    /// Where the first outcome of an account stands that cannot be read: what is ours there is not known.
+    pub(crate) fn unreadable(&self, account: AccountKey) -> Option<u64> {
+        self.unreadable.get(&account).copied()
+    }
+
+    /// How many accounts there are of which an outcome cannot be read.
+    pub(crate) fn unreadable_accounts(&self) -> usize {
+        self.unreadable.len()
     }
 
     pub(crate) fn with_ledger<T>(&self, look: impl FnOnce(&mut Ledger) -> T) -> T {
@@ -314,8 +355,8 @@ pub async fn read_entry(
 }
 
 /// Rebuilds the ledger of a tenant: from its checkpoint, when there is a good one, and the outcome stream after it, to
-/// its end as it is now. Records of ours that this version cannot read are an error: a ledger with a hole would take
-/// what is ours for foreign. What is no event of ours is put aside with its position.
+/// its end as it is now. Of an account with an outcome that this version cannot read it is not known what is ours: it
+/// is named, so that nothing is taken for foreign there. What is no event of ours is put aside with its position.
 pub(crate) async fn load(
     log: &dyn ReadLog,
     tenant: &TenantId,
@@ -326,7 +367,11 @@ pub(crate) async fn load(
         Some((header, ledger)) => (Some(header), ledger),
         None => (None, Ledger::default()),
     };
-    let mut loaded = Loaded { ledger, read: 0 };
+    let mut loaded = Loaded {
+        ledger,
+        read: 0,
+        unreadable: FxHashMap::default(),
+    };
     for (partition, end) in positions(log, scope).await? {
         let from = header.as_ref().map_or(0, |header| header.position(partition));
         if from > end {
@@ -346,7 +391,7 @@ pub(crate) async fn load(
                     reason: format!("partition {partition} gave nothing more before its end at {end}"),
                 }));
             }
-            take_in(&mut loaded, tenant, &batch)?;
+            take_in(&mut loaded, tenant, &batch);
             tokio::task::yield_now().await;
         }
     }
@@ -364,32 +409,34 @@ async fn from_checkpoint(
     read.await.ok().flatten()
 }
 
-fn take_in(loaded: &mut Loaded, tenant: &TenantId, batch: &ReadBatch) -> Result<(), LoadError> {
+fn take_in(loaded: &mut Loaded, tenant: &TenantId, batch: &ReadBatch) {
     let prefix = format!("{tenant}/");
-    for record in batch
-        .iter()
-        .filter(|record| record.key.starts_with(prefix.as_bytes()))
-    {
+    for record in batch.iter() {
+        let Some(account) = record.key.strip_prefix(prefix.as_bytes()) else {
+            continue;
+        };
         let position = record.position.get();
         match Event::decode(record.value) {
             Ok(event) => loaded.ledger.apply(&event),
-            Err(error) if may_be_ours(&error) => {
-                return Err(LoadError::Unreadable {
-                    position,
-                    reason: error.to_string(),
-                });
-            }
             Err(error) => {
                 tracing::error!(%tenant, position, %error, "an outcome cannot be read and was put aside");
+                if may_be_ours(&error)
+                    && let Some(account) = account_of(account)
+                {
+                    loaded.unreadable.entry(account).or_insert(position);
+                }
             }
         }
         loaded.read = loaded.read.saturating_add(1);
     }
-    Ok(())
+}
+
+fn account_of(key: &[u8]) -> Option<AccountKey> {
+    std::str::from_utf8(key).ok()?.parse().ok()
 }
 
 /// Whether a record that cannot be read may have been written by some version of ours. What is no event of ours at all
-/// says nothing of what is ours: it must not keep all accounts of its partition unattended.
+/// says nothing of what is ours.
 fn may_be_ours(error: &DecodeError) -> bool {
     match error {
         DecodeError::Envelope(_) => false,
@@ -417,14 +464,6 @@ pub enum LoadError {
         checkpoint: u64,
         /// Where the log ends.
         log: u64,
-    },
-    /// A record is not of a form that this version knows.
-    #[error("the outcome at position {position} is not readable: {reason}")]
-    Unreadable {
-        /// Where.
-        position: u64,
-        /// What is wrong with it; nothing personal.
-        reason: String,
     },
 }
 

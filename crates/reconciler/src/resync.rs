@@ -151,6 +151,9 @@ async fn sweep(leader: &Shared, members: &[Arc<Shared>]) -> Result<(), ResyncErr
             if known.is_some_and(|known| known != user.id) || !seen.insert(account) {
                 continue;
             }
+            if shared.recorder.unreadable(account).is_some() {
+                continue; // what is ours is not known, so nothing is drift
+            }
             if !shared.is_stopping() {
                 compare(shared, account, user).await?;
             }

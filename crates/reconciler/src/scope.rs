@@ -92,22 +92,72 @@ impl Share {
 pub struct PartitionLease {
     membership: Arc<dyn Membership>,
     partition: Partition,
+    /// When it was taken: what was lost and came back is leased anew.
+    since: Option<u64>,
 }
 
 impl PartitionLease {
     /// The lease of `partition` of the stream that `membership` shares out.
     #[must_use]
     pub fn new(membership: Arc<dyn Membership>, partition: Partition) -> Self {
+        let since = since(membership.as_ref(), partition);
         Self {
             membership,
             partition,
+            since,
         }
     }
+}
+
+fn since(membership: &dyn Membership, partition: Partition) -> Option<u64> {
+    membership.assignment().borrow().since.get(&partition).copied()
 }
 
 impl Lease for PartitionLease {
     fn remaining(&self) -> Option<Duration> {
         let (owned, remaining) = self.membership.owns(self.partition);
-        if owned { remaining } else { Some(Duration::ZERO) }
+        let same = since(self.membership.as_ref(), self.partition) == self.since;
+        if owned && same {
+            remaining
+        } else {
+            Some(Duration::ZERO)
+        }
+    }
+
+    fn to_settle(&self) -> Option<Duration> {
+        let (held, remaining) = self.membership.holds(self.partition);
+        let since = since(self.membership.as_ref(), self.partition);
+        let same = since.is_none() || since == self.since;
+        if held && same {
+            remaining
+        } else {
+            Some(Duration::ZERO)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_eventlog::testing::DealtMembership;
+
+    use super::*;
+
+    #[test]
+    fn a_partition_that_was_lost_and_came_back_is_not_leased_to_the_work_before() {
+        let membership = Arc::new(DealtMembership::new(Stream::Outcomes));
+        membership.deal([0, 1]);
+        let lease = PartitionLease::new(Arc::<DealtMembership>::clone(&membership), Partition(0));
+        let none = Some(Duration::ZERO);
+        assert_eq!((lease.remaining(), lease.to_settle()), (None, None), "for ever");
+        membership.deal([1]);
+        assert_eq!(
+            (lease.remaining(), lease.to_settle()),
+            (none, None),
+            "what is in flight may end"
+        );
+        membership.deal([0, 1]);
+        assert_eq!((lease.remaining(), lease.to_settle()), (none, none));
+        let anew = PartitionLease::new(membership, Partition(0));
+        assert_eq!(anew.remaining(), None);
     }
 }

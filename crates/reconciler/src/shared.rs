@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use rollcall_domain::{AccountKey, FluentUserId, Timestamp};
+use rollcall_domain::{AccountKey, FluentUserId, Sequence, Timestamp};
 use rustc_hash::FxHashMap;
 use tokio::sync::{Notify, watch};
 
@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) config: ReconcilerConfig,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) source: Arc<dyn DesiredSource>,
+    /// Up to where the source stood at the start, when it had taken in all that was in the log.
+    pub(crate) began_at: Sequence,
     /// The accounts that are ours to look at.
     pub(crate) share: Share,
     pub(crate) crew: Crew,
@@ -109,7 +111,7 @@ impl Shared {
 
     /// Whether a request started now has ended before the lease does.
     pub(crate) fn lease_covers_a_request(&self) -> bool {
-        covers(self.config.lease.as_ref(), self.config.request_timeout)
+        covers(self.config.lease.remaining(), self.config.request_timeout)
     }
 
     /// For tests: dies at this point when told to. What is dead does nothing any more.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rollcall_domain::{AccountKey, Catalog, DesiredUser, Policy, TenantKey, Timestamp};
+use rollcall_domain::{AccountKey, Catalog, DesiredUser, Policy, Sequence, TenantKey, Timestamp};
 
 use crate::clock::BoxFuture;
 use crate::queue::Lane;
@@ -41,6 +41,8 @@ pub trait DesiredSource: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`SourceError`]; the account is tried again later.
     fn desired(&self, account: AccountKey) -> Result<Option<DesiredUser>, SourceError>;
+    /// Up to where the tenant's events are taken in.
+    fn sequence(&self) -> Sequence;
     /// The account that this one's claimant was renamed to.
     fn successor(&self, account: AccountKey) -> Option<AccountKey>;
     /// The user name behind an account, from a claimant that is not deleted. Personal.
@@ -62,6 +64,9 @@ impl DesiredSource for rollcall_projector::TenantHandle {
         self.desired(account).map_err(|error| SourceError {
             reason: error.to_string(),
         })
+    }
+    fn sequence(&self) -> Sequence {
+        self.status().sequence
     }
     fn successor(&self, account: AccountKey) -> Option<AccountKey> {
         self.successor(account)

@@ -5,6 +5,7 @@
 //! its [`Role`]; the parts are the same.
 
 mod admin;
+mod appending;
 mod behind;
 mod brokers;
 mod door;
@@ -99,6 +100,7 @@ pub(crate) struct Core {
     projectors: Arc<Projectors>,
     tenants: Vec<Tenant>,
     behind: behind::Behind,
+    appending: appending::Appending,
     /// Of the tenants' keys; none over the embedded log, which has one process.
     fingerprints: Option<fingerprints::Fingerprints>,
     /// The data folder is ours, where several processes could have it by mistake.
@@ -156,8 +158,10 @@ impl Engine {
             .context("opening the admin socket")?;
         let service = Arc::new(admin::Service(Arc::clone(&core)));
         let operators = tokio::spawn(operators.serve(service, stopped(stop.clone())));
-        if config.kafka.is_some() {
+        if let Some(kafka) = &config.kafka {
             watchers.push(tokio::spawn(behind::watch(Arc::clone(&core), stop.clone())));
+            let appending = appending::begin(&core, kafka, stop.clone())?;
+            watchers.push(appending);
         } else {
             watchers.extend(rules::watch(&config, &core, &stop));
         }
@@ -329,6 +333,7 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStor
         projectors: Arc::new(projectors),
         tenants: config.tenants.iter().map(tenant).collect(),
         behind: behind::Behind::default(),
+        appending: appending::Appending::default(),
         fingerprints,
         in_use: parking_lot::Mutex::new(in_use),
         shares: RwLock::new(shares),
@@ -338,11 +343,9 @@ async fn open_core(config: &Config, role: Role) -> anyhow::Result<(Core, KeyStor
 
 /// What the configuration allows and somebody should look at; told in the log.
 fn standing(config: &Config) -> Vec<String> {
-    let warnings = config.kafka.as_ref().and_then(config::Kafka::warning);
+    let warnings = config.kafka.iter().flat_map(config::Kafka::warnings);
     let told = warnings.map(|Warning { what, found }| format!("{what}: {found}"));
-    told.inspect(|warning| tracing::warn!("{warning}"))
-        .into_iter()
-        .collect()
+    told.inspect(|warning| tracing::warn!("{warning}")).collect()
 }
 
 /// Begins what this process does for partitions. Alone it owns all of them, and begins before anything is served; with

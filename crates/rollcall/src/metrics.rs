@@ -36,7 +36,7 @@ pub enum Kind {
 }
 
 /// Every metric with its kind and help, as in `docs/metrics.md`.
-pub const NAMES: [(&str, Kind, &str); 48] = [
+pub const NAMES: [(&str, Kind, &str); 49] = [
     (
         "rollcall_requests",
         Kind::Counter,
@@ -105,7 +105,7 @@ pub const NAMES: [(&str, Kind, &str); 48] = [
     (
         "rollcall_requests_in_flight",
         Kind::Gauge,
-        "Requests of the tenant being worked on",
+        "Requests of the tenant being worked on, or whose answer is not taken yet",
     ),
     (
         "rollcall_credentials",
@@ -268,6 +268,11 @@ pub const NAMES: [(&str, Kind, &str); 48] = [
         Kind::Gauge,
         "Records of a partition that its reader here has not read yet (Kafka)",
     ),
+    (
+        "rollcall_topic_findings",
+        Kind::Gauge,
+        "Settings of topics that are not what they must be (Kafka)",
+    ),
     ("rollcall_ready", Kind::Gauge, "1 when the instance is ready"),
 ];
 
@@ -299,6 +304,8 @@ pub struct Scrape {
     pub reconcilers: Vec<ReconcilerFigures>,
     /// What the log over Kafka counted.
     pub kafka: Option<KafkaStats>,
+    /// Settings of its topics that are not what they must be.
+    pub topic_findings: usize,
 }
 
 type Labels = Vec<(&'static str, String)>;
@@ -623,6 +630,7 @@ mod tests {
                 leaver: histogram.clone(),
                 usable: histogram,
             }],
+            topic_findings: 1,
             kafka: Some(KafkaStats {
                 records_acknowledged: 9,
                 records_failed: 1,
@@ -669,6 +677,7 @@ mod tests {
             r#"rollcall_append_seconds_count 5"#,
             r#"rollcall_partition_lag{stream="events",partition="3"} 2"#,
             r#"rollcall_records_sent_total{result="failed"} 1"#,
+            "rollcall_topic_findings 1",
             "rollcall_ready 1",
         ] {
             assert!(text.contains(line), "{line} is missing in:\n{text}");

@@ -1,8 +1,9 @@
 //! Bulk requests (RFC 7644 section 3.7): read, put in an order in which references can be resolved, answered.
 //! Carrying an operation out is the server's matter; it is the same as a single request.
 
-use crate::error::{ScimError, printable};
-use crate::json::parse_json;
+use crate::coerce::member;
+use crate::error::ScimError;
+use crate::json::{Fault, parse_json_apart};
 use crate::limits::{BULK_BYTES_MAX, BULK_OPERATIONS_MAX};
 use crate::note::Dialect;
 use crate::schema::ENTERPRISE_URN;
@@ -21,6 +22,9 @@ pub const BULK_REQUEST_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:Bul
 pub const BULK_RESPONSE_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:BulkResponse";
 /// What a reference to a resource of the same request begins with.
 const REFERENCE: &str = "bulkId:";
+
+/// Longest method that an answer repeats, in bytes: those of HTTP are far shorter.
+const METHOD_BYTES_MAX: usize = 32;
 
 /// Method of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,7 +88,7 @@ pub type ReadOperation = Result<BulkOperation, UnreadOperation>;
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[error("{error}")]
 pub struct UnreadOperation {
-    /// As sent, shortened; none when it is no text.
+    /// As sent; none when it is no word of at most 32 bytes.
     pub method: Option<String>,
     /// What would have been done, when the method is one.
     pub kind: Option<BulkMethod>,
@@ -92,6 +96,9 @@ pub struct UnreadOperation {
     pub bulk_id: Option<String>,
     /// As sent; may hold a reference.
     pub path: Option<String>,
+    /// What could be read of it, where that is clear, to learn whether it takes access away. Nothing of it may be
+    /// stored.
+    pub within: Option<Box<BulkOperation>>,
     /// Why it is none.
     pub error: ScimError,
 }
@@ -118,24 +125,26 @@ impl BulkRequest {
     /// Reads the body of `POST /Bulk`.
     ///
     /// # Errors
-    /// 413 above [`BULK_BYTES_MAX`] or [`BULK_OPERATIONS_MAX`]; `invalidSyntax` for what is no bulk request or
-    /// names one `bulkId` twice; `invalidValue` for a `failOnErrors` that is no whole number above 0.
+    /// 413 above [`BULK_BYTES_MAX`] or [`BULK_OPERATIONS_MAX`]; `invalidSyntax` for what is no bulk request;
+    /// `invalidValue` for a `failOnErrors` that is no whole number above 0. What is wrong with one operation, such as
+    /// a string beyond its bound, or a POST under the `bulkId` of another, is that operation's error.
     pub fn parse(dialect: Dialect, body: &[u8]) -> Result<Self, ScimError> {
         if body.len() > BULK_BYTES_MAX {
             return Err(ScimError::too_large(format!(
                 "the bulk request is larger than maxPayloadSize ({BULK_BYTES_MAX} bytes)"
             )));
         }
-        let Value::Object(body) = parse_json(body)? else {
+        let (body, faults) = parse_json_apart(body, "Operations")?;
+        let Value::Object(body) = body else {
             return Err(ScimError::invalid_syntax("the body is not a JSON object"));
         };
-        let named = member(&body, "schemas").and_then(Value::as_array);
+        let named = member(&body, "schemas")?.and_then(Value::as_array);
         let is_named = named.is_some_and(|list| list.iter().any(|urn| urn == BULK_REQUEST_SCHEMA));
         let mut seen = Tolerated::NONE;
         if !is_named {
             Quirk::BulkSchemas.allow(dialect, &mut seen, Place::Body, "schemas")?;
         }
-        let list = match member(&body, "Operations") {
+        let list = match member(&body, "Operations")? {
             Some(Value::Array(list)) if !list.is_empty() => list,
             _ => {
                 let detail = "Operations must be a list of at least one operation";
@@ -147,7 +156,7 @@ impl BulkRequest {
                 "the bulk request has more than maxOperations ({BULK_OPERATIONS_MAX}) operations"
             )));
         }
-        let fail_on_errors = match member(&body, "failOnErrors") {
+        let fail_on_errors = match member(&body, "failOnErrors")? {
             None | Some(Value::Null) => None,
             Some(value) => {
                 if value.is_string() {
@@ -157,18 +166,19 @@ impl BulkRequest {
                 Some(positive(value).ok_or_else(|| ScimError::invalid_value(detail))?)
             }
         };
-        let mut names = HashSet::new();
-        for name in list.iter().filter_map(bulk_id) {
-            if !names.insert(name) {
-                return Err(ScimError::invalid_syntax("two operations have the same bulkId"));
-            }
+        let mut names: HashMap<&str, usize> = HashMap::new();
+        for name in list.iter().filter_map(made_as) {
+            *names.entry(name).or_default() += 1;
         }
+        let fault = |at: usize, one: &Value| {
+            let shared = made_as(one).is_some_and(|name| names.get(name).is_some_and(|count| *count > 1));
+            faults.get(&at).cloned().or_else(|| shared.then(shared_name))
+        };
+        let operations = list.iter().enumerate();
+        let operations = operations.map(|(at, one)| operation(dialect, &mut seen, one, fault(at, one)));
         Ok(Self {
             fail_on_errors,
-            operations: list
-                .iter()
-                .map(|one| operation(dialect, &mut seen, one))
-                .collect(),
+            operations: operations.collect(),
             tolerated: seen,
         })
     }
@@ -200,13 +210,6 @@ pub enum BulkStep {
     },
 }
 
-fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    map.get(name).or_else(|| {
-        let mut same = map.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        same.next().map(|(_, value)| value)
-    })
-}
-
 fn positive(value: &Value) -> Option<usize> {
     let number = match value {
         Value::String(text) => text.trim().parse().ok()?,
@@ -215,20 +218,47 @@ fn positive(value: &Value) -> Option<usize> {
     usize::try_from(number).ok().filter(|number| *number > 0)
 }
 
-fn bulk_id(operation: &Value) -> Option<&str> {
-    member(operation.as_object()?, "bulkId")?.as_str()
+/// A text of an operation; none when it is there twice.
+fn text_of<'a>(operation: &'a Value, name: &str) -> Option<&'a str> {
+    member(operation.as_object()?, name).ok()??.as_str()
 }
 
-fn operation(dialect: Dialect, seen: &mut Tolerated, value: &Value) -> ReadOperation {
-    sound(dialect, seen, value).map_err(|error| {
-        let text = |name: &str| member(value.as_object()?, name)?.as_str();
-        UnreadOperation {
-            method: text("method").map(|word| printable(word).into_owned()),
-            kind: text("method").and_then(BulkMethod::parse),
-            bulk_id: text("bulkId").map(str::to_owned),
-            path: text("path").map(str::to_owned),
-            error,
-        }
+/// The name of what an operation makes; that of any other operation means nothing.
+fn made_as(operation: &Value) -> Option<&str> {
+    let method = BulkMethod::parse(text_of(operation, "method")?)?;
+    let name = text_of(operation, "bulkId")?;
+    (method == BulkMethod::Post && !name.is_empty()).then_some(name)
+}
+
+/// A reference to that name would mean either.
+fn shared_name() -> Fault {
+    Fault {
+        error: ScimError::invalid_syntax("two operations have the same bulkId"),
+        clear: true,
+    }
+}
+
+fn operation(dialect: Dialect, seen: &mut Tolerated, value: &Value, fault: Option<Fault>) -> ReadOperation {
+    let read = sound(dialect, seen, value);
+    let (within, error) = match (read, fault) {
+        (Ok(operation), None) => return Ok(operation),
+        (Ok(operation), Some(fault)) if fault.clear => match operation.method {
+            BulkMethod::Delete => return Ok(operation), // nothing of it is stored
+            _ => (Some(Box::new(operation)), fault.error),
+        },
+        (_, Some(fault)) => (None, fault.error),
+        (Err(error), None) => (None, error),
+    };
+    let text = |name: &str| text_of(value, name);
+    Err(UnreadOperation {
+        method: text("method")
+            .filter(|word| word.len() <= METHOD_BYTES_MAX && word.bytes().all(|byte| byte.is_ascii_graphic()))
+            .map(str::to_owned),
+        kind: text("method").and_then(BulkMethod::parse),
+        bulk_id: text("bulkId").map(str::to_owned),
+        path: text("path").map(str::to_owned),
+        within,
+        error,
     })
 }
 
@@ -237,30 +267,36 @@ fn sound(dialect: Dialect, seen: &mut Tolerated, value: &Value) -> Result<BulkOp
     let Value::Object(map) = value else {
         return wrong("the operation is not a JSON object");
     };
-    let text = |name: &str| member(map, name).and_then(Value::as_str).map(str::to_owned);
-    let word = text("method").unwrap_or_default();
+    let text = |name: &str| Ok(member(map, name)?.and_then(Value::as_str).map(str::to_owned));
+    let word = text("method")?.unwrap_or_default();
     let Some(method) = BulkMethod::parse(&word) else {
         return wrong("method must be POST, PUT, PATCH or DELETE");
     };
     if method.as_str() != word {
         Quirk::BulkMethodCase.allow(dialect, seen, Place::Body, "method")?;
     }
-    let Some(path) = text("path").filter(|path| !path.trim().is_empty()) else {
+    let Some(path) = text("path")?.filter(|path| !path.trim().is_empty()) else {
         return wrong("path is missing");
     };
-    let bulk_id = text("bulkId").filter(|name| !name.is_empty());
+    let bulk_id = text("bulkId")?.filter(|name| !name.is_empty());
     if method == BulkMethod::Post && bulk_id.is_none() {
         Quirk::BulkIdMissing.allow(dialect, seen, Place::Body, "bulkId")?;
     }
-    let data = member(map, "data").filter(|data| !data.is_null()).cloned();
+    let data = member(map, "data")?.filter(|data| !data.is_null()).cloned();
     if method != BulkMethod::Delete && data.is_none() {
         return wrong("data is missing");
     }
+    // Left out, a condition would be no condition.
+    let version = match member(map, "version")? {
+        None | Some(Value::Null) => None,
+        Some(Value::String(version)) => Some(version.clone()),
+        Some(_) => return wrong("version must be a string"),
+    };
     Ok(BulkOperation {
         method,
         bulk_id,
         path,
-        version: text("version"),
+        version,
         data: data.filter(|_| method != BulkMethod::Delete),
     })
 }

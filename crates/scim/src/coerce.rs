@@ -164,21 +164,24 @@ impl Coercer<'_> {
             _ => return Err(wrong(path, "must be an object")),
         };
         let mut element = Map::new();
+        let mut named = Vec::new();
         for (key, value) in map {
             let Some(sub) = sub_attribute(attribute, key) else {
                 self.unknown(&format!("{path}.{key}"))?;
                 continue;
             };
+            if named.contains(&sub.name) {
+                return Err(twice(&format!("{path}.{}", sub.name)));
+            }
+            named.push(sub.name);
             if !sub.name.eq_ignore_ascii_case(key) {
                 self.allow(Quirk::RoleDisplayName, &format!("{path}.{key}"))?;
             }
             if sub.is_read_only() {
                 continue;
             }
-            if let Some(value) = self.singular(sub, &format!("{path}.{}", sub.name), value)?
-                && element.insert(sub.name.to_owned(), value).is_some()
-            {
-                return Err(twice(&format!("{path}.{}", sub.name)));
+            if let Some(value) = self.singular(sub, &format!("{path}.{}", sub.name), value)? {
+                element.insert(sub.name.to_owned(), value);
             }
         }
         if attribute.sub("$ref").is_some() && is_blank(element.get("value")) {
@@ -242,6 +245,9 @@ impl Coercer<'_> {
         let mut read = Vec::with_capacity(list.len());
         for value in list {
             self.notes.tolerated.join(roles::deviations(value));
+            if let Some(name) = roles::said_twice(value) {
+                return Err(twice(&format!("{path}.{name}")));
+            }
             if roles::has_unreadable_primary(value) {
                 return Err(wrong(&format!("{path}.primary"), "must be a boolean"));
             }
@@ -297,6 +303,19 @@ pub(crate) fn is_blank(value: Option<&Value>) -> bool {
 
 pub(crate) fn wrong(path: &str, what: &str) -> ScimError {
     ScimError::invalid_value(format!("{} {what}", crate::error::printable(path)))
+}
+
+/// The member of an object, whatever the case of its name.
+///
+/// # Errors
+/// `invalidSyntax` when it is there in two spellings: their order, which is none, would decide.
+pub(crate) fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Value>, ScimError> {
+    let mut found = map.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+    let first = found.next();
+    if found.next().is_some() {
+        return Err(twice(name));
+    }
+    Ok(first.map(|(_, value)| value))
 }
 
 pub(crate) fn twice(path: &str) -> ScimError {

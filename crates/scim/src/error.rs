@@ -132,21 +132,26 @@ impl ScimError {
     }
 }
 
-/// A name the client sent, made fit for a note or a detail: short, printable, no control characters, and without what
-/// stands between brackets, which is a filter's and may hold a person's data.
+/// A name the client sent, made fit for a note or a detail: short, printable, without what stands between brackets,
+/// which is a filter's and may hold a person's data, and only when it reads as the name of an attribute or a schema.
+/// An address does not.
 pub(crate) fn printable(name: &str) -> Cow<'_, str> {
     const MAX: usize = 120;
-    let told: Cow<'_, str> = match name.split_once('[') {
-        None => Cow::Borrowed(name),
+    let told: Cow<'_, str> = match name.trim().split_once('[') {
+        None => Cow::Borrowed(name.trim()),
         Some((before, filter)) => match filter.rsplit_once(']') {
             Some((_, after)) => Cow::Owned(format!("{before}[…]{after}")),
             None => Cow::Owned(format!("{before}[…")),
         },
     };
-    if told.len() <= MAX && told.chars().all(|c| !c.is_control()) {
-        return told;
+    let is_of_name = |c: char| c.is_alphanumeric() || "-_.:$/#[]…".contains(c);
+    if !told.chars().all(is_of_name) {
+        return Cow::Borrowed("a name that is no attribute's");
     }
-    Cow::Owned(told.chars().filter(|c| !c.is_control()).take(MAX).collect())
+    match told.char_indices().nth(MAX) {
+        None => told,
+        Some((end, _)) => Cow::Owned(told.get(..end).unwrap_or_default().to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -165,7 +170,22 @@ mod tests {
             "emails[…].display"
         );
         assert_eq!(printable("emails[value eq ann@chic.example"), "emails[…");
-        assert_eq!(printable("a\nb"), "ab");
+        for other in [
+            "a\nb",
+            "mailto:ida@store.example",
+            "x:ida@store.example",
+            "members.ida@x",
+            "+46 8 12",
+        ] {
+            assert_eq!(printable(other), "a name that is no attribute's");
+        }
+        for name in [
+            "straße",
+            "http://schemas.example/2006/11/Group:name",
+            "urn:x:User:a-b_c.$ref",
+        ] {
+            assert_eq!(printable(name), name);
+        }
         assert_eq!(printable(&"x".repeat(1000)).len(), 120);
     }
 }

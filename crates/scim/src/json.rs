@@ -4,7 +4,8 @@ use crate::error::ScimError;
 use crate::limits::{JSON_DEPTH_MAX, JSON_VALUES_MAX, KEY_BYTES_MAX, STRING_BYTES_MAX};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Which bound a body broke; kept beside the parser because its own error is only text.
@@ -44,6 +45,17 @@ enum Beyond {
     Refuse,
     /// The text is cut at its bound, the member left out, the nested value taken for null.
     Drop,
+    /// Inside an element of the list that the document has under this name it is dropped, and is that element's fault;
+    /// everywhere else the document is refused.
+    Apart(&'static str),
+}
+
+/// Why one element of a list is refused, where the others are not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) error: ScimError,
+    /// What was read of the element says what it meant to say, though not all of it: nothing is named twice in it.
+    pub(crate) clear: bool,
 }
 
 /// Reads one JSON document. A leading byte order mark is skipped.
@@ -52,43 +64,63 @@ enum Beyond {
 /// `invalidSyntax` for what is not JSON (or not UTF-8), is nested too deep or names a member twice;
 /// `invalidValue` for an overlong string; 413 for too many values. Details hold positions only.
 pub fn parse_json(bytes: &[u8]) -> Result<Value, ScimError> {
-    read_json(bytes, Beyond::Refuse)
+    read_json(bytes, Beyond::Refuse).map(|(value, _)| value)
+}
+
+/// As [`parse_json`], of a document whose list under `name`, in any case, holds elements that stand for themselves:
+/// one that is beyond a bound, or names a member twice, is told by its number from 0, and the others are read. Of
+/// such an element nothing may be stored.
+///
+/// # Errors
+/// As for [`parse_json`], for what stands outside of the elements; 413 for too many values in all.
+pub(crate) fn parse_json_apart(
+    bytes: &[u8],
+    name: &'static str,
+) -> Result<(Value, BTreeMap<usize, Fault>), ScimError> {
+    read_json(bytes, Beyond::Apart(name))
 }
 
 /// As [`parse_json`], to learn what a document says that is refused for an overlong string or name, or for its
 /// nesting: those are dropped, and the rest is read within the same bounds. Nothing may be stored from it.
 pub(crate) fn parse_json_within(bytes: &[u8]) -> Result<Value, ScimError> {
-    read_json(bytes, Beyond::Drop)
+    read_json(bytes, Beyond::Drop).map(|(value, _)| value)
 }
 
-fn read_json(bytes: &[u8], beyond: Beyond) -> Result<Value, ScimError> {
+fn read_json(bytes: &[u8], beyond: Beyond) -> Result<(Value, BTreeMap<usize, Fault>), ScimError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let context = Context {
         values: Cell::new(0),
         breach: Cell::new(None),
         beyond,
+        element: Cell::new(None),
+        faults: RefCell::default(),
     };
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let outcome = Bounded {
         context: &context,
         depth: 0,
+        apart: false,
     }
     .deserialize(&mut deserializer)
     .and_then(|value| deserializer.end().map(|()| value));
-    outcome.map_err(|error| match context.breach.get() {
+    let value = outcome.map_err(|error| match context.breach.get() {
         Some(breach) => breach.into_error(),
         None => ScimError::invalid_syntax(format!(
             "the body is not valid JSON (line {}, column {})",
             error.line(),
             error.column()
         )),
-    })
+    })?;
+    Ok((value, context.faults.take()))
 }
 
 struct Context {
     values: Cell<usize>,
     breach: Cell<Option<Breach>>,
     beyond: Beyond,
+    /// The element that is being read, of the list whose elements stand for themselves.
+    element: Cell<Option<usize>>,
+    faults: RefCell<BTreeMap<usize, Fault>>,
 }
 
 impl Context {
@@ -99,10 +131,35 @@ impl Context {
 
     /// Goes on without what is beyond a bound, or refuses the document.
     fn beyond<E: Error>(&self, breach: Breach) -> Result<(), E> {
-        match self.beyond {
-            Beyond::Drop => Ok(()),
-            Beyond::Refuse => Err(self.broken(breach)),
+        match (self.beyond, self.element.get()) {
+            (Beyond::Drop, _) => Ok(()),
+            (Beyond::Apart(_), Some(element)) => {
+                self.fault(element, breach);
+                Ok(())
+            }
+            (Beyond::Refuse | Beyond::Apart(_), _) => Err(self.broken(breach)),
         }
+    }
+
+    /// Refuses the element that is being read, or else the document.
+    fn twice<E: Error>(&self) -> Result<(), E> {
+        let element = self.element.get();
+        let element = element.ok_or_else(|| self.broken(Breach::Twice))?;
+        self.fault(element, Breach::Twice);
+        Ok(())
+    }
+
+    fn fault(&self, element: usize, breach: Breach) {
+        let mut faults = self.faults.borrow_mut();
+        let fault = faults.entry(element).or_insert_with(|| Fault {
+            error: breach.into_error(),
+            clear: true,
+        });
+        fault.clear &= breach != Breach::Twice;
+    }
+
+    fn is_apart(&self, key: &str) -> bool {
+        matches!(self.beyond, Beyond::Apart(name) if key.eq_ignore_ascii_case(name))
     }
 }
 
@@ -110,6 +167,8 @@ impl Context {
 struct Bounded<'a> {
     context: &'a Context,
     depth: usize,
+    /// It is the list whose elements stand for themselves.
+    apart: bool,
 }
 
 impl Bounded<'_> {
@@ -129,6 +188,7 @@ impl Bounded<'_> {
         }
         Ok(Some(Self {
             depth: self.depth + 1,
+            apart: false,
             ..self
         }))
     }
@@ -188,8 +248,17 @@ impl<'de> Visitor<'de> for Bounded<'_> {
             return Ok(Value::Null);
         };
         let mut list = Vec::new();
-        while let Some(value) = seq.next_element_seed(inner)? {
-            list.push(value);
+        loop {
+            if self.apart {
+                self.context.element.set(Some(list.len()));
+            }
+            match seq.next_element_seed(inner)? {
+                Some(value) => list.push(value),
+                None => break,
+            }
+        }
+        if self.apart {
+            self.context.element.set(None);
         }
         Ok(Value::Array(list))
     }
@@ -206,9 +275,10 @@ impl<'de> Visitor<'de> for Bounded<'_> {
                 access.next_value::<IgnoredAny>()?;
                 continue;
             }
-            let value = access.next_value_seed(inner)?;
+            let apart = self.depth == 0 && self.context.is_apart(&key);
+            let value = access.next_value_seed(Self { apart, ..inner })?;
             if map.insert(key, value).is_some() {
-                return Err(self.context.broken(Breach::Twice));
+                self.context.twice()?;
             }
         }
         Ok(Value::Object(map))
@@ -329,6 +399,32 @@ mod tests {
         let many = format!("[{}1]", "1,".repeat(JSON_VALUES_MAX));
         for body in [many.as_str(), "{", r#"{"a":1,"a":1}"#] {
             assert!(parse_json_within(body.as_bytes()).is_err());
+        }
+    }
+
+    #[test]
+    fn an_element_that_stands_for_itself_is_refused_alone() {
+        let long = "x".repeat(STRING_BYTES_MAX + 1);
+        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        let body = format!(
+            r#"{{"list":[1],"Parts":[{{"a":1}},{{"a":"{long}","b":2}},{{"a":{deep}}},{{"a":1,"a":2}},{{"a":3}}]}}"#
+        );
+        let (read, faults) = parse_json_apart(body.as_bytes(), "parts").unwrap();
+        let told: Vec<_> = faults.iter().map(|(at, fault)| (*at, fault.clear)).collect();
+        assert_eq!(told, [(1, true), (2, true), (3, false)]);
+        let parts = read.get("Parts").unwrap();
+        assert_eq!(parts.pointer("/1/b"), Some(&Value::from(2)));
+        assert_eq!(parts.pointer("/4/a"), Some(&Value::from(3)));
+        // What stands elsewhere is everybody's.
+        for body in [
+            format!(r#"{{"list":["{long}"],"parts":[]}}"#),
+            format!(r#"{{"parts":[],"x":"{long}"}}"#),
+            format!(r#"{{"x":{{"parts":["{long}"]}}}}"#),
+            r#"{"parts":[],"parts":[]}"#.to_owned(),
+            r#"{"parts":[{"a":1}"#.to_owned(),
+            format!(r#"{{"parts":[{}1]}}"#, "1,".repeat(JSON_VALUES_MAX)),
+        ] {
+            assert!(parse_json_apart(body.as_bytes(), "parts").is_err());
         }
     }
 

@@ -3,7 +3,7 @@
 //! whether it takes something away at all. One reading of the body, by [`parse_json_within`].
 
 use crate::json::{parse_json_within, truth};
-use crate::path::{has_prefix, resolve_attribute};
+use crate::path::{has_prefix, may_mean_active, resolve_attribute};
 use crate::schema::{ResourceKind, USER_URN};
 use serde_json::{Map, Value};
 
@@ -11,15 +11,15 @@ use serde_json::{Map, Value};
 #[must_use]
 pub fn resource_deactivates(body: &[u8]) -> bool {
     match parse_json_within(body) {
-        Ok(Value::Object(map)) => said(&map) == Some(false),
+        Ok(Value::Object(map)) => said(&map) == Word::Clear(false),
         _ => false,
     }
 }
 
-/// Whether the last word of a PATCH about `active` is false.
+/// Whether the last word of a PATCH about `active` is false, and clearly so.
 #[must_use]
 pub fn patch_deactivates(body: &[u8]) -> bool {
-    parse_json_within(body).is_ok_and(|body| last_word(&operations(&body)) == Some(false))
+    parse_json_within(body).is_ok_and(|body| last_word(&operations(&body)) == Word::Clear(false))
 }
 
 /// Whether a PATCH deactivates or removes something: an access, a role, a member. A `replace` that leaves somebody
@@ -29,12 +29,12 @@ pub fn patch_takes_away(body: &[u8]) -> bool {
     parse_json_within(body).is_ok_and(|body| {
         let operations = operations(&body);
         let removes = |operation: &&Map<String, Value>| is_op(operation, &["remove"]);
-        operations.iter().any(removes) || last_word(&operations) == Some(false)
+        operations.iter().any(removes) || last_word(&operations) == Word::Clear(false)
     })
 }
 
 /// The operations that are objects, in a list or alone; none when one of them says a thing twice.
-fn operations(body: &Value) -> Vec<&Map<String, Value>> {
+pub(crate) fn operations(body: &Value) -> Vec<&Map<String, Value>> {
     let body = body.as_object().filter(|body| says_once(body, &["Operations"]));
     let list = match body.and_then(|body| member(body, "Operations")) {
         Some(Value::Array(list)) => list.as_slice(),
@@ -56,28 +56,91 @@ fn says_once(map: &Map<String, Value>, names: &[&str]) -> bool {
     })
 }
 
-/// The last that the operations say of `active`.
-fn last_word(operations: &[&Map<String, Value>]) -> Option<bool> {
-    let mut last = None;
-    for operation in operations.iter().filter(|one| is_op(one, &["add", "replace"])) {
-        let value = member(operation, "value");
-        let path = match member(operation, "path") {
-            None | Some(Value::Null) => "",
-            Some(Value::String(path)) => path.trim(),
-            Some(_) => continue,
-        };
-        let word = match path {
-            "" => match value {
-                Some(Value::Array(list)) => list.iter().rev().filter_map(Value::as_object).find_map(said),
-                value => value.and_then(Value::as_object).and_then(said),
-            },
-            path if is_active(path) => value.and_then(only).and_then(truth),
-            path if path.eq_ignore_ascii_case(USER_URN) => value.and_then(Value::as_object).and_then(said),
-            _ => None,
-        };
-        last = word.or(last);
+/// What is said of `active`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    /// Nothing, or null, which leaves it as it is.
+    Silent,
+    /// What it is to be.
+    Clear(bool),
+    /// Something that nobody can tell the meaning of.
+    Unclear,
+}
+
+impl Word {
+    /// Of a value of `active`.
+    fn of(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Silent,
+            value => only(value).and_then(truth).map_or(Self::Unclear, Self::Clear),
+        }
     }
-    last
+
+    /// Of a value under a name. What only may be meant for `active` is no word by itself, but stands against any other
+    /// than false.
+    fn of_named(name: &str, value: &Value) -> Self {
+        if is_active(name) {
+            return Self::of(value);
+        }
+        match Self::of(value) {
+            Self::Clear(true) | Self::Unclear if may_mean_active(ResourceKind::User, name) => Self::Unclear,
+            _ => Self::Silent,
+        }
+    }
+
+    /// What two words say that stand side by side.
+    fn beside(self, other: Self) -> Self {
+        match (self, other) {
+            (word, Self::Silent) | (Self::Silent, word) => word,
+            (one, other) if one == other => one,
+            _ => Self::Unclear,
+        }
+    }
+}
+
+/// The last that the operations say of `active`.
+fn last_word(operations: &[&Map<String, Value>]) -> Word {
+    let words = operations.iter().map(|operation| word_of(operation));
+    last_spoken(words)
+}
+
+fn last_spoken(words: impl Iterator<Item = Word>) -> Word {
+    words
+        .filter(|word| *word != Word::Silent)
+        .last()
+        .unwrap_or(Word::Silent)
+}
+
+/// What one operation says of `active`: nothing clear when it speaks of it and is none that can be carried out.
+fn word_of(operation: &Map<String, Value>) -> Word {
+    let value = member(operation, "value");
+    let is_write = is_op(operation, &["add", "replace"]);
+    let path = match member(operation, "path") {
+        None | Some(Value::Null) => Some(""),
+        path => path.and_then(Value::as_str).map(str::trim),
+    };
+    let word = match (path.unwrap_or_default(), value) {
+        (path, None | Some(Value::Null)) if is_active(path) && !(is_write && value.is_some()) => {
+            Word::Unclear
+        }
+        (path, Some(Value::Array(list))) if is_whole(path) => {
+            last_spoken(list.iter().filter_map(Value::as_object).map(said))
+        }
+        (path, Some(Value::Object(map))) if is_whole(path) => said(map),
+        (path, Some(Value::Object(map))) if holds_others(path) => said_of(path, map),
+        (path, Some(value)) => Word::of_named(path, value),
+        (_, None) => Word::Silent,
+    };
+    if word == Word::Silent || (is_write && path.is_some()) {
+        word
+    } else {
+        Word::Unclear
+    }
+}
+
+/// Whether a path means the user as a whole.
+fn is_whole(path: &str) -> bool {
+    path.is_empty() || path.eq_ignore_ascii_case(USER_URN)
 }
 
 fn is_op(operation: &Map<String, Value>, words: &[&str]) -> bool {
@@ -85,22 +148,27 @@ fn is_op(operation: &Map<String, Value>, words: &[&str]) -> bool {
     op.is_some_and(|op| words.iter().any(|word| word.eq_ignore_ascii_case(op.trim())))
 }
 
-/// What an object says of `active`: nothing when it says different things.
-fn said(map: &Map<String, Value>) -> Option<bool> {
-    let direct = map
-        .iter()
-        .filter(|(key, _)| is_active(key))
-        .map(|(_, value)| value);
-    let core = map.iter().filter(|(key, _)| key.eq_ignore_ascii_case(USER_URN));
-    let nested = core.filter_map(|(_, value)| value.as_object()).flat_map(|inner| {
-        inner
-            .iter()
-            .filter(|(key, _)| key.eq_ignore_ascii_case("active"))
-            .map(|(_, value)| value)
+/// What an object says of `active`: nothing clear when it says different things.
+fn said(map: &Map<String, Value>) -> Word {
+    let words = map.iter().map(|(key, value)| match value {
+        Value::Object(inner) if holds_others(key) => said_of(key, inner),
+        value => Word::of_named(key, value),
     });
-    let mut words = direct.chain(nested).map(|value| only(value).and_then(truth));
-    let first = words.next()??;
-    words.all(|word| word == Some(first)).then_some(first)
+    words.fold(Word::Silent, Word::beside)
+}
+
+/// What the part of an object that stands under a schema's URN or another name says of it.
+fn said_of(name: &str, map: &Map<String, Value>) -> Word {
+    let mark = if has_prefix(name, "urn:") { ':' } else { '.' };
+    let words = map
+        .iter()
+        .map(|(key, value)| Word::of_named(&format!("{name}{mark}{key}"), value));
+    words.fold(Word::Silent, Word::beside)
+}
+
+/// Whether an object under that name is no value of `active`.
+fn holds_others(name: &str) -> bool {
+    !is_active(name) && !may_mean_active(ResourceKind::User, name)
 }
 
 fn is_active(path: &str) -> bool {
@@ -150,6 +218,25 @@ mod tests {
             (json!({USER_URN: {"active": false}}), true),
             (json!({"active": true}), false),
             (json!({"active": false, "ACTIVE": true}), false),
+            (json!({"active": false, "User.active": false}), true),
+            (json!({"active": false, "User.active": true}), false),
+            (json!({"active": false, "/active": "maybe"}), false),
+            (json!({"active": false, "custom.active": true}), true),
+            (json!({"active": false, "urn:x:User": {"active": true}}), true),
+            (
+                json!({"active": false, "urn:ietf:params:scim:schemas:core:2.0": {"active": true}}),
+                false,
+            ),
+            (json!({"User.active": false}), false),
+            (json!({"User": {"active": false}}), false),
+            (json!({"active": false, "User": {"active": true}}), false),
+            (
+                json!({"active": false, "User": {"active": {"value": true}}}),
+                false,
+            ),
+            (json!({"active": false, "User.active": {"value": true}}), false),
+            (json!({"active": false, "name": {"active": true}}), true),
+            (json!({USER_URN: {"active": false, "ACTIVE": "maybe"}}), false),
             (json!({"active": null}), false),
             (json!({"active": "no"}), false),
             (json!({"name": {"active": false}}), false),
@@ -208,6 +295,35 @@ mod tests {
         ] {
             let body = json!({"Operations": operations}).to_string();
             assert_eq!(patch_deactivates(body.as_bytes()), expected, "{body}");
+        }
+        let active = |op: &str, path: &str, value: Value| json!({"op": op, "path": path, "value": value});
+        for (last, expected) in [
+            (active("replace", "active", json!("maybe")), false),
+            (active("set", "active", json!(true)), false),
+            (active("set", "active", json!(false)), false),
+            (active("replace", "/active", json!(true)), false),
+            (active("replace", "User.active", json!("maybe")), false),
+            (json!({"op": "replace", "path": "active"}), false),
+            (json!({"op": "remove", "path": "active"}), false),
+            (
+                json!({"op": "replace", "path": 7, "value": {"active": true}}),
+                false,
+            ),
+            (json!({"value": {"active": true}}), false),
+            (json!({"op": "replace", "value": {"active": {}}}), false),
+            (
+                active("replace", crate::schema::ENTERPRISE_URN, json!({"active": true})),
+                false,
+            ),
+            (active("replace", "active", json!(null)), true),
+            (active("replace", "User.active", json!(false)), true),
+            (active("replace", "custom.active", json!(true)), true),
+            (active("set", "title", json!("x")), true),
+        ] {
+            let body = json!({"Operations": [off, last]}).to_string();
+            assert_eq!(patch_deactivates(body.as_bytes()), expected, "{body}");
+            let body = json!({"Operations": [last, off]}).to_string();
+            assert!(patch_deactivates(body.as_bytes()), "{body}");
         }
         let two = json!({"Operations": [off], "operations": [on]}).to_string();
         assert!(!patch_deactivates(two.as_bytes()));

@@ -6,7 +6,8 @@ use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
 use crate::note::Dialect;
 use crate::path::{is_attribute_path, without_filter};
 use crate::tolerance::{Place, Quirk, Tolerated};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::fmt;
 
 /// URN of the list answer.
@@ -282,9 +283,9 @@ fn is_descending(value: &str) -> Result<bool, ScimError> {
     }
 }
 
-/// One page of a list (RFC 7644 section 3.4.2, RFC 9865 section 2).
+/// One page of a list (RFC 7644 section 3.4.2, RFC 9865 section 2), each resource in a form that writes itself as JSON.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct ListAnswer {
+pub struct ListAnswer<R = Value> {
     /// How many resources match; none when that is not known.
     pub total: Option<usize>,
     /// Place of the first resource, from 1; none for pages by cursor.
@@ -294,40 +295,54 @@ pub struct ListAnswer {
     /// Leads to the page before, if there is one.
     pub previous_cursor: Option<String>,
     /// This page.
-    pub resources: Vec<Value>,
+    pub resources: Vec<R>,
 }
 
-impl ListAnswer {
-    /// The body.
-    #[must_use]
-    pub fn into_json(self) -> Value {
-        let mut map = Map::new();
-        let mut put = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                map.insert(name.to_owned(), value);
-            }
-        };
-        put("schemas", Some(json!([LIST_RESPONSE_SCHEMA])));
-        put("totalResults", self.total.map(Value::from));
-        put("startIndex", self.start_index.map(Value::from));
-        put("itemsPerPage", Some(self.resources.len().into()));
-        put("nextCursor", self.next_cursor.map(Value::from));
-        put("previousCursor", self.previous_cursor.map(Value::from));
-        put("Resources", Some(Value::Array(self.resources)));
-        Value::Object(map)
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a, R> {
+    schemas: [&'static str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_results: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_index: Option<usize>,
+    items_per_page: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_cursor: Option<&'a str>,
+    #[serde(rename = "Resources")]
+    resources: &'a [R],
+}
+
+impl<R: Serialize> ListAnswer<R> {
+    /// The body, as JSON text.
+    ///
+    /// # Errors
+    /// When a resource cannot be written.
+    pub fn to_text(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&Body {
+            schemas: [LIST_RESPONSE_SCHEMA],
+            total_results: self.total,
+            start_index: self.start_index,
+            items_per_page: self.resources.len(),
+            next_cursor: self.next_cursor.as_deref(),
+            previous_cursor: self.previous_cursor.as_deref(),
+            resources: &self.resources,
+        })
     }
 }
 
 /// A list answer. `total` counts all matches, `resources` is this page. A page beyond the end is empty.
 #[must_use]
 pub fn list_response(total: usize, start_index: usize, resources: Vec<Value>) -> Value {
-    let answer = ListAnswer {
-        total: Some(total),
-        start_index: Some(start_index),
-        resources,
-        ..ListAnswer::default()
-    };
-    answer.into_json()
+    json!({
+        "schemas": [LIST_RESPONSE_SCHEMA],
+        "totalResults": total,
+        "startIndex": start_index,
+        "itemsPerPage": resources.len(),
+        "Resources": resources,
+    })
 }
 
 #[cfg(test)]

@@ -6,11 +6,12 @@ use crate::json::{count_values, parse_json};
 use crate::limits::ATTRIBUTE_VALUES_MAX;
 use crate::members::{self, MemberRef};
 use crate::note::{Dialect, Note, NoteKind, Notes};
-use crate::path::{AttrRef, Named, has_prefix, resolve};
+use crate::path::{AttrRef, Named, has_prefix, refuse_what_may_mean_active, resolve};
 use crate::resource::Resource;
 use crate::schema::{AttributeType, ResourceKind, Schema};
 use crate::tolerance::{Quirk, Tolerated};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 /// What a POST or PUT says.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +31,8 @@ pub struct ParsedResource {
 /// Reads and validates a whole resource.
 ///
 /// # Errors
-/// `invalidSyntax` for what is no JSON object, of another resource type or names an attribute twice;
+/// `invalidSyntax` for what is no JSON object, of another resource type or names an attribute twice; `invalidPath` for
+/// a name that is not `active` and may be meant so;
 /// `invalidValue` for a missing required attribute or a value of the wrong type; 413 above a bound.
 pub fn parse_resource(
     kind: ResourceKind,
@@ -58,6 +60,7 @@ pub fn read_resource(kind: ResourceKind, dialect: Dialect, body: Value) -> Resul
         attributes: Map::new(),
         members: None,
         values: 0,
+        given: HashSet::new(),
         named: Vec::new(),
         used: Vec::new(),
     };
@@ -103,6 +106,8 @@ struct Reader<'a> {
     attributes: Map<String, Value>,
     members: Option<Vec<MemberRef>>,
     values: usize,
+    /// The attributes that were there, with a value or without.
+    given: HashSet<String>,
     /// What `schemas` names; none when it is missing or empty.
     named: Vec<String>,
     /// Extensions in the body.
@@ -113,6 +118,7 @@ impl Reader<'_> {
     fn object(&mut self, body: &Map<String, Value>, outermost: bool) -> Result<(), ScimError> {
         for (key, value) in body {
             if key.eq_ignore_ascii_case("schemas") {
+                self.name("schemas")?;
                 self.named = read_schemas(value)?;
                 if !value.is_array() && !self.named.is_empty() {
                     self.coercer.allow(Quirk::SchemasMissing, "schemas")?;
@@ -142,10 +148,16 @@ impl Reader<'_> {
                         self.extension(schema, inner)?;
                     }
                 }
-                _ => self.coercer.unknown(key)?,
+                _ => self.unknown(key, value)?,
             }
         }
         Ok(())
+    }
+
+    /// A name that no schema has.
+    fn unknown(&mut self, name: &str, value: &Value) -> Result<(), ScimError> {
+        refuse_what_may_mean_active(self.kind, name, Some(value))?;
+        self.coercer.unknown(name)
     }
 
     fn extension(&mut self, schema: &'static Schema, body: &Map<String, Value>) -> Result<(), ScimError> {
@@ -164,7 +176,7 @@ impl Reader<'_> {
                         value,
                     )?;
                 }
-                None => self.coercer.unknown(&format!("{}:{key}", schema.id))?,
+                None => self.unknown(&format!("{}:{key}", schema.id), value)?,
             }
         }
         Ok(())
@@ -209,10 +221,8 @@ impl Reader<'_> {
     }
 
     fn attribute(&mut self, path: &AttrRef, value: &Value) -> Result<(), ScimError> {
+        self.name(&path.to_string())?;
         if path.is_core("members", None) {
-            if self.members.is_some() {
-                return Err(twice("members"));
-            }
             if value.is_null() {
                 let strict = self.coercer.dialect == Dialect::Strict;
                 self.members = strict.then(Vec::new);
@@ -249,10 +259,16 @@ impl Reader<'_> {
                 }
             }
         };
-        match container.insert(path.attribute.name.to_owned(), value) {
-            None => Ok(()),
-            Some(_) => Err(twice(path.attribute.name)),
+        container.insert(path.attribute.name.to_owned(), value);
+        Ok(())
+    }
+
+    /// Two spellings of one attribute are one too many, even when one says nothing.
+    fn name(&mut self, path: &str) -> Result<(), ScimError> {
+        if self.given.insert(path.to_owned()) {
+            return Ok(());
         }
+        Err(twice(path))
     }
 }
 

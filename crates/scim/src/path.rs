@@ -1,6 +1,8 @@
 //! Attribute paths (RFC 7644 figure 1), resolved against the schema without regard to case.
 
+use crate::error::ScimError;
 use crate::schema::{Attribute, COMMON, ResourceKind, Schema};
+use serde_json::Value;
 use std::fmt;
 
 /// An attribute or sub-attribute that the schema knows.
@@ -180,6 +182,68 @@ pub(crate) fn without_filter(text: &str) -> Option<String> {
     let is_tail = tail.is_empty() || tail.starts_with('.');
     let name = format!("{head}{tail}");
     (is_tail && is_attribute_path(&name)).then_some(name)
+}
+
+/// What may stand around a user's `active` for a client that means it.
+const AROUND_ACTIVE: [&str; 8] = [
+    "user",
+    "users",
+    "core",
+    "resource",
+    "attributes",
+    "account",
+    "profile",
+    "value",
+];
+/// What the URNs of core schemas begin with, known ones and others.
+const CORE_URNS: &str = "urn:ietf:params:scim:schemas:core:";
+
+/// Whether a name that is none of a user's attributes may be meant for `active` (`User.active`, `$.active`,
+/// `active.value`, `URN:User.active`). An attribute that has something else before that word is another one
+/// (`custom.active`), and so is one of a schema that is neither a core one nor offered here.
+pub(crate) fn may_mean_active(kind: ResourceKind, text: &str) -> bool {
+    let (head, rest) = text.split_once('[').unwrap_or((text, ""));
+    let tail = rest.rsplit_once(']').map_or("", |(_, tail)| tail);
+    let head = head.trim();
+    let name = if has_prefix(head, "urn:") {
+        let is_ours = |schema: &&Schema| has_prefix(head, schema.id);
+        if !has_prefix(head, CORE_URNS) && !kind.extensions().iter().any(is_ours) {
+            return false;
+        }
+        head.rsplit(':').next().unwrap_or_default()
+    } else {
+        head
+    };
+    let is_of_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let words = [name, tail]
+        .into_iter()
+        .flat_map(|part| part.split(|c| !is_of_word(c)));
+    let is_around = |word: &str| {
+        let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
+        is_number || AROUND_ACTIVE.iter().any(|known| known.eq_ignore_ascii_case(word))
+    };
+    let mut words = words.filter(|word| !is_around(word));
+    kind == ResourceKind::User
+        && words
+            .next()
+            .is_some_and(|word| word.eq_ignore_ascii_case("active"))
+}
+
+/// Refuses a name that [may mean](may_mean_active) `active`, by itself or with one inside its value: left out, it would
+/// keep a leaver at work, and nobody would see it.
+pub(crate) fn refuse_what_may_mean_active(
+    kind: ResourceKind,
+    name: &str,
+    value: Option<&Value>,
+) -> Result<(), ScimError> {
+    let inner = value.and_then(Value::as_object).into_iter().flatten();
+    let mut inside = inner.map(|(key, _)| format!("{name}.{key}"));
+    if may_mean_active(kind, name) || inside.any(|path| may_mean_active(kind, &path)) {
+        return Err(ScimError::invalid_path(
+            "a name is not that of active, which may be meant",
+        ));
+    }
+    Ok(())
 }
 
 /// Whether `text` begins with `prefix`, whatever the case of ASCII letters.

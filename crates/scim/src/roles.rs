@@ -60,8 +60,25 @@ pub(crate) fn has_unreadable_primary(raw: &Value) -> bool {
         let mut said = map.iter().filter(|(key, _)| key.eq_ignore_ascii_case("primary"));
         said.any(|(_, value)| !value.is_null() && truth(value).is_none())
     };
+    any_object(raw, unreadable)
+}
+
+/// What an element, or the text inside it, says in two spellings: which of them is meant, nobody can tell.
+pub(crate) fn said_twice(raw: &Value) -> Option<&'static str> {
+    let parts = ["value", "display", "displayName", "type", "primary", IDP_ID_KEY];
+    let spellings = |map: &Map<String, Value>, name: &str| {
+        let same = map.keys().filter(|key| key.eq_ignore_ascii_case(name));
+        same.count()
+    };
+    parts
+        .into_iter()
+        .find(|name| any_object(raw, |map| spellings(map, name) > 1))
+}
+
+/// Whether it is so of an element or of the object that the text inside it describes.
+fn any_object(raw: &Value, is_so: impl Fn(&Map<String, Value>) -> bool) -> bool {
     let text = match raw {
-        Value::Object(map) if unreadable(map) => return true,
+        Value::Object(map) if is_so(map) => return true,
         Value::Object(map) => {
             let value = map.iter().find(|(key, _)| key.eq_ignore_ascii_case("value"));
             value.and_then(|(_, value)| value.as_str())
@@ -70,7 +87,7 @@ pub(crate) fn has_unreadable_primary(raw: &Value) -> bool {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
     };
     text.and_then(as_role_document)
-        .is_some_and(|document| unreadable(&document))
+        .is_some_and(|document| is_so(&document))
 }
 
 /// In what an element deviates from a plain role object.
@@ -96,6 +113,12 @@ pub(crate) fn deviations(raw: &Value) -> Tolerated {
         seen.add(Quirk::RoleJson);
     }
     seen
+}
+
+/// Whether a text is JSON that has the form of a role and names none.
+pub(crate) fn describes_no_role(raw: &Value) -> bool {
+    let document = raw.as_str().and_then(as_role_document);
+    document.is_some_and(|document| !plain(&document).contains_key("value"))
 }
 
 fn object_deviations(map: &Map<String, Value>, seen: &mut Tolerated) {

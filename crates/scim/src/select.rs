@@ -99,13 +99,19 @@ fn names(kind: ResourceKind, names: &[impl AsRef<str>]) -> Result<Vec<Selected>,
             "more than {SELECTION_NAMES_MAX} attribute names"
         )));
     }
-    let selected = names
+    let found = names
         .iter()
-        .filter_map(|name| match resolve(kind, name.as_ref().trim())? {
-            Named::Attribute(found) => Some(Selected::Attribute(found)),
-            Named::Extension(schema) => Some(Selected::Extension(schema)),
-            Named::Core => None,
-        });
+        .filter_map(|name| resolve(kind, name.as_ref().trim()));
+    let selected = found.flat_map(|found| match found {
+        Named::Attribute(found) => vec![Selected::Attribute(found)],
+        Named::Extension(schema) => vec![Selected::Extension(schema)],
+        // The URN of the core schema is all that it defines.
+        Named::Core => {
+            let core = kind.schema().attributes.iter();
+            core.map(|attribute| Selected::Attribute(AttrRef::core(attribute)))
+                .collect()
+        }
+    });
     Ok(selected.collect())
 }
 

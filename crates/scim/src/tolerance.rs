@@ -73,7 +73,7 @@ impl Quirk {
     /// # Errors
     /// As the row says.
     pub fn tolerate(self, dialect: Dialect) -> Result<Tolerated, ScimError> {
-        self.tolerate_at(dialect, "the request")
+        self.tolerate_at(dialect, "request")
     }
 
     /// As [`Quirk::tolerate`], of an attribute.

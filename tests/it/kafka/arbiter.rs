@@ -143,6 +143,12 @@ async fn a_process_with_other_keys_is_refused_and_a_log_goes_from_engine_to_engi
     let folder = town.folder(ingest).to_owned();
     let right = std::fs::read_to_string(folder.join("data/keys.json")).unwrap();
     put_keys(&folder, &keys("acme", '7'));
+    let told = town.command(ingest, &["check"]).await;
+    assert_eq!(told.code, 1, "{told:?}");
+    assert!(
+        told.out.contains("is not the one that its log was begun with"),
+        "{told:?}"
+    );
     let said = town.refused_start(ingest).await;
     assert!(
         said.contains("is not the one that its log was begun with"),

@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use super::town::{Name, Plan, Role, Town};
 use crate::engine::certificate::Certificate;
-use crate::engine::harness::until;
+use crate::engine::harness::{figure, until};
+use crate::engine::idp::Dialect::Okta;
 
+const CONFIGS: &str = "kafka.admin.ConfigCommand";
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const NODE: Name = (Role::Project, 0);
 
@@ -46,7 +48,7 @@ fn files(town: &Town) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_asks_the_brokers_and_says_what_to_change() {
-    let town = Town::new(&Plan {
+    let mut town = Town::new(&Plan {
         each: 1,
         ..Plan::default()
     })
@@ -66,11 +68,22 @@ async fn check_asks_the_brokers_and_says_what_to_change() {
         "{good:#}"
     );
     assert!(row(&good, "log").2.contains("has seen none yet"), "{good:#}");
-    row(&good, "keys");
+    assert!(row(&good, "rights").2.contains("may write"), "{good:#}");
+    assert!(
+        row(&good, "keys").2.contains("the log's for every tenant"),
+        "{good:#}"
+    );
     assert_eq!(files(&town), before, "something was written");
 
     // Where no topics are it makes none: neither does a broker that makes what it is asked for.
     town.reconfigure(NODE, &town.prefix.clone(), "elsewhere.");
+    // Whoever has keys has had a log: an empty one in its place would know nobody. To begin it is said by command.
+    let begins = "`rollcall topics` begins a new one with these keys";
+    failed(&checked(&town, 1).await, "topic elsewhere.events", begins);
+    let refused = town.refused_start(NODE).await;
+    assert!(refused.contains(begins), "{refused}");
+    let data = town.folder(NODE).join("data");
+    std::fs::rename(data.join("keys.json"), data.join("keys.kept")).unwrap();
     let none = checked(&town, 0).await;
     let (good, warning, found) = row(&none, "topic elsewhere.events");
     assert!(good && warning && found.contains("the first start"), "{found}");
@@ -80,8 +93,8 @@ async fn check_asks_the_brokers_and_says_what_to_change() {
         "topic elsewhere.outcomes",
         "run `rollcall topics`",
     );
+    std::fs::rename(data.join("keys.kept"), data.join("keys.json")).unwrap();
     // Nor does anybody make some where another log was: whoever lost it has to say so.
-    let data = town.folder(NODE).join("data");
     std::fs::write(data.join("log-id"), "00112233445566778899aabbccddeeff\n").unwrap();
     let refused = town.command(NODE, &["topics"]).await;
     assert!(
@@ -90,7 +103,13 @@ async fn check_asks_the_brokers_and_says_what_to_change() {
     );
     let there = town.kafka.tool(TOPICS, &["--list"]).unwrap();
     assert!(there.contains(&events) && !there.contains("elsewhere"), "{there}");
+    let unknown = std::fs::read(data.join("log-id")).unwrap();
+    std::fs::remove_file(data.join("log-id")).unwrap();
+    let begun = town.command(NODE, &["--json", "topics"]).await;
+    assert_eq!(begun.code, 0, "{begun:?}");
+    assert_eq!(begun.json()["begunWithKeys"], true, "{begun:?}");
     town.reconfigure(NODE, "elsewhere.", &town.prefix.clone());
+    std::fs::write(data.join("log-id"), unknown).unwrap();
 
     failed(&checked(&town, 1).await, "log", "restore the topics");
     std::fs::remove_file(data.join("log-id")).unwrap();
@@ -173,4 +192,47 @@ async fn a_process_of_any_role_warns_of_its_certificate_and_of_brokers_in_the_cl
     })
     .await;
     town.stop(NODE).await;
+}
+
+/// Sets something of the topic of events, or takes it back.
+fn set_events(town: &Town, change: [&str; 2]) {
+    let topic = format!("{}events", town.prefix);
+    let on = ["--alter", "--entity-type", "topics", "--entity-name", &topic];
+    town.kafka
+        .tool(CONFIGS, &[&on[..], &change[..]].concat())
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_append_is_not_ready_until_it_can_and_needs_no_request_for_that() {
+    const INGEST: Name = (Role::Ingest, 0);
+    let mut town = Town::running(&Plan {
+        each: 1,
+        kafka: "partitions = 1\naccount_partitions = 1".to_owned(),
+        ..Plan::default()
+    })
+    .await;
+    let steady = town.world.hire(Okta, "steady", &["Agent_CHIC-01_Clerk"]).await;
+    set_events(&town, ["--add-config", "max.message.bytes=10"]);
+    town.refuses(0, &steady).await;
+    until("it is not ready, and says why", async || {
+        let page = town.page(INGEST, "/readyz").await;
+        page.is_some_and(|(status, text)| {
+            status == 503 && text.contains("append: events: the broker takes no")
+        })
+    })
+    .await;
+    assert_eq!(town.page(INGEST, "/livez").await.unwrap().0, 200);
+    until("what was changed is told", async || {
+        let told = town.command(INGEST, &["--json", "status"]).await.json();
+        let (_, text) = town.page(INGEST, "/metrics").await.unwrap();
+        told["warnings"].to_string().contains("max.message.bytes is 10")
+            && figure(&text, "rollcall_topic_findings", &[]) == Some(1.0)
+    })
+    .await;
+    set_events(&town, ["--add-config", "max.message.bytes=2097152"]);
+    town.back(INGEST).await; // a balancer sends nothing
+    town.last_word(&steady).await;
+    town.settled().await;
+    town.stop_all().await;
 }

@@ -85,6 +85,12 @@ pub trait Membership: fmt::Debug + Send + Sync + 'static {
         (owned, remaining)
     }
 
+    /// As [`Membership::owns`], for the end of what is in flight: what was taken away in order is still ours until it
+    /// is released or the time is over, and so may go on record; nothing new is begun for it.
+    fn holds(&self, partition: Partition) -> (bool, Option<Duration>) {
+        self.owns(partition)
+    }
+
     /// Says that nothing is in flight any more for partitions that were taken away, so that they may be
     /// handed on. Those that are never released are handed on when the lease has run out.
     fn released(&self, partitions: &[Partition]);

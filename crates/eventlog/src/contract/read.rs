@@ -256,7 +256,9 @@ pub enum ReadError {
     #[error(
         "the log has a hole: in {topic}, partition {partition}, the records at offsets {first} to {last} are gone, \
          though some stand before and after them (was the topic compacted or cut, or did another program write to it \
-         in transactions?); set cleanup.policy=delete and retention.ms=-1, and restore the topic or the log from a copy"
+         in transactions?); set cleanup.policy=delete and retention.ms=-1, and restore the topic or the log from a \
+         copy; who knows that nothing of ours stood there accepts it in kafka.accept_holes, as \
+         {stream}/{partition}/{first}-{last}"
     )]
     Hole {
         /// The stream.

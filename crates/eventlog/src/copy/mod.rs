@@ -5,7 +5,8 @@
 //! identity are the target's own, so whoever kept state beside the source builds it anew from the target.
 //!
 //! Notes ([`is_note`]) are about the log that they stand in: those of the source are left out, those of the
-//! target pass as if they were not there.
+//! target pass as if they were not there. So do records that stand in another partition than that of their key: no fold
+//! takes them, and put where they belong they would become part of the log. They are counted.
 //!
 //! A copy that was cut short goes on where it stood: what the target holds must be the beginning of what the
 //! source holds, and is compared byte for byte before anything is written. A target that holds anything else
@@ -59,6 +60,8 @@ pub struct CopySummary {
     pub found: u64,
     /// Records that were appended.
     pub copied: u64,
+    /// Records of the source that stand in another partition than that of their key, and were not copied.
+    pub left_out: u64,
 }
 
 /// Why a copy stopped. Doing it again goes on where it stood, unless the target was refused.
@@ -129,6 +132,7 @@ pub async fn copy(
     for ((stream, partition), same) in found {
         let mut pass = Pass::new(source, target, stream, partition).await?;
         summary.copied = pass.append(same, summary.copied, &mut progress).await?;
+        summary.left_out = summary.left_out.saturating_add(pass.left_out);
     }
     Ok(summary)
 }
@@ -141,6 +145,8 @@ struct Pass<'a> {
     partition: Partition,
     /// Where the source ends, as of the beginning of the pass.
     end: u64,
+    /// Records that stand in another partition than that of their key.
+    left_out: u64,
 }
 
 impl fmt::Debug for Pass<'_> {
@@ -163,7 +169,13 @@ impl<'a> Pass<'a> {
             stream,
             partition,
             end: Position::to_stored(end),
+            left_out: 0,
         })
+    }
+
+    /// Whether a key's records belong into this partition of the source.
+    fn belongs(&self, key: &[u8]) -> bool {
+        self.source.partition_of(self.stream, key) == self.partition
     }
 
     fn told(&self, phase: CopyPhase, at: u64, records: u64) -> CopyProgress {
@@ -209,6 +221,9 @@ impl<'a> Pass<'a> {
                 break;
             }
             for record in batch.iter().filter(|record| !is_note(record.key)) {
+                if !self.belongs(record.key) {
+                    continue;
+                }
                 let partition = self.target.partition_of(self.stream, record.key);
                 let Some(held) = there.get_mut(&partition) else {
                     continue;
@@ -262,6 +277,10 @@ impl<'a> Pass<'a> {
                 .map_err(CopyError::Source)?;
             let is_last = batch.is_empty();
             for record in batch.iter().filter(|record| !is_note(record.key)) {
+                if !self.belongs(record.key) {
+                    self.left_out = self.left_out.saturating_add(1);
+                    continue;
+                }
                 let partition = self.target.partition_of(self.stream, record.key);
                 if let Some(there) = same.get_mut(&partition).filter(|there| **there > 0) {
                     *there = there.saturating_sub(1);
@@ -304,6 +323,7 @@ impl<'a> Pass<'a> {
 /// What one partition of the target holds of one partition of the source.
 struct Held<'a> {
     source: &'a dyn ReadLog,
+    target: &'a dyn EventLog,
     stream: Stream,
     /// The partition of the source whose records are looked for.
     of: Partition,
@@ -324,6 +344,7 @@ impl<'a> Held<'a> {
             .map_err(CopyError::TargetRead)?;
         Ok(Self {
             source: pass.source,
+            target: pass.target,
             stream: pass.stream,
             of: pass.partition,
             partition,
@@ -358,6 +379,7 @@ impl<'a> Held<'a> {
                 .iter()
                 .filter(|record| !is_note(record.key))
                 .filter(|record| self.source.partition_of(self.stream, record.key) == self.of)
+                .filter(|record| self.target.partition_of(self.stream, record.key) == self.partition)
                 .map(|record| (record.position, record.key.to_vec(), record.value.to_vec()));
             self.ahead.extend(ours);
         }

@@ -146,7 +146,7 @@ proptest! {
         let (source, target) = (filled(from, &records), Parted::new(to));
         let summary = block_on(copy(&source, &target, |_| {})).unwrap();
         let copied: usize = COPIED.iter().map(|stream| source.all(*stream).len()).sum();
-        prop_assert_eq!(summary, CopySummary { found: 0, copied: copied as u64 });
+        prop_assert_eq!(summary, CopySummary { found: 0, copied: copied as u64, left_out: 0 });
         for stream in COPIED {
             prop_assert_eq!(source.by_key(stream), target.by_key(stream));
         }
@@ -225,4 +225,30 @@ fn progress_ends_at_the_source_s_end_in_both_passes() {
         (CopyPhase::Copying, 5_000, 5_000)
     );
     assert_eq!(last.records, summary.copied);
+}
+
+#[test]
+fn a_record_in_a_partition_that_is_not_its_keys_is_none_of_the_log_and_is_left_out_and_counted() {
+    let source = Parted::new(3);
+    for key in 0..6 {
+        source.put(Stream::Events, key, u16::from(key));
+    }
+    let wrong = |log: &Parted| {
+        let key = vec![1];
+        let other = (log.partition_of(Stream::Events, &key).0 + 1) % 3;
+        let part = &log.parts[usize::try_from(other).unwrap()];
+        block_on(part.append(Stream::Events, vec![Record::new(key, "misplaced")])).unwrap();
+    };
+    wrong(&source);
+    source.put(Stream::Events, 1, 99);
+    let target = Parted::new(3);
+    let first = block_on(copy(&source, &target, |_| {})).unwrap();
+    assert_eq!((first.found, first.copied, first.left_out), (0, 7, 1));
+    // What somebody put into a wrong partition of the target is no reason to refuse it either.
+    wrong(&target);
+    let again = block_on(copy(&source, &target, |_| {})).unwrap();
+    assert_eq!((again.found, again.copied, again.left_out), (7, 0, 1));
+    let single = MemoryLog::new(LogId([9; 16]));
+    let into_one = block_on(copy(&source, &single, |_| {})).unwrap();
+    assert_eq!((into_one.copied, into_one.left_out), (7, 1));
 }

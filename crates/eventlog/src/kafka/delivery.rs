@@ -86,8 +86,14 @@ impl Delivery {
             let failed = self.failed.load(Ordering::Acquire);
             self.counters
                 .answered(self.places.len() as u64, failed as u64, self.sent.elapsed());
+            let outcome = self.outcome();
+            let failure = match &outcome {
+                Err(AppendError::Unavailable { reason, .. }) => Some(reason.as_str()),
+                _ => None,
+            };
+            self.counters.ended(self.stream, failure);
             if let Some(answer) = answer {
-                let _ = answer.send(self.outcome());
+                let _ = answer.send(outcome);
             }
         }
     }

@@ -50,6 +50,8 @@ pub(crate) struct Shape {
     pub(crate) partitions: u32,
     /// Replicas of the partition that has fewest.
     pub(crate) replication: u32,
+    /// Replicas in step, of the partition that has fewest; none where it has no leader.
+    pub(crate) in_step: u32,
 }
 
 /// A client that reads beginnings. Blocks; used from threads that may.
@@ -152,10 +154,18 @@ impl Heads {
                         .partitions()
                         .iter()
                         .map(|partition| partition.replicas().len());
+                    let in_step = found
+                        .partitions()
+                        .iter()
+                        .map(|partition| match partition.leader() {
+                            leader if leader < 0 => 0,
+                            _ => partition.isr().len(),
+                        });
                     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
                     return Ok(Some(Shape {
                         partitions: count(found.partitions().len()),
                         replication: count(replicas.min().unwrap_or(0)),
+                        in_step: count(in_step.min().unwrap_or(0)),
                     }));
                 }
                 Some(code) if meaning(code) == Meaning::Unknown => return Ok(None),

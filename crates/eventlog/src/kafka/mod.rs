@@ -22,12 +22,14 @@ mod delivery;
 mod ends;
 mod error;
 mod heads;
+mod holes;
 mod marker;
 mod membership;
 mod options;
 mod partitioner;
 mod producer;
 mod reader;
+mod rights;
 mod security;
 mod stats;
 mod table;
@@ -44,10 +46,12 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
 pub use error::KafkaError;
+pub use holes::{AcceptedHole, NoHole};
 pub use membership::KafkaMembership;
 pub use options::KafkaOptions;
+pub use rights::missing_rights;
 pub use security::{Sasl, Security, Tls, TokenSource};
-pub use stats::{DELIVERY_BUCKETS, KafkaStats, PartitionStats};
+pub use stats::{DELIVERY_BUCKETS, FailingAppends, KafkaStats, PartitionStats};
 
 use self::ends::Ends;
 use self::heads::{Head, Heads, added_are_empty, begun_with, expected, same_log};
@@ -72,6 +76,7 @@ pub struct KafkaLog {
     producer: Producer,
     suspicion: Arc<Suspicion>,
     counters: Arc<Counters>,
+    heads: Arc<Heads>,
     watching: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
@@ -93,7 +98,7 @@ impl KafkaLog {
         let (watch, suspicion) = Watch::new(Arc::clone(&heads), id, Arc::clone(&table));
         let ends = Arc::new(Ends::start(
             options,
-            heads,
+            Arc::clone(&heads),
             Arc::clone(&table),
             Arc::clone(&suspicion),
         )?);
@@ -116,6 +121,7 @@ impl KafkaLog {
             producer,
             suspicion,
             counters,
+            heads,
             watching: Mutex::new(Some(watching)),
         })
     }
@@ -145,6 +151,13 @@ impl KafkaLog {
             }
         });
         self.counters.snapshot(partitions.collect())
+    }
+
+    /// The streams of which the last append was not taken by the brokers. Only another append tells that they take
+    /// one again.
+    #[must_use]
+    pub fn failing_appends(&self) -> Vec<FailingAppends> {
+        self.counters.failing()
     }
 
     pub(crate) fn counters(&self) -> Arc<Counters> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::error::KafkaError;
+use super::holes::AcceptedHole;
 use super::security::Security;
 use crate::contract::Stream;
 
@@ -38,6 +39,8 @@ pub struct KafkaOptions {
     pub queue_bytes: usize,
     /// After how much silence of a process its partitions are handed to others. Default: 10 s, 6 to 300 s.
     pub session_timeout: Duration,
+    /// Holes that are passed over. Default: none.
+    pub accepted_holes: Vec<AcceptedHole>,
 }
 
 impl KafkaOptions {
@@ -53,6 +56,7 @@ impl KafkaOptions {
             delivery_timeout: Duration::from_secs(30),
             queue_bytes: 32 * 1024 * 1024,
             session_timeout: Duration::from_secs(10),
+            accepted_holes: Vec::new(),
         }
     }
 

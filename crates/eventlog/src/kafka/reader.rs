@@ -127,6 +127,20 @@ impl KafkaReader {
         })
     }
 
+    /// Passes over what an operator has accepted as missing.
+    fn pass_over_holes(&mut self) {
+        let beyond = self
+            .known()
+            .map_or(self.next, |known| known.beyond_holes(self.next));
+        if beyond > self.next {
+            tracing::warn!(
+                topic = self.shared.table.name(self.stream), partition = %self.partition,
+                first = self.next, last = beyond.saturating_sub(1), "an accepted hole is passed over"
+            );
+            self.next = beyond;
+        }
+    }
+
     fn known(&self) -> Option<&Known> {
         self.shared.table.get(self.stream, self.partition)
     }
@@ -246,9 +260,16 @@ impl KafkaReader {
                             break;
                         }
                         Taken::Hole(offset) => {
+                            // What stands there tells how far the partition goes on: it may be behind an accepted hole.
+                            if let Some(known) = self.known() {
+                                known.saw_end(offset.saturating_add(1));
+                            }
                             // The next call stands before it again, and what stood before it is given out first.
                             self.retire(None);
-                            if filling.is_empty() {
+                            let accepted = self
+                                .known()
+                                .is_some_and(|known| known.beyond_holes(self.next) > self.next);
+                            if filling.is_empty() && !accepted {
                                 return Err(self.hole(offset));
                             }
                             break;
@@ -398,6 +419,7 @@ impl KafkaReader {
                 }
                 self.begin(end)?;
             }
+            self.pass_over_holes();
             let batch = self.drain(limits, Duration::ZERO)?;
             if !batch.is_empty() {
                 return Ok(self.give_out(batch));
@@ -428,6 +450,7 @@ impl KafkaReader {
                 }
                 self.begin(end)?;
             }
+            self.pass_over_holes();
             let batch = self.drain(limits, std::mem::take(&mut patience))?;
             if !batch.is_empty() {
                 return Ok(self.give_out(batch));

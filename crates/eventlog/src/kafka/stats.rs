@@ -1,7 +1,10 @@
 //! What the engine counts, for the metrics of the binary.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::contract::{Partition, Position, Stream};
 
@@ -11,7 +14,18 @@ pub const DELIVERY_BUCKETS: [f64; 12] = [
     0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0, 30.0,
 ];
 
-/// Counters that only grow.
+/// Appends of a stream that are not taken: the last one failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailingAppends {
+    /// The stream.
+    pub stream: Stream,
+    /// Why the last one failed.
+    pub reason: String,
+    /// When it did.
+    pub last: Instant,
+}
+
+/// Counters that only grow, and what the last appends met.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     acknowledged: AtomicU64,
@@ -26,9 +40,27 @@ pub(crate) struct Counters {
     slowest: AtomicU64,
     sum_micros: AtomicU64,
     appends: AtomicU64,
+    failing: Mutex<BTreeMap<Stream, FailingAppends>>,
 }
 
 impl Counters {
+    /// An append ended, and why it failed, if so.
+    pub(crate) fn ended(&self, stream: Stream, failure: Option<&str>) {
+        let mut failing = self.failing.lock();
+        match failure {
+            None => drop(failing.remove(&stream)),
+            Some(reason) => {
+                let reason = reason.to_owned();
+                let last = Instant::now();
+                failing.insert(stream, FailingAppends { stream, reason, last });
+            }
+        }
+    }
+
+    pub(crate) fn failing(&self) -> Vec<FailingAppends> {
+        self.failing.lock().values().cloned().collect()
+    }
+
     pub(crate) fn sent(&self, records: u64) {
         self.appends_in_flight.fetch_add(1, Ordering::Relaxed);
         self.records_in_flight.fetch_add(records, Ordering::Relaxed);

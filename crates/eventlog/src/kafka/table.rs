@@ -18,6 +18,8 @@ pub(crate) struct Known {
     readers: AtomicU64,
     /// The last acknowledgement of our producer.
     delivered: AtomicU64,
+    /// First and last offsets of holes that are passed over.
+    holes: Vec<(u64, u64)>,
 }
 
 impl Known {
@@ -44,8 +46,25 @@ impl Known {
         self.end.load(Ordering::Acquire)
     }
 
+    /// The next offset of a reader that stands at `next`: beyond an accepted hole that begins there or reaches over it,
+    /// once the partition goes on behind it.
+    pub(crate) fn beyond_holes(&self, next: u64) -> u64 {
+        let end = self.end();
+        let within = |(first, last): &&(u64, u64)| (*first..=*last).contains(&next) && *last < end;
+        self.holes
+            .iter()
+            .find(within)
+            .map_or(next, |(_, last)| last.saturating_add(1))
+    }
+
     /// The position of the last record of a partition that ends at `end`.
     pub(crate) fn position(&self, end: u64) -> Option<Position> {
+        let trailing = self.holes.iter().find(|(_, last)| last.saturating_add(1) == end);
+        if let Some((first, _)) = trailing
+            && *first < end
+        {
+            return self.position(*first);
+        }
         if end <= self.markers.load(Ordering::Acquire) {
             None
         } else {
@@ -105,11 +124,21 @@ impl Table {
     /// The topics with these numbers of partitions.
     pub(crate) fn new(options: &KafkaOptions, partitions: [u32; 3]) -> Self {
         let mut counts = partitions.into_iter();
+        let accepted = &options.accepted_holes;
+        let holes = |stream, partition| {
+            let here = accepted
+                .iter()
+                .filter_map(|hole| hole.in_partition(stream, partition));
+            here.collect()
+        };
         let topics = Stream::ALL.map(|stream| Topic {
             stream,
             name: options.topic(stream),
             partitions: (0..counts.next().unwrap_or(0))
-                .map(|_| Known::default())
+                .map(|number| Known {
+                    holes: holes(stream, Partition(number)),
+                    ..Known::default()
+                })
                 .collect(),
             added: AtomicU32::new(0),
         });

@@ -128,6 +128,8 @@ pub struct DealtMembership {
     stream: Stream,
     assignment: watch::Sender<Assignment>,
     remaining: Mutex<Remaining>,
+    /// Taken away and not released yet.
+    ending: Mutex<BTreeSet<Partition>>,
     released: watch::Sender<BTreeSet<Partition>>,
 }
 
@@ -145,12 +147,16 @@ impl DealtMembership {
             stream,
             assignment: watch::Sender::new(Assignment::default()),
             remaining: Mutex::new(Arc::new(|| None)),
+            ending: Mutex::default(),
             released: watch::Sender::new(BTreeSet::new()),
         }
     }
 
     /// From now on these and no others are owned.
     pub fn deal(&self, partitions: impl IntoIterator<Item = u32>) {
+        self.ending
+            .lock()
+            .extend(self.assignment.borrow().partitions.iter().copied());
         self.assignment.send_modify(|assignment| {
             assignment.own(partitions.into_iter().map(Partition).collect());
         });
@@ -185,7 +191,15 @@ impl Membership for DealtMembership {
         remaining()
     }
 
+    fn holds(&self, partition: Partition) -> (bool, Option<Duration>) {
+        let (owned, remaining) = self.owns(partition);
+        (owned || self.ending.lock().contains(&partition), remaining)
+    }
+
     fn released(&self, partitions: &[Partition]) {
+        self.ending
+            .lock()
+            .retain(|partition| !partitions.contains(partition));
         self.released
             .send_modify(|released| released.extend(partitions.iter().copied()));
     }

@@ -4,7 +4,7 @@
 //! A bound is asked of what a change brings, never of what is there: a resource that is beyond one, from an
 //! older log, can still lose roles and members, and a deactivation is never refused for its roles.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use rollcall_domain::{APP_ROLE_MAX, AssignedRole, GroupId};
 use rollcall_projector::{GroupResource, UserResource};
@@ -19,8 +19,10 @@ pub(crate) const GROUP_EXTERNAL_ID_CHARS_MAX: usize = 512;
 /// Most groups in a chain of groups one inside the other; directories nest a handful. Every level is another
 /// group whose change reaches the users at the bottom.
 pub(crate) const GROUP_DEPTH_MAX: usize = 64;
-/// Most groups looked at to find that depth: each costs a look-up, and more are not nested in one another.
-pub(crate) const GROUPS_WALKED_MAX: usize = 100_000;
+/// Most nestings (a group in a group) looked at to find that depth, above and below: who computes what the members of
+/// these groups get walks all of them for every change, and stores the groups. Directories have some thousands; of
+/// groups that are all in one another, 141 have as many.
+pub(crate) const NESTINGS_WALKED_MAX: usize = 20_000;
 
 /// A request would make a resource larger than it may be. Sending it again does not help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -33,8 +35,8 @@ pub(crate) enum BeyondBound {
     GroupExternalId,
     #[error("members would nest groups more than {GROUP_DEPTH_MAX} deep")]
     GroupDepth,
-    #[error("members would nest more than {GROUPS_WALKED_MAX} groups in one another")]
-    NestedGroups,
+    #[error("members would nest groups in one another in more than {NESTINGS_WALKED_MAX} places")]
+    Nestings,
 }
 
 /// Refuses what a request brings to a user beyond the bounds; `current` is none for a new one.
@@ -83,7 +85,8 @@ fn has_more_chars(text: &str, max: usize) -> bool {
     text.len() > max && text.chars().nth(max).is_some()
 }
 
-/// Refuses groups inside `group` (none for a new one) that make a chain of more than [`GROUP_DEPTH_MAX`].
+/// Refuses groups inside `group` (none for a new one) that make a chain of more than [`GROUP_DEPTH_MAX`], or that stand
+/// in a tangle of more than [`NESTINGS_WALKED_MAX`].
 /// `parents` and `children` look one level up or down. A group is met once, by the shortest way; one that
 /// stands above `group` already closes a cycle, which adds no depth.
 pub(crate) fn nesting_within_bounds(
@@ -96,21 +99,32 @@ pub(crate) fn nesting_within_bounds(
     if added.is_empty() {
         return Ok(());
     }
-    let mut met = BTreeSet::new();
+    let mut met = Met::default();
     // A new group is a level of its own with nothing above it.
     let above = levels(&mut met, group, parents, GROUP_DEPTH_MAX)?.max(1);
     levels(&mut met, added, children, GROUP_DEPTH_MAX.saturating_sub(above))?;
     Ok(())
 }
 
+/// What was looked at.
+#[derive(Default)]
+struct Met {
+    groups: HashSet<GroupId>,
+    nestings: usize,
+}
+
 /// How many levels `next` gives from `first` on, `first` included, without the groups `met` before.
 fn levels(
-    met: &mut BTreeSet<GroupId>,
+    met: &mut Met,
     first: impl IntoIterator<Item = GroupId>,
     next: impl Fn(GroupId) -> Vec<GroupId>,
     max: usize,
 ) -> Result<usize, BeyondBound> {
-    let mut level: Vec<GroupId> = first.into_iter().filter(|group| met.insert(*group)).collect();
+    let mut level: Vec<GroupId> = first
+        .into_iter()
+        .filter(|group| met.groups.insert(*group))
+        .collect();
+    met.nestings += level.len();
     let mut count = 0;
     while !level.is_empty() {
         count += 1;
@@ -119,10 +133,12 @@ fn levels(
         }
         let mut below = Vec::new();
         for group in level {
-            below.extend(next(group).into_iter().filter(|group| met.insert(*group)));
-            if met.len() > GROUPS_WALKED_MAX {
-                return Err(BeyondBound::NestedGroups);
+            let nested = next(group);
+            met.nestings += nested.len();
+            if met.nestings > NESTINGS_WALKED_MAX {
+                return Err(BeyondBound::Nestings);
             }
+            below.extend(nested.into_iter().filter(|group| met.groups.insert(*group)));
         }
         level = below;
     }
@@ -190,14 +206,22 @@ mod tests {
     }
 
     #[test]
-    fn more_groups_than_are_walked_are_refused() {
+    fn more_nestings_than_are_walked_are_refused_however_few_groups_have_them() {
+        let none = |_: GroupId| Vec::new();
+        for (groups, expected) in [(141, Ok(())), (142, Err(BeyondBound::Nestings))] {
+            let tangle = |_: GroupId| (0..groups).map(group).collect();
+            let within = nesting_within_bounds(None, [group(0)], none, tangle);
+            assert_eq!(within, expected, "{groups} below");
+            let within = nesting_within_bounds(Some(group(0)), [group(1_000)], tangle, none);
+            assert_eq!(within, expected, "{groups} above");
+        }
         let wide = |of: GroupId| match number(of) {
-            0 => (1..=GROUPS_WALKED_MAX).map(group).collect(),
+            0 => (1..=NESTINGS_WALKED_MAX).map(group).collect(),
             _ => Vec::new(),
         };
         assert_eq!(
-            nesting_within_bounds(None, [group(0)], up, wide),
-            Err(BeyondBound::NestedGroups)
+            nesting_within_bounds(None, [group(0)], none, wide),
+            Err(BeyondBound::Nestings)
         );
     }
 }

@@ -6,6 +6,8 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER,
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::failure::Failure;
+use super::sending::Sending;
+use crate::limit::Place;
 
 /// What is answered: status, JSON, and the headers that belong to a resource.
 #[derive(Debug, Clone, Default)]
@@ -15,8 +17,18 @@ pub(crate) struct Answer {
     pub(crate) json: Vec<u8>,
     pub(crate) etag: Option<String>,
     pub(crate) location: Option<String>,
-    /// The request made a resource that was not there before.
-    pub(crate) made: bool,
+    pub(crate) made: Made,
+}
+
+/// What a request made that was not there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Made {
+    #[default]
+    Nothing,
+    /// A resource.
+    New,
+    /// An active user of one who had gone.
+    HiredAgain,
 }
 
 impl Answer {
@@ -36,13 +48,13 @@ impl Answer {
         }
     }
 
-    /// As HTTP, in the negotiated media type.
-    pub(crate) fn into_response(self, media_type: &'static str) -> Response {
+    /// As HTTP, in the negotiated media type. The request has its place until the body is taken.
+    pub(crate) fn into_response(self, media_type: &'static str, place: Place) -> Response {
         let empty = self.json.is_empty();
         let mut response = Response::new(if empty {
             Body::empty()
         } else {
-            Body::from(self.json)
+            Body::new(Sending::new(self.json, place))
         });
         *response.status_mut() = self.status;
         let headers = response.headers_mut();

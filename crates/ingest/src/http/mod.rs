@@ -5,3 +5,4 @@ pub(crate) mod body;
 pub(crate) mod failure;
 pub(crate) mod headers;
 pub(crate) mod route;
+pub(crate) mod sending;

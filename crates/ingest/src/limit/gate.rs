@@ -32,7 +32,11 @@ pub(crate) fn takes_away(method: &Method, body: &[u8]) -> bool {
 /// Whether an operation of a bulk request takes access away. Within the bounds of a bulk request.
 fn bulk_takes_away(body: &[u8]) -> bool {
     BulkRequest::parse(Dialect::Tolerant, body).is_ok_and(|request| {
-        request.operations.iter().flatten().any(|operation| {
+        let read = request.operations.iter().filter_map(|one| match one {
+            Ok(operation) => Some(operation),
+            Err(unread) => unread.within.as_deref(),
+        });
+        read.into_iter().any(|operation| {
             let data = || serde_json::to_vec(&operation.data).unwrap_or_default();
             match operation.method {
                 BulkMethod::Delete => true,
@@ -88,7 +92,7 @@ pub(crate) struct TenantGate {
 pub struct TenantFigures {
     /// Whose.
     pub tenant: TenantId,
-    /// Requests being worked on.
+    /// Requests being worked on, or whose answer is not taken yet.
     pub in_flight: u64,
     /// Requests refused with 429 since the start.
     pub limited: u64,

@@ -13,4 +13,4 @@ pub(crate) use failures::{FailureTable, Verdict as FailureVerdict};
 pub use gate::TenantFigures;
 pub(crate) use gate::{TenantGate, Wish, takes_away};
 pub use rate::{LEAVER_RESERVE_PARTS, REQUESTS_PER_SECOND_MIN, RateLimit};
-pub(crate) use room::Room;
+pub(crate) use room::{Place, Room};

@@ -1,4 +1,4 @@
-//! The places for requests that are being worked on, shared fairly.
+//! The places for requests in flight, shared fairly.
 //!
 //! Places are handed out by a moving threshold: a tenant may hold only so many as are free for others. A tenant
 //! alone then leaves half of them free, two busy ones a third, and so on: whoever comes next finds a place, and

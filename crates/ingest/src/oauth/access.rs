@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::SigningKeys;
 use super::client::Client;
 
-/// What every access token begins with.
-const PREFIX: &[u8] = b"rca_";
+/// What every access token begins with, and no other token may: what begins so is looked up nowhere.
+pub const ACCESS_TOKEN_PREFIX: &str = "rca_";
 /// Longest access token that is looked at, in bytes; ours are about half of it.
 const BYTES_MAX: usize = 1024;
 
@@ -52,7 +52,7 @@ impl Claims {
 
 /// Whether what is presented wants to be an access token.
 pub(crate) fn is_access_token(presented: &[u8]) -> bool {
-    presented.starts_with(PREFIX)
+    presented.starts_with(ACCESS_TOKEN_PREFIX.as_bytes())
 }
 
 /// The token that says this; `None` for a tenant without a key.
@@ -60,7 +60,10 @@ pub(super) fn issue(keys: &SigningKeys, claims: &Claims) -> Option<String> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, keys.get(&claims.tenant)?);
     let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(claims).ok()?);
     let tag = hmac::sign(&key, payload.as_bytes());
-    Some(format!("rca_{payload}.{}", URL_SAFE_NO_PAD.encode(tag)))
+    Some(format!(
+        "{ACCESS_TOKEN_PREFIX}{payload}.{}",
+        URL_SAFE_NO_PAD.encode(tag)
+    ))
 }
 
 /// What a presented token says, when it is ours. An unknown tenant costs what a wrong signature does.
@@ -68,7 +71,7 @@ pub(super) fn verify(keys: &SigningKeys, presented: &[u8]) -> Option<Claims> {
     if presented.len() > BYTES_MAX {
         return None;
     }
-    let text = std::str::from_utf8(presented.strip_prefix(PREFIX)?).ok()?;
+    let text = std::str::from_utf8(presented.strip_prefix(ACCESS_TOKEN_PREFIX.as_bytes())?).ok()?;
     let (payload, tag) = text.split_once('.')?;
     let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
     let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;

@@ -14,6 +14,7 @@ mod key;
 mod replay;
 mod request;
 
+pub use access::ACCESS_TOKEN_PREFIX;
 pub(crate) use access::is_access_token;
 pub use client::{BadClientId, CLIENT_ID_MAX, Client, ClientError, ClientId, ClientProof};
 pub(crate) use desk::Oauth;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use rollcall_domain::{EventData, GroupDeleted, GroupId, UserId};
 use rollcall_projector::GroupResource;
 use rollcall_scim::patch::{MemberTarget, NetMembers, apply};
 use rollcall_scim::tolerance::{Quirk, Tolerated};
 use rollcall_scim::{
     Dialect, MemberKind, Precondition, ResourceKind, Selection, parse_patch, parse_resource,
+    patch_removes_members,
 };
 
 use super::represent::{group_resource, group_version, group_wanted, writable_group};
@@ -18,7 +19,7 @@ use crate::decide::{
     GroupWanted, MemberChange, MemberRef, change_group, create_group, group_within_bounds, is_repeated_group,
     member_set, nesting_within_bounds,
 };
-use crate::http::answer::Answer;
+use crate::http::answer::{Answer, Made};
 use crate::http::failure::Failure;
 use crate::seat::Seat;
 use crate::writer::group_name_taken;
@@ -68,10 +69,13 @@ impl Service {
         if status == StatusCode::CREATED {
             self.watch(seat, |traps, now| traps.group_made(id, !listed.is_empty(), now));
         }
-        let answer = self.show_group(status, seat, id, &selection)?;
+        let answer = self.show_group(status, call, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.group(id)),
-            made: answer.status == StatusCode::CREATED, // not one that was there
+            made: match answer.status {
+                StatusCode::CREATED => Made::New,
+                _ => Made::Nothing, // it was there
+            },
             ..answer
         })
     }
@@ -111,37 +115,38 @@ impl Service {
     }
 
     pub(super) async fn patch_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
+        let outcome = self.patch_whole_group(call, id).await;
+        if let Err(failure) = &outcome {
+            self.remove_all_the_same(call, id, failure).await;
+        }
+        outcome
+    }
+
+    async fn patch_whole_group(&self, call: Call<'_>, id: GroupId) -> Result<Answer, Failure> {
         let patch = parse_patch(ResourceKind::Group, call.seat.connection.dialect, call.body)?;
         self.note(&patch.notes, patch.tolerated);
         let targets = patch.members.targets();
         let members = (!patch.members.is_empty()).then(|| patch.members.net());
         let operations = patch.operations;
         let want = |group: &GroupResource| Ok(group_wanted(&apply(&writable_group(group), &operations)?));
-        let removed = match &members {
-            Some(NetMembers::Difference { remove, .. }) => remove.clone(),
-            _ => Vec::new(),
-        };
-        let outcome = self.change_group(call, id, (members, targets), want).await;
-        if let Err(failure) = &outcome {
-            self.remove_all_the_same(call, id, removed, failure).await;
-        }
-        outcome
+        self.change_group(call, id, (members, targets), want).await
     }
 
     /// Nobody stays in a group because the rest of a PATCH is refused, such as for a member that is nobody yet: who is
     /// to go goes, though the answer is the refusal. A list that others are to be replaced by is not looked at: at
     /// fault, it may leave out everybody.
-    async fn remove_all_the_same(
-        &self,
-        call: Call<'_>,
-        id: GroupId,
-        remove: Vec<rollcall_scim::MemberRef>,
-        failure: &Failure,
-    ) {
+    pub(super) async fn remove_all_the_same(&self, call: Call<'_>, id: GroupId, failure: &Failure) {
         let dialect = call.seat.connection.dialect;
         let conditional = call.if_match().is_some() || call.if_none_match().is_some();
-        if remove.is_empty() || dialect != Dialect::Tolerant || conditional || !failure.is_for_what_it_says()
+        if *call.method != Method::PATCH
+            || dialect != Dialect::Tolerant
+            || conditional
+            || !failure.is_for_what_it_says()
         {
+            return;
+        }
+        let remove = patch_removes_members(call.body);
+        if remove.is_empty() {
             return;
         }
         let add = Vec::new();
@@ -186,7 +191,7 @@ impl Service {
     ) -> Result<Answer, Failure> {
         let selection = self.selection(call, ResourceKind::Group)?;
         self.write_group(call, id, &members, want).await?;
-        self.show_group(StatusCode::OK, call.seat, id, &selection)
+        self.show_group(StatusCode::OK, call, id, &selection)
     }
 
     async fn write_group(
@@ -245,15 +250,24 @@ impl Service {
     fn show_group(
         &self,
         status: StatusCode,
-        seat: &Seat,
+        call: Call<'_>,
         id: GroupId,
         selection: &Selection,
     ) -> Result<Answer, Failure> {
+        let seat = call.seat;
         let mut group = live(seat, id, false)?;
-        // RFC 7644 sections 3.5.1 and 3.5.2: the entire resource.
-        let asked = matches!(selection, Selection::Only(_)) || seat.connection.dialect == Dialect::Strict;
+        let strict = seat.connection.dialect == Dialect::Strict;
+        let asked = matches!(selection, Selection::Only(_));
         let is_small = group.member_count <= MEMBERS_SHOWN_UNASKED_MAX;
-        if selection.wants("members") && (asked || is_small) {
+        if selection.wants("members") && (strict || asked || is_small) {
+            // RFC 7644 section 3.5.2: the entire resource, or 204 where no attributes are asked for. What answers a
+            // PUT or a POST (sections 3.5.1 and 3.3) is no larger than what was sent.
+            if *call.method == Method::PATCH && !asked && !is_small {
+                return Ok(Answer {
+                    etag: Some(group_version(&group).to_string()),
+                    ..Answer::empty(StatusCode::NO_CONTENT)
+                });
+            }
             group = live(seat, id, true)?;
         }
         Ok(shown(

@@ -20,7 +20,7 @@ use rollcall_scim::{EntityTag, ListQuery, Note, Precondition, Resource, Resource
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::http::answer::Answer;
+use crate::http::answer::{Answer, Made};
 use crate::http::failure::Failure;
 use crate::http::headers::precondition;
 use crate::http::route::Endpoint;
@@ -72,8 +72,8 @@ impl Service {
         outcome
     }
 
-    /// Refuses a request whose body is not of a type that is read here. Nobody keeps access for that: see
-    /// [`Service::refuse_unless_leaver`].
+    /// Refuses a request before it is looked into, such as for the type of its body. Nobody keeps access for that: see
+    /// [`Service::refuse_unless_leaver`] and [`Service::remove_all_the_same`].
     pub(crate) async fn refuse(
         &self,
         endpoint: &Endpoint,
@@ -84,6 +84,11 @@ impl Service {
             Endpoint::User(id) => {
                 let id = rollcall_domain::UserId(resource_id(id)?);
                 self.refuse_unless_leaver(call, id, failure).await
+            }
+            Endpoint::Group(id) => {
+                let id = rollcall_domain::GroupId(resource_id(id)?);
+                self.remove_all_the_same(call, id, &failure).await;
+                Err(failure)
             }
             _ => Err(failure),
         }
@@ -220,7 +225,7 @@ fn shown(status: StatusCode, resource: &Resource, selection: &Selection, version
         json: serde_json::to_vec(&resource.to_json(selection)).unwrap_or_default(),
         etag: Some(version.to_string()),
         location: None,
-        made: false,
+        made: Made::Nothing,
     }
 }
 

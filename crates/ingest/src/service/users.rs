@@ -17,7 +17,7 @@ use super::watch::any_app_role;
 use super::{Call, Service, not_modified, shown};
 use crate::connection::RepeatedCreate;
 use crate::decide::{UserWanted, change_user, create_user, is_rehire, is_repeated, user_within_bounds};
-use crate::http::answer::Answer;
+use crate::http::answer::{Answer, Made};
 use crate::http::failure::Failure;
 use crate::seat::Seat;
 use crate::traps::SentUser;
@@ -73,7 +73,11 @@ impl Service {
         let answer = self.show_user(status, call.seat, id, &selection)?;
         Ok(Answer {
             location: Some(self.links.user(id)),
-            made: id == new,
+            made: match status {
+                StatusCode::CREATED if id == new => Made::New,
+                StatusCode::CREATED => Made::HiredAgain,
+                _ => Made::Nothing,
+            },
             ..answer
         })
     }

@@ -154,6 +154,33 @@ async fn a_directory_that_lags_never_says_that_something_is_missing_or_done() {
     world.get(ENTRA, &format!("/Users/{template}")).await.expect(200);
 }
 
+/// The name is free as far as this directory knows, and the fold refuses it: whoever leaves by the request goes.
+#[tokio::test]
+async fn a_leaver_goes_though_the_name_in_the_request_was_taken_meanwhile() {
+    let world = World::lagging().await;
+    let id = world.user(ENTRA, "ida").await;
+    let mut taken = world.events().remove(0);
+    let EventData::UserCreated(created) = &mut taken.data else {
+        panic!()
+    };
+    created.user = "00000000-0000-4000-8000-00000000000a".parse().unwrap();
+    created.name_key = rollcall_domain::TenantKey::new([7; 32]).name_key("boss");
+    taken.id = rollcall_domain::EventId(uuid::Uuid::from_u128(10));
+    let path = format!("/Users/{id}");
+    append(&world, &taken).await;
+    let renamed = json!([{"op": "replace", "value": {"userName": "boss", "active": false}}]);
+    let reply = world.patch(ENTRA, &path, renamed).await.expect(200);
+    assert_eq!(
+        (&reply.body["active"], &reply.body["userName"]),
+        (&json!(false), &json!("ida"))
+    );
+    assert_eq!(
+        world.metrics.snapshot().rejections,
+        1,
+        "the fold has seen the first of the two names"
+    );
+}
+
 #[tokio::test]
 async fn a_request_with_if_match_is_never_made_again() {
     let world = World::lagging().await;

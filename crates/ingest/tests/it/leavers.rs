@@ -92,6 +92,45 @@ async fn a_request_at_fault_still_deactivates() {
     assert_eq!(is_active(&world, ENTRA, &id).await, false);
 }
 
+/// What may be meant for `active` is refused, never left out with a success; and what says nothing clearly and last
+/// deactivates nobody.
+#[tokio::test]
+async fn what_may_be_meant_for_active_or_cannot_be_read_is_refused_and_changes_nothing() {
+    let world = World::new().await;
+    let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    for token in [ENTRA, STRICT] {
+        let id = world.user(token, "ida").await;
+        let path = format!("/Users/{id}");
+        for key in [
+            "User.active".to_owned(),
+            "/active".to_owned(),
+            format!("{enterprise}:active"),
+        ] {
+            let mut body = user("ida");
+            body[&key] = json!(false);
+            world
+                .put(token, &path, body)
+                .await
+                .expect_error(400, "invalidPath");
+            let operations = json!([{"op": "replace", "value": {key: false}}]);
+            world
+                .patch(token, &path, operations)
+                .await
+                .expect_error(400, "invalidPath");
+        }
+        let off = json!({"op": "replace", "path": "active", "value": false});
+        for last in [
+            json!({"op": "replace", "path": "active", "value": "maybe"}),
+            json!({"op": "set", "path": "active", "value": true}),
+            json!({"op": "replace", "path": "/active", "value": true}),
+        ] {
+            let reply = world.patch(token, &path, json!([off, last])).await;
+            reply.expect(400);
+        }
+        assert_eq!(is_active(&world, token, &id).await, true);
+    }
+}
+
 /// RFC 7644 section 3.5.2: a PATCH is done as a whole or not at all; the strict dialect holds to that.
 #[tokio::test]
 async fn the_strict_dialect_does_all_or_nothing() {
@@ -208,4 +247,78 @@ async fn a_leaver_needs_a_credential_the_right_version_and_a_readable_body() {
     world.request(request).await.expect(415);
     let now = world.get(ENTRA, &path).await.expect(200);
     assert_eq!(now.body["active"], true);
+}
+
+/// What is wrong with a PATCH elsewhere, or with its content type, keeps nobody in a group.
+#[tokio::test]
+async fn who_is_removed_goes_whatever_the_patch_of_a_group_is_refused_for() {
+    let world = World::new().await;
+    let plain = Some(HeaderValue::from_static("text/plain"));
+    let long = "x".repeat(16 * 1024 + 1);
+    for (other, query, media, status) in [
+        (
+            json!({"op": "replace", "path": "displayName", "value": {}}),
+            "",
+            None,
+            400,
+        ),
+        (
+            json!({"op": "Update", "path": "displayName", "value": "x"}),
+            "",
+            None,
+            400,
+        ),
+        (
+            json!({"op": "replace", "path": "displayName", "value": long}),
+            "",
+            None,
+            400,
+        ),
+        (
+            json!({"op": "remove", "path": "members[display eq \"x\"]"}),
+            "",
+            None,
+            400,
+        ),
+        (
+            json!({"op": "replace", "path": "displayName", "value": "y"}),
+            "?count=abc",
+            None,
+            400,
+        ),
+        (
+            json!({"op": "replace", "path": "displayName", "value": "y"}),
+            "",
+            plain,
+            415,
+        ),
+    ] {
+        for (token, left) in [(ENTRA, 1), (STRICT, 2)] {
+            let (a, b) = (world.user(token, "a").await, world.user(token, "b").await);
+            let group = world.group(token, "g", &[&a, &b]).await;
+            let remove = json!({"op": "remove", "path": "members", "value": [{"value": a}]});
+            let remove = match token {
+                STRICT => json!({"op": "remove", "path": format!("members[value eq \"{a}\"]")}),
+                _ => remove,
+            };
+            let schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"];
+            let body = json!({"schemas": schemas, "Operations": [remove, other]});
+            let path = format!("/Groups/{group}{query}");
+            let mut request = world.build(token, Method::PATCH, &path, body.to_string());
+            if let Some(media) = &media {
+                request.headers_mut().insert(CONTENT_TYPE, media.clone());
+            }
+            world.request(request).await.expect(status);
+            assert_eq!(world.members(token, &group).await.len(), left, "{other}");
+            let shown = world.get(token, &format!("/Groups/{group}")).await;
+            assert_eq!(shown.body["displayName"], "g");
+            for path in [
+                format!("/Groups/{group}"),
+                format!("/Users/{a}"),
+                format!("/Users/{b}"),
+            ] {
+                world.delete(token, &path).await.expect(204);
+            }
+        }
+    }
 }

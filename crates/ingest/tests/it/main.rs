@@ -10,6 +10,7 @@
 
 mod bounds;
 mod bulk;
+mod bulk_leavers;
 mod certificate;
 mod conditions;
 mod contention;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use axum::Router;
 use http::Method;
 use rollcall_ingest::{DoorConfig, beside, page};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::world::{ENTRA, World, user};
 
@@ -105,6 +106,51 @@ async fn more_requests_than_there_is_room_for_are_asked_to_come_back() {
     assert_eq!(refused.expect_error(503, "").header("retry-after"), "2");
     drop(waiting);
     while world.get(ENTRA, "/Users").await.status != 200 {}
+}
+
+/// Requests in flight of all tenants.
+fn in_flight(world: &World) -> u64 {
+    world.door.tenants().iter().map(|tenant| tenant.in_flight).sum()
+}
+
+/// What was read for a client counts as long as it is held: until it is taken, or the client goes.
+#[tokio::test]
+async fn an_answer_keeps_its_place_until_it_is_taken() {
+    let world = World::new().await;
+    let emails: Vec<Value> = (0..14)
+        .map(|n| json!({"type": format!("t{n}"), "value": "x".repeat(16_000)}))
+        .collect();
+    for n in 0..36 {
+        let mut fat = user(&format!("fat-{n}"));
+        fat["emails"] = json!(emails);
+        world.post(ENTRA, "/Users", fat).await.expect(201);
+    }
+    let ask = format!("GET /scim/v2/Users HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ENTRA}\r\n\r\n");
+    for takes_it in [true, false] {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut client = socket.connect(world.address).await.unwrap();
+        client.write_all(ask.as_bytes()).await.unwrap();
+        let mut begun = [0; 12];
+        client.read_exact(&mut begun).await.unwrap();
+        assert_eq!(&begun, b"HTTP/1.1 200");
+        assert_eq!(
+            in_flight(&world),
+            1,
+            "more is held for it than a connection buffers"
+        );
+        if takes_it {
+            let mut some = vec![0; 1024 * 1024];
+            while in_flight(&world) > 0 {
+                assert!(client.read(&mut some).await.unwrap() > 0);
+            }
+        } else {
+            drop(client);
+            while in_flight(&world) > 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
 }
 
 #[tokio::test]

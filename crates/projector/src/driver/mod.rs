@@ -5,7 +5,8 @@
 //! changed is committed with its position, unless the last commit was a moment ago.
 //!
 //! Until it has come to where the log ended when it was started, nobody reads from it: it computes leavers alone, and
-//! commits seldom.
+//! commits seldom. It says that it has come there only when the rest is computed and committed: else whoever begins
+//! with it would be told of every account once more, and the first requests would wait for the commit.
 
 mod publish;
 mod shared;
@@ -51,6 +52,8 @@ pub(crate) struct Driver {
     position: u64,
     /// Where the log ended when it was started.
     goal: u64,
+    /// It has come there, and what it left on the way is done.
+    begun: bool,
     /// Something changed since the last commit.
     unsaved: bool,
     /// The position of the last commit, and when it was.
@@ -78,6 +81,7 @@ impl Driver {
             reader,
             position,
             goal,
+            begun: false,
             unsaved: false,
             saved: position,
             committed: Instant::now(),
@@ -129,6 +133,10 @@ impl Driver {
         if self.catches_up() {
             return Ok(true);
         }
+        if !self.begun {
+            self.begin();
+            return Ok(!batch.is_empty());
+        }
         let more = self.slice(Instant::now() + SLICE);
         let much = self.position.saturating_sub(self.saved) >= TURN_RECORDS as u64;
         if much || batch.is_empty() || self.committed.elapsed() >= COMMIT_EVERY {
@@ -151,6 +159,14 @@ impl Driver {
         true
     }
 
+    /// Does what catching up left, then says that it is over.
+    fn begin(&mut self) {
+        while self.slice(Instant::now() + SLICE) && !self.core.is_stopping() {}
+        self.commit();
+        self.begun = true;
+        self.core.progress.send_replace(self.position);
+    }
+
     fn fold(&mut self, batch: &ReadBatch) {
         let mut records = batch.iter().peekable();
         while records.peek().is_some() {
@@ -163,7 +179,7 @@ impl Driver {
                 match self.tenant_of(key) {
                     Ok(tenant) => {
                         fold_step(&self.core.quarantine, &tenant, &records);
-                        self.publisher.leavers(&tenant);
+                        self.publisher.leavers(&tenant, self.begun);
                     }
                     Err(reason) => records.iter().for_each(|record| {
                         self.core.quarantine.put(None, record.position, reason.to_owned());
@@ -173,7 +189,9 @@ impl Driver {
             if let Some(last) = step.last() {
                 self.position = last.position.get();
                 self.unsaved = true;
-                self.core.progress.send_replace(self.position);
+                if self.begun || self.position < self.goal {
+                    self.core.progress.send_replace(self.position);
+                }
             }
         }
     }
@@ -211,7 +229,7 @@ impl Driver {
         let tenants: Vec<Arc<Tenant>> = self.core.tenants.read().values().cloned().collect();
         let mut more = false;
         for tenant in tenants {
-            let (worked, left) = self.publisher.slice(&tenant, deadline);
+            let (worked, left) = self.publisher.slice(&tenant, self.begun, deadline);
             self.unsaved |= worked;
             more |= left;
         }

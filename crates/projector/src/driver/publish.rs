@@ -60,6 +60,11 @@ impl Publisher {
         }
     }
 
+    /// Whether what was published last is certainly ours, or nobody asks.
+    pub(super) fn is_ours(&self) -> bool {
+        self.publishing.is_never() || self.active.load(Ordering::SeqCst)
+    }
+
     /// An account is to be published; `first` when it loses its access.
     pub(super) fn put(&self, tenant: &Arc<Tenant>, account: AccountIx, first: bool) {
         if !self.active.load(Ordering::SeqCst) {

@@ -11,19 +11,20 @@ use crate::limits::{EXPAND_ACCOUNTS, STEP_ACCOUNTS};
 use crate::{Lane, Wake};
 
 impl Publisher {
-    /// Computes the leavers that the last events left, all of them: they wait for no slice.
-    pub(super) fn leavers(&self, tenant: &Arc<Tenant>) {
+    /// Computes the leavers that the last events left, all of them: they wait for no slice. `begun`: see
+    /// [`Publisher::look`].
+    pub(super) fn leavers(&self, tenant: &Arc<Tenant>, begun: bool) {
         let mut live = tenant.live.write();
         let mut wakes = Vec::new();
         while let Some(account) = live.state.next_dirty(Lane::Leaver) {
-            wakes.extend(self.look(tenant, &mut live.state, account, Lane::Leaver));
+            wakes.extend(self.look(tenant, &mut live.state, account, Lane::Leaver, begun));
         }
         drop(live);
         tenant.wake(&wakes);
     }
 
     /// Computes what waits until `deadline`. Whether anything was done, and whether something is left.
-    pub(super) fn slice(&self, tenant: &Arc<Tenant>, deadline: Instant) -> (bool, bool) {
+    pub(super) fn slice(&self, tenant: &Arc<Tenant>, begun: bool, deadline: Instant) -> (bool, bool) {
         let mut worked = false;
         loop {
             if tenant.live.read().state.dirty.len() == 0 {
@@ -34,14 +35,14 @@ impl Publisher {
             }
             worked = true;
             let mut live = tenant.live.write();
-            let wakes = self.step(tenant, &mut live.state);
+            let wakes = self.step(tenant, &mut live.state, begun);
             drop(live);
             tenant.wake(&wakes);
         }
     }
 
     /// A few accounts, so that the lock is held shortly.
-    fn step(&self, tenant: &Arc<Tenant>, state: &mut TenantState) -> Vec<Wake> {
+    fn step(&self, tenant: &Arc<Tenant>, state: &mut TenantState, begun: bool) -> Vec<Wake> {
         let mut wakes = Vec::new();
         for _ in 0..STEP_ACCOUNTS {
             let Some((lane, account)) = Lane::ALL
@@ -51,18 +52,21 @@ impl Publisher {
                 state.expand_dirty(EXPAND_ACCOUNTS);
                 break;
             };
-            wakes.extend(self.look(tenant, state, account, lane));
+            wakes.extend(self.look(tenant, state, account, lane, begun));
         }
         wakes
     }
 
-    /// Looks at an account: when it is not as it was published last, it is told and published.
+    /// Looks at an account: when it is not as it was published last, it is told and published. What is as it was is
+    /// published again when it may have been another's meanwhile, who published what stood between: before the driver
+    /// has `begun`, and while the partition is not ours.
     fn look(
         &self,
         tenant: &Arc<Tenant>,
         state: &mut TenantState,
         account: AccountIx,
         lane: Lane,
+        begun: bool,
     ) -> Option<Wake> {
         let outline = state.outline(account);
         let hash = state.outline_hash(account, &outline);
@@ -70,6 +74,12 @@ impl Publisher {
         drop(outline);
         let entry = state.accounts.get_mut(account)?;
         if entry.published.hash == hash {
+            let certain = begun && self.is_ours();
+            if !certain && !entry.published.unpublished {
+                entry.published.unpublished = true;
+                state.touched.accounts.push(account);
+                self.put(tenant, account, inactive);
+            }
             return None;
         }
         let leaves = inactive && entry.published.had_access;

@@ -65,6 +65,27 @@ fn until_it_has_come_to_the_end_that_it_found_a_driver_commits_seldom() {
 }
 
 #[test]
+fn a_driver_says_that_it_has_come_to_the_end_only_when_that_is_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log_of(600);
+    let opened = store::open(&folder.path().join("state"), LOG).unwrap();
+    let mut driver = driver(&log, opened, 600);
+    let limits = BatchLimits::REPLAY.records(TURN_RECORDS);
+    let batch = driver.reader.next_batch_blocking(limits).unwrap();
+    driver.fold(&batch);
+    assert_eq!(driver.position, 600);
+    assert!(
+        *driver.core.progress.borrow() < 600,
+        "those who wait are not told yet"
+    );
+    driver.begin();
+    assert_eq!(
+        (*driver.core.progress.borrow(), driver.store.position()),
+        (600, 600)
+    );
+}
+
+#[test]
 fn an_end_that_never_comes_keeps_nothing_from_being_committed() {
     let folder = tempfile::tempdir().unwrap();
     let log = log_of(1);

@@ -99,7 +99,12 @@ impl TenantState {
     pub(crate) fn expand_dirty(&mut self, max: u32) -> bool {
         if let Some(group) = self.dirty.groups.pop_first() {
             self.touched.queue = true;
-            for account in self.accounts_below([group]) {
+            let below = self.descendants([group]);
+            // A group that waits below this one waits for what is done here.
+            for group in &below {
+                self.dirty.groups.remove(group);
+            }
+            for account in self.accounts_in(&below) {
                 self.mark(account, Lane::Rest);
             }
             return true;

@@ -361,6 +361,7 @@ impl TenantState {
                 None => self.counts.dropped_members += 1,
             }
         }
+        let mut children = Vec::with_capacity(members.groups.len());
         for id in &members.groups {
             let Some(child) = self.live_group(connection, *id) else {
                 self.counts.dropped_members += 1;
@@ -373,9 +374,11 @@ impl TenantState {
                 group.parents.entry(ix).or_insert(since);
             }
             self.touched.groups.push(child);
-            self.forget_effective([child]);
             self.mark_group(child);
+            children.push(child);
         }
+        // Together: they may be in one another, and then each has all of them below it.
+        self.forget_effective(children);
     }
 
     fn add_user(&mut self, ix: GroupIx, user: UserIx, since: Since) {
@@ -411,12 +414,16 @@ impl TenantState {
                 self.touched.users.push(user);
             }
         }
-        for id in &members.groups {
-            let Some(child) = self.live_group(connection, *id) else {
+        let children: Vec<Option<GroupIx>> = {
+            let groups = members.groups.iter();
+            groups.map(|id| self.live_group(connection, *id)).collect()
+        };
+        self.forget_effective(children.iter().copied().flatten()); // together, as when they are added
+        for child in children {
+            let Some(child) = child else {
                 self.counts.dropped_members += 1;
                 continue;
             };
-            self.forget_effective([child]);
             if let Some(group) = self.groups.get_mut(ix) {
                 group.children.remove(&child);
             }

@@ -342,9 +342,14 @@ impl TenantState {
 
     /// The accounts of all members of these groups, of nested groups too; ascending.
     pub(crate) fn accounts_below(&self, groups: impl IntoIterator<Item = GroupIx>) -> Vec<AccountIx> {
+        self.accounts_in(&self.descendants(groups))
+    }
+
+    /// The accounts of the members of these groups alone; ascending.
+    pub(crate) fn accounts_in(&self, groups: &[GroupIx]) -> Vec<AccountIx> {
         let mut accounts: Vec<AccountIx> = Vec::new();
-        for group in self.descendants(groups) {
-            let Some(group) = self.groups.get(group) else {
+        for group in groups {
+            let Some(group) = self.groups.get(*group) else {
                 continue;
             };
             accounts.extend(

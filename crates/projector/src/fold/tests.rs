@@ -147,6 +147,44 @@ fn a_member_of_a_very_deep_nest_has_the_roles_of_all_groups_above() {
     }
 }
 
+/// Groups that are all in one another have the same below them: who is in them is walked through once.
+#[test]
+fn a_group_that_waits_below_another_waits_for_nothing_more() {
+    let group = |number: u128| GroupId(Uuid::from_u128(0x1_0000 + number));
+    let mut state = TenantState::new();
+    state.apply(&event(1, entra(), created(1, 1)));
+    for number in 0..9 {
+        let data = EventData::GroupCreated(GroupCreated {
+            group: group(number),
+            display_name: format!("group {number}"),
+            external_id: None,
+            roles: Vec::new(),
+            members: MemberSet {
+                users: Vec::from([UserId(Uuid::from_u128(1))]),
+                groups: (0..number).map(group).collect(),
+            },
+        });
+        state.apply(&event(100 + number, entra(), data));
+    }
+    let closing = EventData::GroupChanged(GroupChanged {
+        group: group(0),
+        base: None,
+        display_name: None,
+        external_id: Set::Keep,
+        roles: None,
+        removed: MemberSet::default(),
+        added: MemberSet {
+            users: Vec::new(),
+            groups: (1..9).map(group).collect(),
+        },
+        member_base: None,
+    });
+    state.apply(&event(200, entra(), closing));
+    assert!(state.expand_dirty(1));
+    assert!(!state.expand_dirty(1), "all of them were below the first");
+    assert!(state.next_dirty(Lane::Rest).is_some());
+}
+
 #[test]
 fn each_kind_is_taken_from_its_own_source_alone() {
     let sources = [

@@ -35,7 +35,7 @@ use load::Loader;
 pub(crate) use mails::{EMAILS, MAILS_MAX, MailChanges, mail_hash};
 
 /// The version of the stored form; another one is rebuilt from the log.
-const FORMAT: u32 = 7;
+const FORMAT: u32 = 8;
 /// sled's page cache: enough for the documents in use, far below what the state itself takes.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// How often sled writes out what was committed; what is lost by a power cut is folded again.

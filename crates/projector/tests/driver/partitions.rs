@@ -63,16 +63,43 @@ impl Shared {
 
     /// A user is created in a tenant; where, and under which id.
     async fn user(&self, tenant: &TenantId, number: u32) -> (Position, EventId) {
-        let next = {
-            let mut next = self.next.lock().unwrap();
-            *next += 1;
-            *next
-        };
         let name = format!("user{number}@x.example");
         let mut change = PersonalChange::default();
         change
             .set
             .insert("userName".to_owned(), Value::from(name.clone()));
+        let data = EventData::UserCreated(UserCreated {
+            user: user_id(number),
+            name_key: key().name_key(&name),
+            external_key: None,
+            active: true,
+            roles: vec![AssignedRole::plain("Agent_CHIC-01_STORE")],
+            personal: seal(&change),
+        });
+        self.append(tenant, data).await
+    }
+
+    /// A user comes or goes.
+    async fn turns(&self, tenant: &TenantId, number: u32, base: u32, active: bool) -> (Position, EventId) {
+        let data = EventData::UserChanged(UserChanged {
+            user: user_id(number),
+            base: Revision(base),
+            name_key: None,
+            external_key: Set::Keep,
+            active: Some(active),
+            roles: None,
+            personal: None,
+            rehire: false,
+        });
+        self.append(tenant, data).await
+    }
+
+    async fn append(&self, tenant: &TenantId, data: EventData) -> (Position, EventId) {
+        let next = {
+            let mut next = self.next.lock().unwrap();
+            *next += 1;
+            *next
+        };
         let event = Event {
             id: EventId(Uuid::from_u128(next)),
             source: Source::Scim(entra()),
@@ -81,14 +108,7 @@ impl Shared {
             actor: "token".to_owned(),
             request_id: None,
             part: None,
-            data: EventData::UserCreated(UserCreated {
-                user: user_id(number),
-                name_key: key().name_key(&name),
-                external_key: None,
-                active: true,
-                roles: vec![AssignedRole::plain("Agent_CHIC-01_STORE")],
-                personal: seal(&change),
-            }),
+            data,
         };
         let record = Record::new(tenant.as_str().to_owned(), event.encode());
         let appended = self.log.append(Stream::Events, vec![record]).await.unwrap();
@@ -343,4 +363,31 @@ async fn what_a_dead_owner_left_unpublished_is_published_by_the_next_one() {
     second.start(partition).unwrap();
     until("all are published", || shared.published_of(tenant) == 20).await;
     second.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_as_this_process_left_it_is_published_again_after_another_one_had_it() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let shared = Shared::new();
+    let tenant = shared.tenants.first().unwrap();
+    let partition = shared.partition(tenant);
+    // The owner of that moment publishes what is so by then, and goes.
+    let published_by = async |dir: &Path, times: usize| {
+        let member = Arc::new(DealtMembership::new(Stream::Events));
+        let process = shared.process(dir, while_owned(&member));
+        member.deal([partition.0]);
+        process.start(partition).unwrap();
+        let enough = || shared.published().values().sum::<usize>() == times;
+        until("published", enough).await;
+        let handle = process.tenant(tenant).unwrap();
+        until("marked", || handle.status().unpublished == 0).await;
+        process.stop_all().await;
+    };
+    shared.user(tenant, 1).await;
+    shared.turns(tenant, 1, 1, false).await;
+    published_by(dirs[0].path(), 1).await;
+    shared.turns(tenant, 1, 2, true).await;
+    published_by(dirs[1].path(), 2).await;
+    shared.turns(tenant, 1, 3, false).await;
+    published_by(dirs[0].path(), 3).await;
 }

@@ -104,11 +104,18 @@ impl Visit<'_> {
         self.urgent = desired.is_leaver();
         self.release_predecessors(&desired);
         let entry = self.shared.recorder.entry(self.account);
-        if desired.sequence < entry.serves {
+        // What was served of events that the log has lost holds nobody up.
+        if desired.sequence < entry.serves && entry.serves <= self.shared.began_at {
             // Another owner has served what our directory has not taken in yet: what we want is out of date, and to
             // make it so would take a leaver back.
             tracing::debug!(account = %self.account, "the directory is behind what was served; looked at again");
             return Turn::End(Finish::Again(self.shared.now().plus_millis(BEHIND_PAUSE_MS)));
+        }
+        if self.shared.recorder.unreadable(self.account).is_some()
+            && !(desired.is_leaver() && entry.is_ours(None))
+        {
+            // What is ours is not known: nothing is given or taken, but access that is certainly ours.
+            return Turn::End(Finish::Done);
         }
         if desired.is_leaver() && !entry.is_ours(None) {
             return Turn::End(self.never_ours(&desired, &entry).await);

@@ -110,7 +110,7 @@ async fn outcomes_that_were_given_up_half_way_end_the_checkpoints_of_this_proces
 }
 
 #[tokio::test]
-async fn what_is_no_event_of_ours_is_put_aside_and_what_a_newer_version_wrote_is_not() {
+async fn what_is_no_event_of_ours_is_put_aside_and_what_a_newer_version_wrote_marks_its_account() {
     let log = Arc::new(MemoryLog::new(LOG));
     let first = recorder(&log, None).await.unwrap();
     applied(&first, 1, "PICK").await;
@@ -134,9 +134,44 @@ async fn what_is_no_event_of_ours_is_put_aside_and_what_a_newer_version_wrote_is
     log.append(Stream::Outcomes, vec![Record::new(key, newer)])
         .await
         .unwrap();
-    let refused = recorder(&log, None).await.unwrap_err();
-    assert!(
-        matches!(refused, LoadError::Unreadable { position: 6, .. }),
-        "{refused}"
-    );
+    let later = recorder(&log, None).await.unwrap();
+    assert_eq!(later.unreadable(account(2)), Some(6));
+    assert_eq!(later.unreadable(account(1)), None, "the others are served");
+    assert_eq!(later.with_ledger(|ledger| ledger.len()), 2);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger-acme.checkpoint");
+    later.checkpoint(path.clone(), || true).await.unwrap();
+    assert!(!path.exists(), "it would hide the record from the next start");
+}
+
+/// A lease whose renewal comes after so many looks.
+#[derive(Debug)]
+struct RenewedLate(AtomicUsize);
+
+impl Lease for RenewedLate {
+    fn remaining(&self) -> Option<Duration> {
+        let looks = self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        Some(if looks.is_ok() {
+            Duration::from_secs(1)
+        } else {
+            Duration::from_secs(60)
+        })
+    }
+}
+
+#[tokio::test]
+async fn an_outcome_waits_for_a_lease_that_is_renewed_a_moment_late() {
+    let log = Arc::new(MemoryLog::new(LOG));
+    let config = ReconcilerConfig {
+        clock: Arc::new(ManualClock::new(Timestamp::from_millis(1_000))),
+        lease: Arc::new(RenewedLate(AtomicUsize::new(3))),
+        delivery_timeout: Duration::from_secs(5),
+        ..ReconcilerConfig::new(tenant())
+    };
+    let loaded = load(log.as_ref(), &tenant(), Scope::Whole, None).await.unwrap();
+    let recorder = Recorder::new(Arc::clone(&log) as _, &config, loaded);
+    applied(&recorder, 1, "PICK").await;
+    assert_eq!(recorder.with_ledger(|ledger| ledger.len()), 1);
 }

@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rollcall_domain::AccountKey;
 use rollcall_eventlog::testing::{DealtMembership, PartitionedLog};
 use rollcall_eventlog::{EventLog, LogId, Membership, Partition, ReadLog, Stream};
 use rollcall_fluent_sim::Behavior;
+use rollcall_reconciler::ledger::LedgerEntry;
 use rollcall_reconciler::{
     Clock, CrashHook, CrashPoint, Crew, LEASE_MARGIN, Lease, PartitionLease, Reconciler, ReconcilerConfig,
-    Scope, partition_of_account, partition_of_tenant,
+    Scope, partition_of_account, partition_of_tenant, read_ledger,
 };
 
 use crate::support::{Shareable, WINDOW, World, tenant};
@@ -47,15 +49,24 @@ struct Watched {
     deeds: Deeds,
 }
 
-impl Lease for Watched {
-    fn remaining(&self) -> Option<Duration> {
-        let left = self.lease.remaining();
+impl Watched {
+    fn noted(&self, left: Option<Duration>) -> Option<Duration> {
         if left.is_none_or(|left| left >= REQUEST + LEASE_MARGIN) {
             let at = self.clock.now().as_millis();
             let deed = Deed::Acts { node: self.node, at };
             self.deeds.lock().entry(self.partition).or_default().push(deed);
         }
         left
+    }
+}
+
+impl Lease for Watched {
+    fn remaining(&self) -> Option<Duration> {
+        self.noted(self.lease.remaining())
+    }
+
+    fn to_settle(&self) -> Option<Duration> {
+        self.noted(self.lease.to_settle())
     }
 }
 
@@ -188,7 +199,7 @@ impl Fleet {
         self.start(to, partition).await;
     }
 
-    async fn take_away(&mut self, from: usize, partition: u32) {
+    pub(crate) async fn take_away(&mut self, from: usize, partition: u32) {
         let node = &mut self.nodes[from];
         let reconciler = node.running.remove(&partition).unwrap();
         node.membership.deal(node.running.keys().copied());
@@ -329,6 +340,12 @@ impl Fleet {
                 }
             }
         }
+    }
+
+    /// What the outcomes in the log say of an account.
+    pub(crate) async fn on_record(&self, account: AccountKey) -> LedgerEntry {
+        let ledger = read_ledger(self.log.as_ref(), &tenant()).await.unwrap();
+        ledger.entry(account)
     }
 
     /// How many outcomes stand in the log.

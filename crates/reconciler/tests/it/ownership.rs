@@ -164,3 +164,26 @@ async fn a_name_that_passes_to_another_person_is_held_until_approved() {
     world.converge(&reconciler).await;
     world.expect("ida", "ACTIVE", &["STORE", "VIP"]);
 }
+
+#[tokio::test]
+async fn an_outcome_that_cannot_be_read_holds_up_its_account_alone_and_no_leaver() {
+    let world = World::new().await;
+    let first = world.start().await;
+    for name in ["ida", "bo"] {
+        world.source.want(name, Active, &["PICK"]);
+    }
+    world.converge(&first).await;
+    first.stop().await;
+    world.write_of_a_newer_version("ida").await;
+    let next = world.start().await;
+    for name in ["ida", "bo"] {
+        world.source.want(name, Active, &["STORE"]);
+    }
+    world.converge(&next).await;
+    world.expect("bo", "ACTIVE", &["STORE"]);
+    world.expect("ida", "ACTIVE", &["PICK"]);
+    assert_eq!(next.status().unreadable, 1);
+    world.source.want("ida", LEFT, &[]);
+    world.converge(&next).await;
+    world.expect("ida", "INACTIVE", &[]);
+}

@@ -191,6 +191,34 @@ async fn who_is_cut_off_sends_nothing_any_more_when_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn what_is_in_flight_when_a_partition_is_taken_away_ends_with_its_outcome_on_record() {
+    let mut fleet = shared_evenly(2).await;
+    fleet.converge().await;
+    let home = fleet.partition_of("ida");
+    let (old, new) = (home as usize % 2, (home as usize + 1) % 2);
+    let slow = FaultKind::Latency {
+        fixed_ms: 200,
+        jitter_ms: 0,
+    };
+    fleet
+        .world
+        .fluent
+        .inject(Fault::new(slow).only("createUser"))
+        .unwrap();
+    fleet.world.source.want("ida", Active, &["PICK"]);
+    let account = fleet.world.source.account("ida");
+    let begun = || !fleet.reconciler(home).ledger(account).open.is_empty();
+    fleet.world.until("the intent is on record", begun).await;
+    fleet.take_away(old, home).await;
+    let entry = fleet.on_record(account).await;
+    assert!(entry.open.is_empty() && entry.fluent_user.is_some(), "{entry:?}");
+    fleet.give(home, new).await;
+    fleet.converge().await;
+    fleet.world.expect("ida", "ACTIVE", &["PICK"]);
+    fleet.expect_one_owner_at_a_time("taken away");
+}
+
+#[tokio::test]
 async fn a_write_that_lands_after_its_owner_died_is_taken_back_by_the_next_one() {
     let mut fleet = shared_evenly(2).await;
     fleet.world.source.want("ida", Active, &["PICK"]);
@@ -421,6 +449,24 @@ async fn however_partitions_move_it_ends_as_desired_and_one_owner_acts_at_a_time
 }
 
 /// What a new owner's directory has not taken in yet was served by the old one: it takes nobody back.
+#[tokio::test]
+async fn what_was_served_of_events_that_are_lost_holds_nobody_up() {
+    let mut fleet = shared_evenly(2).await;
+    let home = fleet.partition_of("ida");
+    fleet.give(home, 0).await;
+    for role in ["PICK", "STORE", "LEAD"] {
+        fleet.world.source.want("ida", Active, &[role]);
+        fleet.converge().await;
+    }
+    fleet.kill(0);
+    fleet.session_runs_out();
+    fleet.world.source.lose_events();
+    fleet.world.source.want("ida", LEFT, &[]);
+    fleet.give(home, 1).await;
+    fleet.converge().await;
+    fleet.world.expect("ida", "INACTIVE", &[]);
+}
+
 #[tokio::test]
 async fn a_new_owner_whose_directory_lags_waits_for_what_was_served_before() {
     let mut fleet = shared_evenly(2).await;

@@ -11,7 +11,9 @@ use rollcall_domain::{
     DesiredUser, Event, ExternalKey, Gains, Grant, InactiveReason, Policy, Profile, Sequence, TenantId,
     TenantKey, Timestamp, UserId, seal,
 };
-use rollcall_eventlog::{BatchLimits, EventLog, LogId, MemoryLog, Partition, ReadLog, Stream};
+use rollcall_eventlog::{
+    AppendLog as _, BatchLimits, EventLog, LogId, MemoryLog, Partition, ReadLog, Record, Stream,
+};
 use rollcall_fluent::{FluentClient, FluentConfig, FluentCredentials};
 use rollcall_fluent_sim::{
     Behavior, ClockMode, Credentials, GrantPair, JournalEntry, Seed, SeedUser, Sim, SimConfig, SimHandle,
@@ -203,6 +205,11 @@ impl FakeSource {
         self.woken.send_replace(());
     }
 
+    /// The log was put back to its beginning: what comes is counted anew.
+    pub(crate) fn lose_events(&self) {
+        self.wanted.lock().sequence = 0;
+    }
+
     /// Some change was not taken over yet.
     pub(crate) fn is_waiting(&self) -> bool {
         self.wanted.lock().waiting.values().any(|queue| !queue.is_empty())
@@ -232,6 +239,9 @@ pub(crate) struct Shareable(pub(crate) Arc<FakeSource>);
 impl DesiredSource for Shareable {
     fn desired(&self, account: AccountKey) -> Result<Option<DesiredUser>, SourceError> {
         Ok(self.0.wanted.lock().desired.get(&account).cloned())
+    }
+    fn sequence(&self) -> Sequence {
+        Sequence(self.0.wanted.lock().sequence)
     }
     fn successor(&self, account: AccountKey) -> Option<AccountKey> {
         self.0.wanted.lock().successors.get(&account).copied()
@@ -500,6 +510,20 @@ impl World {
             .into_iter()
             .filter(|entry| entry.username.as_deref() == Some(name))
             .collect()
+    }
+
+    /// The last outcome of an account once more, as a version to come might write it.
+    pub(crate) async fn write_of_a_newer_version(&self, name: &str) {
+        let account = self.source.account(name);
+        let last = self
+            .events(Stream::Outcomes)
+            .into_iter()
+            .rfind(|event| event.data.subject().ends_with(&account.to_string()));
+        let text = String::from_utf8(last.unwrap().encode()).unwrap();
+        let newer = text.replace(".v1\"", ".v9\"");
+        assert_ne!(text, newer);
+        let record = Record::new(format!("{}/{account}", tenant()), newer);
+        self.log.append(Stream::Outcomes, vec![record]).await.unwrap();
     }
 
     /// All events of a stream.

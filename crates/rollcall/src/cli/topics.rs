@@ -31,8 +31,9 @@ pub(super) fn create(config: &Config, format: Format) -> Result<(), Failure> {
     let settings = settings(config)?;
     let found = topics::check(&kafka::options(settings), &kafka::plan(settings)).map_err(failed)?;
     kafka::refuse_to_begin_anew(&config.log.path, &found)?;
+    let keys = kafka::has_keys(&config.log.path)?;
     let report = topics::ensure(&kafka::options(settings), &kafka::plan(settings)).map_err(failed)?;
-    show(&report, format);
+    show(&report, kafka::began(&report) && keys, format);
     if report.log_id.is_some() {
         let log = KafkaLog::open(&kafka::options(settings)).map_err(failed)?;
         kafka::make_keys(config, &log)?;
@@ -44,7 +45,7 @@ pub(super) fn create(config: &Config, format: Format) -> Result<(), Failure> {
 pub(super) fn renew_desired(config: &Config, format: Format) -> Result<(), Failure> {
     let settings = settings(config)?;
     let report = topics::renew_desired(&kafka::options(settings), &kafka::plan(settings)).map_err(failed)?;
-    show(&report, format);
+    show(&report, false, format);
     judge(&report)
 }
 
@@ -52,7 +53,7 @@ pub(super) fn renew_desired(config: &Config, format: Format) -> Result<(), Failu
 pub(super) fn check(config: &Config, format: Format) -> Result<(), Failure> {
     let settings = settings(config)?;
     let report = topics::check(&kafka::options(settings), &kafka::plan(settings)).map_err(failed)?;
-    show(&report, format);
+    show(&report, false, format);
     judge(&report)
 }
 
@@ -69,9 +70,11 @@ fn judge(report: &TopicReport) -> Result<(), Failure> {
     )))
 }
 
-fn show(report: &TopicReport, format: Format) {
+/// `kept`: a log was begun with keys that were there before.
+fn show(report: &TopicReport, kept: bool, format: Format) {
     let value = json!({
         "good": report.is_good(),
+        "begunWithKeys": kept,
         "logId": report.log_id.map(|id| id.to_string()),
         "unchecked": report.unchecked,
         "topics": report.topics.iter().map(|topic| json!({
@@ -104,6 +107,11 @@ fn show(report: &TopicReport, format: Format) {
         let mut text = table(&["topic", "state", "partitions", "copies"], rows);
         if let Some(id) = report.log_id {
             text.push_str(&format!("\nlog {id}"));
+        }
+        if kept {
+            text.push_str(
+                "\na new, empty log was begun with the keys that were in keys.json: it knows nobody yet",
+            );
         }
         for topic in &report.topics {
             for warning in &topic.warnings {
@@ -145,12 +153,20 @@ pub(super) async fn copy_log(
         kafka::same_keys(&open::tenants(config), &place, target.as_ref()).await?;
     }
     let summary = with_progress(source.as_ref(), target.as_ref()).await?;
-    let value = json!({"found": summary.found, "copied": summary.copied});
+    let value = json!({"found": summary.found, "copied": summary.copied, "leftOut": summary.left_out});
     format.print(&value, || {
-        format!(
+        let mut text = format!(
             "{} records copied, {} were there already; keys.json belongs beside the new log",
             summary.copied, summary.found
-        )
+        );
+        if summary.left_out > 0 {
+            text.push_str(&format!(
+                "\n{} records were left out: they stand in another partition than that of their key, where nobody \
+                 takes them for part of the log; see who else writes to the topics",
+                summary.left_out
+            ));
+        }
+        text
     });
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rollcall_eventlog::kafka::AcceptedHole;
 use secrecy::SecretString;
 
 use super::section::Section;
@@ -32,6 +33,8 @@ pub struct Kafka {
     pub delivery_timeout: Duration,
     /// Room for records that wait for their acknowledgement, in bytes.
     pub queue: usize,
+    /// Holes that are passed over.
+    pub accept_holes: Vec<AcceptedHole>,
     /// Encryption and login.
     pub security: KafkaSecurity,
 }
@@ -134,6 +137,7 @@ pub(super) fn read(
         section.wrong("delivery_timeout", "is too long for the session", Some(expected));
     }
     let queue = section.size("queue");
+    let accept_holes = section.all_parsed("accept_holes");
     let security = security(section, wanted, folder, env);
     if !wanted {
         return Some(None);
@@ -146,6 +150,7 @@ pub(super) fn read(
         session_timeout: session_timeout?,
         delivery_timeout: delivery_timeout?,
         queue: queue?,
+        accept_holes: accept_holes?,
         security: security?,
     }))
 }

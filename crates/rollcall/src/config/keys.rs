@@ -34,6 +34,8 @@ pub enum Form {
     Texts,
     /// A list of IP addresses and networks.
     Networks,
+    /// A list of holes in topics.
+    Holes,
     /// A day (its beginning in UTC) or a time.
     Date,
     /// The id of an OAuth client: `A-Z a-z 0-9 - _ .`, at most 48 characters.
@@ -222,8 +224,8 @@ pub const KEYS: &[Key] = &[
         "kafka.create_topics",
         Form::Switch,
         "true",
-        "Missing topics are made at the start, and with the first of them the tenants' keys. Otherwise only \
-         `rollcall topics` makes them.",
+        "Missing topics are made at the first start of all, and with the first of them the tenants' keys. Otherwise, \
+         and where `keys.json` has keys already, only `rollcall topics` makes them.",
     ),
     key(
         "kafka.session_timeout",
@@ -244,6 +246,13 @@ pub const KEYS: &[Key] = &[
         Form::Size(16 * KIB, 1024 * MIB),
         "\"32 MiB\"",
         "Room for records that wait for their acknowledgement. What finds none is refused with 503, and sent again.",
+    ),
+    key(
+        "kafka.accept_holes",
+        Form::Holes,
+        "[]",
+        "Holes in `events` or `outcomes` that are passed over, as the error names them; the same for all processes, \
+         and for `rollcall log copy`. Only for who knows what stood there: acknowledged records may be missing.",
     ),
     key(
         "kafka.security",
@@ -342,7 +351,8 @@ pub const KEYS: &[Key] = &[
     optional(
         "tenant.connection.token_env",
         Form::SecretEnv,
-        "Variable that holds a bearer token, at least 16 characters. Either this or `token_file`; neither when \
+        "Variable that holds a bearer token, at least 16 characters and not beginning with `rca_`, as the access \
+         tokens of OAuth clients do. Either this or `token_file`; neither when \
          tokens have names of their own below, or come from `rollcall token new`.",
     ),
     optional(
@@ -595,6 +605,7 @@ impl Key {
             Form::Percent => "number, 0 to 100".to_owned(),
             Form::Texts => "list of texts".to_owned(),
             Form::Networks => "list of IP addresses and networks".to_owned(),
+            Form::Holes => "list of `stream/partition/first-last`".to_owned(),
             Form::Date => "day or time".to_owned(),
             Form::ClientId => "id: `A-Z`, `a-z`, `0-9`, `-`, `_`, `.`".to_owned(),
             Form::TokenName => "name: `a-z`, `0-9`, `-`, `_`, `.`".to_owned(),

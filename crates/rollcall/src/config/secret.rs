@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rollcall_ingest::ACCESS_TOKEN_PREFIX;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Environment;
@@ -87,12 +88,19 @@ pub(super) fn read_if_any(
 /// A bearer token by `token_env` or `token_file` of a section, checked. `None` after a problem was noted.
 pub(super) fn read_token(section: &Section<'_>, env: Environment<'_>, folder: &Path) -> Option<SecretString> {
     let token = read(section, "token", env, folder)?;
+    let from = if section.has("token_env") {
+        "token_env"
+    } else {
+        "token_file"
+    };
+    if token.expose_secret().starts_with(ACCESS_TOKEN_PREFIX) {
+        section.wrong(
+            from,
+            format!("the token that it leads to begins with {ACCESS_TOKEN_PREFIX}, as access tokens of this server do"),
+            Some("a token of another beginning: this one would never open anything".to_owned()),
+        );
+    }
     if !is_token(&token) {
-        let from = if section.has("token_env") {
-            "token_env"
-        } else {
-            "token_file"
-        };
         let expected =
             format!("at least {TOKEN_CHARS_MIN} characters of ASCII without spaces, best made at random");
         section.wrong(

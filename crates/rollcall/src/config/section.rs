@@ -372,6 +372,10 @@ fn expected(key: &Key) -> String {
         Form::Percent => "a number from 0 to 100, without quotes".to_owned(),
         Form::Texts => "a list of texts, such as [\"*_admin\"]".to_owned(),
         Form::Networks => "a list of IP addresses and networks, such as [\"10.0.0.0/8\"]".to_owned(),
+        Form::Holes => {
+            "a list of holes as the error names them: stream/partition/first-last, such as [\"events/0/6-9\"]"
+                .to_owned()
+        }
         Form::Date => "a day such as \"2027-01-31\", or a time such as \"2027-01-31T09:30:00Z\"".to_owned(),
         Form::ClientId => "1 to 48 characters of A-Z, a-z, 0-9, -, _ and .".to_owned(),
         Form::TokenName => {

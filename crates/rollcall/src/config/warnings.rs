@@ -25,7 +25,7 @@ impl Config {
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
         let mut warnings = self.server_warnings();
-        warnings.extend(self.kafka.as_ref().and_then(Kafka::warning));
+        warnings.extend(self.kafka.iter().flat_map(Kafka::warnings));
         let ends = self.server.tls.as_ref().and_then(|tls| tls.ends);
         warnings.extend(end_warning("server.tls_cert", ends, now));
         for tenant in &self.tenants {
@@ -61,9 +61,22 @@ impl Config {
 }
 
 impl Kafka {
-    /// What to know of brokers that are spoken to in the clear over a network.
+    /// What to know of the cluster and the log in it.
     #[must_use]
-    pub fn warning(&self) -> Option<Warning> {
+    pub fn warnings(&self) -> Vec<Warning> {
+        let holes: Vec<String> = self.accept_holes.iter().map(ToString::to_string).collect();
+        let accepted = (!holes.is_empty()).then(|| Warning {
+            what: "kafka.accept_holes".to_owned(),
+            found: format!(
+                "what may have stood at {} is passed over: acknowledged records may be missing",
+                holes.join(", ")
+            ),
+        });
+        self.in_the_clear().into_iter().chain(accepted).collect()
+    }
+
+    /// Brokers that are spoken to in the clear over a network.
+    fn in_the_clear(&self) -> Option<Warning> {
         if self.security.tls.is_some() {
             return None;
         }

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context as _;
+use rollcall_domain::TenantId;
 use rollcall_eventlog::kafka::topics::{self, Finding, TopicReport, TopicState};
-use rollcall_eventlog::kafka::{KafkaError, KafkaOptions};
+use rollcall_eventlog::kafka::{KafkaError, KafkaLog, KafkaOptions, missing_rights};
 use tokio::sync::oneshot;
 
-use super::kafka::{known_log, options, other_log, plan};
-use super::open;
+use super::kafka::{has_keys, keys_without_log, known_log, none_is_there, options, other_log, plan};
+use super::{fingerprints, open};
 use crate::config::{Config, Kafka, KafkaSasl, PasswordMechanism};
 use crate::keys::KeyStore;
 use crate::output::Checked;
@@ -57,14 +59,14 @@ fn ask(config: &Config, kafka: &Kafka) -> Vec<Checked> {
     };
     let mut checks = vec![Checked::good(BROKERS, reached(kafka))];
     let known = known_log(&config.log.path);
-    let none_yet = report.topics.iter().all(|topic| !topic.exists);
-    let first_start = none_yet && kafka.create_topics && matches!(known, Ok(None));
-    checks.extend(
-        report
-            .topics
-            .iter()
-            .map(|topic| about(topic, &report, first_start)),
-    );
+    let keys_alone = none_is_there(&report) && has_keys(&config.log.path).unwrap_or(false);
+    let first_start =
+        none_is_there(&report) && !keys_alone && kafka.create_topics && matches!(known, Ok(None));
+    let lost = keys_alone.then(|| keys_without_log(&config.log.path, &kafka.topic_prefix));
+    checks.extend(report.topics.iter().map(|topic| match &lost {
+        Some(lost) => Checked::failed(format!("topic {}", topic.name), lost.clone()),
+        None => about(topic, &report, first_start),
+    }));
     if let Some(unchecked) = &report.unchecked {
         let found = format!("{unchecked}: compare them by hand with docs/deployment.md");
         checks.push(Checked::warning("settings of the topics", found));
@@ -73,8 +75,11 @@ fn ask(config: &Config, kafka: &Kafka) -> Vec<Checked> {
         Ok(known) => checks.extend(identity(&config.log.path, known, &report, kafka)),
         Err(error) => checks.push(Checked::failed("log", format!("{error:#}"))),
     }
+    if report.topics.iter().all(|topic| topic.exists) {
+        checks.push(rights(&options));
+    }
     if report.log_id.is_some() {
-        checks.push(keys(config));
+        checks.push(keys(config, &options));
     }
     checks
 }
@@ -165,10 +170,90 @@ fn identity(folder: &Path, known: Option<String>, report: &TopicReport, kafka: &
     })
 }
 
-/// Whether the names in the log can be recognised here.
-fn keys(config: &Config) -> Checked {
-    match KeyStore::open_existing(&config.log.path, &open::tenants(config)) {
-        Ok(_) => Checked::good("keys", "keys.json has one for every tenant"),
-        Err(error) => Checked::failed("keys", format!("{:#}", anyhow::Error::new(error))),
+/// Whether the names in the log can be recognised here: there is a key of every tenant, and it is the log's.
+fn keys(config: &Config, options: &KafkaOptions) -> Checked {
+    let what = "keys";
+    let tenants = open::tenants(config);
+    let keys = match KeyStore::open_existing(&config.log.path, &tenants) {
+        Ok(keys) => keys,
+        Err(error) => return Checked::failed(what, format!("{:#}", anyhow::Error::new(error))),
+    };
+    match compare(config, options, &tenants, &keys) {
+        Ok(Compared {
+            of_another: Some(found),
+            ..
+        }) => Checked::failed(what, found),
+        Ok(Compared { unknown, .. }) if unknown.is_empty() => {
+            Checked::good(what, "keys.json has the log's for every tenant")
+        }
+        Ok(Compared { unknown, .. }) => Checked::good(
+            what,
+            format!(
+                "keys.json has one for every tenant; the log does not tell yet whether these are its own: {}",
+                unknown.join(", ")
+            ),
+        ),
+        Err(error) => Checked::warning(
+            what,
+            format!(
+                "keys.json has one for every tenant; they could not be compared with the log's: {error:#}"
+            ),
+        ),
+    }
+}
+
+/// How our keys compare with the fingerprints in the log.
+#[derive(Default)]
+struct Compared {
+    /// The first that is not the log's, in words.
+    of_another: Option<String>,
+    /// The tenants of which the log has no fingerprint.
+    unknown: Vec<String>,
+}
+
+/// Reads each tenant's partition up to its fingerprint.
+fn compare(
+    config: &Config,
+    options: &KafkaOptions,
+    tenants: &[TenantId],
+    keys: &KeyStore,
+) -> anyhow::Result<Compared> {
+    let log = KafkaLog::open(options)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .context("starting a runtime")?;
+    let mut compared = Compared::default();
+    for tenant in tenants {
+        let first = async { tokio::time::timeout(QUESTION, fingerprints::first(&log, tenant)).await };
+        let first = runtime.block_on(first);
+        let first = first.map_err(|_| anyhow::anyhow!("not found within {QUESTION:?}"))??;
+        match first {
+            None => compared.unknown.push(tenant.to_string()),
+            Some(first) if keys.get(tenant).map(fingerprints::fingerprint).as_ref() == Some(&first) => {}
+            Some(_) => {
+                compared.of_another = Some(fingerprints::of_another(&config.log.path, tenant));
+                break;
+            }
+        }
+    }
+    Ok(compared)
+}
+
+/// Whether this login may do what a process does: all roles alike, as in docs/deployment.md.
+fn rights(options: &KafkaOptions) -> Checked {
+    let what = "rights";
+    match missing_rights(options, &[open::PROJECT, open::RECONCILE, "reader"]) {
+        Ok(missing) if missing.is_empty() => {
+            Checked::good(what, "may write to the topics, and read in the groups")
+        }
+        Ok(missing) => Checked::failed(
+            what,
+            format!(
+                "this login lacks: {}; give it the rights in docs/deployment.md",
+                missing.join(", ")
+            ),
+        ),
+        Err(error) => Checked::failed(what, advised(&error)),
     }
 }

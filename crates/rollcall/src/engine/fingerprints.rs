@@ -72,13 +72,7 @@ impl Fingerprints {
         let Some(first) = first(log, tenant).await? else {
             return Ok(false);
         };
-        ensure!(
-            first == *ours,
-            "the key of tenant {tenant} in {} is not the one that its log was begun with; nothing was written with \
-             it: copy keys.json from the machine whose `rollcall topics` or whose process was the first, or from any \
-             process that runs",
-            self.folder.join(crate::keys::FILE).display()
-        );
+        ensure!(first == *ours, of_another(&self.folder, tenant));
         known.tenants.insert(tenant.clone(), first);
         self.remember(&known)?;
         Ok(true)
@@ -99,6 +93,18 @@ impl Fingerprints {
             "the fingerprint of the key of {tenant} was written, but is not in the log"
         );
         tracing::info!(%tenant, "the log has the fingerprint of the tenant's key");
+        Ok(())
+    }
+
+    /// Writes ours once more, where it is the tenant's: the first one counts, so it changes nothing. It only shows
+    /// whether the log takes an append.
+    ///
+    /// # Errors
+    /// When it does not, or the key is another's.
+    pub(crate) async fn repeat(&self, log: &dyn EventLog, tenant: &TenantId) -> anyhow::Result<()> {
+        if self.compare(log, tenant).await? {
+            write(log, tenant, self.ours(tenant)?).await?;
+        }
         Ok(())
     }
 
@@ -127,6 +133,16 @@ impl Fingerprints {
             anyhow!(source).context(format!("{}: {action} failed", path.display()))
         })
     }
+}
+
+/// What is said of a key that is not the log's.
+pub(super) fn of_another(folder: &Path, tenant: &TenantId) -> String {
+    format!(
+        "the key of tenant {tenant} in {} is not the one that its log was begun with; nothing was written with it: \
+         copy keys.json from the machine whose `rollcall topics` or whose process was the first, or from any process \
+         that runs",
+        folder.join(crate::keys::FILE).display()
+    )
 }
 
 /// A key's fingerprint as it is written.

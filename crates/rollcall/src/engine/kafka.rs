@@ -27,6 +27,7 @@ pub(crate) fn options(kafka: &Kafka) -> KafkaOptions {
         delivery_timeout: kafka.delivery_timeout,
         session_timeout: kafka.session_timeout,
         queue_bytes: kafka.queue,
+        accepted_holes: kafka.accept_holes.clone(),
         ..KafkaOptions::new(kafka.brokers.clone())
     }
 }
@@ -94,26 +95,57 @@ pub(super) fn topics(folder: &Path, kafka: &Kafka, make: bool) -> anyhow::Result
         tracing::warn!(unchecked, "the topics' settings");
     }
     refuse_to_begin_anew(folder, &report)?;
+    if none_is_there(&report) && has_keys(folder)? {
+        bail!(keys_without_log(folder, &options.topic_prefix));
+    }
     if !report.is_good() {
         return Err(KafkaError::Topics(Box::new(report)).into());
     }
     Ok(made)
 }
 
-/// Refuses to make topics for a data folder that has seen a log which is not there any more: whoever lost it is to
-/// bring it back, or to say that it is given up.
+/// Refuses to make topics for a data folder that has seen a log whose records are not there any more: whoever lost them
+/// is to bring them back, or to say that they are given up. What is computed from the others (`desired`) is no loss.
 pub(crate) fn refuse_to_begin_anew(folder: &Path, report: &TopicReport) -> anyhow::Result<()> {
-    if report.topics.iter().any(|topic| topic.exists) {
+    let lost = report
+        .topics
+        .iter()
+        .filter(|topic| !topic.exists && topic.stream != Stream::Desired);
+    let lost: Vec<&str> = lost.map(|topic| topic.name.as_str()).collect();
+    if lost.is_empty() {
         return Ok(()); // the markers tell
     }
     match known_log(folder)? {
         None => Ok(()),
         Some(known) => bail!(
-            "{} belongs to log {known}, and its topics are not there: they were deleted, or these are other brokers; \
-             restore them (to begin anew, or to copy a kept log back, move the whole data folder away but keys.json)",
-            folder.display()
+            "{} belongs to log {known}, and its topics are not there ({}): they were deleted, or these are other \
+             brokers; restore them (to begin anew, or to copy a kept log back, move the whole data folder away but \
+             keys.json)",
+            folder.display(),
+            lost.join(", ")
         ),
     }
+}
+
+/// Whether a data folder has keys of any tenant: then it, or the one that they are from, has had a log.
+pub(crate) fn has_keys(folder: &Path) -> anyhow::Result<bool> {
+    let keys = KeyStore::open_existing(folder, &[]).context("opening the key store")?;
+    Ok(keys.tenants().next().is_some())
+}
+
+/// Whether there is none of the topics.
+pub(super) fn none_is_there(report: &TopicReport) -> bool {
+    report.topics.iter().all(|topic| !topic.exists)
+}
+
+/// What is said of keys beside no log: a fresh one in its place knows nobody, and everybody would be made once more.
+pub(super) fn keys_without_log(folder: &Path, prefix: &str) -> String {
+    format!(
+        "{} has keys of a log, and there is no topic {prefix}*: the topics were deleted, or these are other brokers; \
+         restore them, or copy a kept log back (where there was none, `rollcall topics` begins a new one with these \
+         keys)",
+        folder.join(crate::keys::FILE).display()
+    )
 }
 
 /// Whether whoever has this report made the topic of events: of several that try at once exactly one does.

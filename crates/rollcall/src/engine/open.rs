@@ -167,10 +167,10 @@ fn open_log(log: &Path, states: &StateFolders) -> anyhow::Result<EmbeddedLog> {
 }
 
 /// Opens the topics. At the first start of all they are made, where that is wanted; a folder that has seen a log takes
-/// no other one.
+/// no other one, and one that has keys begins none: the log that they were made for was lost.
 fn over_kafka(config: &Config, kafka: &Kafka) -> anyhow::Result<Opened> {
     let known = kafka::known_log(&config.log.path)?;
-    let make = kafka.create_topics && known.is_none();
+    let make = kafka.create_topics && known.is_none() && !kafka::has_keys(&config.log.path)?;
     let made = kafka::topics(&config.log.path, kafka, make)?;
     let log = KafkaLog::open(&kafka::options(kafka)).context("opening the log")?;
     kafka::remember_log(&config.log.path, known, &log)?;

@@ -54,7 +54,13 @@ impl Projecting {
 
 impl Attend for Projecting {
     fn take(&self, partition: Partition) -> BoxFuture<'_, anyhow::Result<()>> {
-        Box::pin(self.begin(partition))
+        Box::pin(async move {
+            let begun = self.begin(partition).await;
+            if begun.is_err() {
+                self.let_go(partition).await;
+            }
+            begun
+        })
     }
 
     fn let_go(&self, partition: Partition) -> BoxFuture<'_, ()> {

@@ -82,22 +82,43 @@ impl Reconciling {
         }
     }
 
+    /// Begins with every tenant, none waiting for another: those that cannot be begun keep nobody else unattended.
     async fn begin(&self, partition: Partition) -> anyhow::Result<()> {
-        for (tenant, client) in &self.tenants {
-            let (member, directory) = self.core.of(&tenant.id)?;
-            // The owner before may have served what stands at the very end of the log: to plan from less would take a
-            // leaver back. Its lease is over, so it serves nothing beyond what is there now.
-            caught_up(&directory).await?;
-            let settings = self.settings(tenant, member, partition);
-            let (log, client) = (Arc::clone(&self.core.log), client.clone());
-            let began = SystemClock.now();
-            let reconciler = Reconciler::start(settings, log, Arc::new(directory), client)
-                .await
-                .with_context(|| format!("starting the reconciler of {}", tenant.id))?;
-            let ledger_ms = SystemClock.now().millis_since(began);
-            tracing::info!(tenant = %tenant.id, %partition, ledger_ms, "what is ours in Fluent is known");
-            member.reconcilers.write().insert(partition, reconciler);
+        let tenants = self.tenants.iter();
+        let begun =
+            join_all(tenants.map(|(tenant, client)| self.begin_with(partition, tenant, client))).await;
+        let failed: Vec<String> = begun
+            .into_iter()
+            .filter_map(Result::err)
+            .map(|error| format!("{error:#}"))
+            .collect();
+        anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
+        Ok(())
+    }
+
+    /// Begins with one tenant, unless that is done.
+    async fn begin_with(
+        &self,
+        partition: Partition,
+        tenant: &TenantConfig,
+        client: &FluentClient,
+    ) -> anyhow::Result<()> {
+        let (member, directory) = self.core.of(&tenant.id)?;
+        if member.reconcilers.read().contains_key(&partition) {
+            return Ok(());
         }
+        // The owner before may have served what stands at the very end of the log: to plan from less would take a
+        // leaver back. Its lease is over, so it serves nothing beyond what is there now.
+        caught_up(&directory).await?;
+        let settings = self.settings(tenant, member, partition);
+        let log = Arc::clone(&self.core.log);
+        let began = SystemClock.now();
+        let reconciler = Reconciler::start(settings, log, Arc::new(directory), client.clone())
+            .await
+            .with_context(|| format!("starting the reconciler of {}", tenant.id))?;
+        let ledger_ms = SystemClock.now().millis_since(began);
+        tracing::info!(tenant = %tenant.id, %partition, ledger_ms, "what is ours in Fluent is known");
+        member.reconcilers.write().insert(partition, reconciler);
         Ok(())
     }
 }

@@ -64,7 +64,12 @@ impl Share {
     /// What keeps this process from its share; nothing when it is a member and attends to what it was dealt. One that
     /// was dealt nothing is a spare, and in order, only while its group counts it as a member.
     pub(super) fn wrong(&self) -> Option<String> {
-        self.not_a_member().or_else(|| self.trouble()).or_else(|| {
+        let outside = self.not_a_member();
+        if outside.is_some() {
+            // What is dealt after this is a beginning again.
+            self.begun.store(false, Ordering::Relaxed);
+        }
+        outside.or_else(|| self.trouble()).or_else(|| {
             (!self.has_begun()).then(|| format!("what the group {} dealt is being read", self.group))
         })
     }
@@ -160,6 +165,8 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rollcall_eventlog::Stream;
     use rollcall_eventlog::testing::DealtMembership;
 
@@ -182,6 +189,21 @@ mod tests {
         assert!(share.has_begun());
         membership.deal([0, 1, 2]);
         assert!(share.has_begun(), "what comes later takes nobody out");
+    }
+
+    #[test]
+    fn what_is_dealt_after_everything_was_lost_is_begun_anew() {
+        let (membership, share) = share();
+        membership.deal([0]);
+        share.attended(Partition(0));
+        assert_eq!(share.wrong(), None);
+        membership.lasts(Arc::new(|| Some(Duration::ZERO)));
+        assert!(share.wrong().is_some());
+        share.let_go(Partition(0));
+        membership.lasts(Arc::new(|| None));
+        assert!(share.wrong().is_some(), "it owns what it does not attend to yet");
+        share.attended(Partition(0));
+        assert_eq!(share.wrong(), None);
     }
 
     #[test]

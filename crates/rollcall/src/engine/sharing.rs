@@ -1,11 +1,13 @@
 //! Attending to partitions for as long as they are ours: each is taken, and let go when it is taken away, before
 //! another process gets it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use rollcall_eventlog::{Assignment, Partition};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -22,6 +24,7 @@ const RETRY: Duration = if cfg!(test) {
 /// What is done for a partition while it is ours.
 pub(super) trait Attend: Send + Sync + 'static {
     /// Begins. May be dropped at any await, when the partition is taken away meanwhile; [`Attend::let_go`] follows.
+    /// After an error it is called again, for what has not begun.
     fn take(&self, partition: Partition) -> BoxFuture<'_, anyhow::Result<()>>;
 
     /// Ends, whether or not it had begun. When this is over nothing is in flight any more.
@@ -39,13 +42,21 @@ struct Attended {
     task: JoinHandle<()>,
 }
 
-/// Attends to what is dealt out until `stop`, then lets everything go.
+/// What ends: its partition when it has.
+type Ending = FuturesUnordered<BoxFuture<'static, Partition>>;
+
+/// Attends to what is dealt out until `stop`, then lets everything go. What is taken away ends beside what is begun:
+/// only its own return waits for it.
 pub(super) async fn attend(share: Arc<Share>, work: Arc<dyn Attend>, mut stop: watch::Receiver<bool>) {
     let membership = share.membership();
     let mut assignment = membership.assignment();
     let mut ours: BTreeMap<Partition, Attended> = BTreeMap::new();
+    let mut ending = Ending::new();
+    let mut leaving: BTreeSet<Partition> = BTreeSet::new();
+    // The group may be gone for good: what is ours stays ours until the lease ends, which forbids every act.
+    let mut is_dealing = true;
     loop {
-        let stopping = *stop.borrow_and_update();
+        let stopping = *stop.borrow_and_update() || stop.has_changed().is_err();
         let Assignment {
             partitions: mut dealt,
             since,
@@ -56,23 +67,19 @@ pub(super) async fn attend(share: Arc<Share>, work: Arc<dyn Attend>, mut stop: w
         }
         work.dealt(dealt.len());
         // What was lost and has come back was perhaps another's meanwhile: it is begun anew.
-        let stays = |(partition, attended): &(&Partition, &Attended)| {
-            dealt.contains(partition) && since.get(partition).copied() == attended.since
+        let is_gone = |partition: &Partition, attended: &Attended| {
+            !dealt.contains(partition) || since.get(partition).copied() != attended.since
         };
-        let gone = ours
-            .iter()
-            .filter(|ours| !stays(ours))
-            .map(|(partition, _)| *partition);
-        let gone: Vec<Partition> = gone.collect();
-        let_go(&gone, &mut ours).await;
-        if !gone.is_empty() {
-            tracing::info!(stream = %membership.stream(), partitions = ?numbers(&gone), "let go");
-            membership.released(&gone);
+        for (partition, attended) in ours.extract_if(.., |partition, attended| is_gone(partition, attended)) {
+            let _ended_already = attended.let_go.send(());
+            leaving.insert(partition);
+            ending.push(Box::pin(end(partition, attended.task)));
         }
-        if stopping {
+        if stopping && leaving.is_empty() {
             return;
         }
-        let new: Vec<Partition> = dealt.into_iter().filter(|p| !ours.contains_key(p)).collect();
+        let is_new = |partition: &Partition| !ours.contains_key(partition) && !leaving.contains(partition);
+        let new: Vec<Partition> = dealt.into_iter().filter(is_new).collect();
         if !new.is_empty() {
             tracing::info!(stream = %membership.stream(), partitions = ?numbers(&new), "taken");
         }
@@ -82,34 +89,27 @@ pub(super) async fn attend(share: Arc<Share>, work: Arc<dyn Attend>, mut stop: w
             ours.insert(partition, begun);
         }
         tokio::select! {
-            changed = assignment.changed() => if changed.is_err() { stop_only(&mut stop).await },
-            _stopping = stop.changed() => {}
+            changed = assignment.changed(), if is_dealing => is_dealing = changed.is_ok(),
+            _stopping = stop.changed(), if !stopping => {}
+            Some(ended) = ending.next(), if !ending.is_empty() => {
+                leaving.remove(&ended);
+                tracing::info!(stream = %membership.stream(), partition = %ended, "let go");
+                membership.released(&[ended]);
+            }
         }
     }
-}
-
-/// The group is gone for good: what is ours stays ours until the lease ends, which forbids every act.
-async fn stop_only(stop: &mut watch::Receiver<bool>) {
-    let _sender_gone_means_stop = stop.wait_for(|stop| *stop).await;
 }
 
 fn numbers(partitions: &[Partition]) -> Vec<u32> {
     partitions.iter().map(|partition| partition.0).collect()
 }
 
-async fn let_go(gone: &[Partition], ours: &mut BTreeMap<Partition, Attended>) {
-    let mut ending = Vec::new();
-    for partition in gone {
-        if let Some(attended) = ours.remove(partition) {
-            let _ended_already = attended.let_go.send(());
-            ending.push(attended.task);
-        }
+/// Waits until nothing is in flight any more of what was let go.
+async fn end(partition: Partition, task: JoinHandle<()>) -> Partition {
+    if task.await.is_err() {
+        tracing::error!(%partition, "attending to a partition ended badly");
     }
-    for task in ending {
-        if task.await.is_err() {
-            tracing::error!("attending to a partition ended badly");
-        }
-    }
+    partition
 }
 
 fn attend_to(share: Arc<Share>, work: Arc<dyn Attend>, partition: Partition, since: Option<u64>) -> Attended {
@@ -129,7 +129,6 @@ fn attend_to(share: Arc<Share>, work: Arc<dyn Attend>, partition: Partition, sin
                         let error = format!("{error:#}");
                         tracing::warn!(%partition, error, "a partition could not be taken; trying again");
                         share.in_trouble(partition, error);
-                        work.let_go(partition).await;
                     }
                 },
             }
@@ -149,8 +148,6 @@ fn attend_to(share: Arc<Share>, work: Arc<dyn Attend>, partition: Partition, sin
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
-    use std::collections::BTreeSet;
-
     use parking_lot::Mutex;
     use rollcall_eventlog::Stream;
     use rollcall_eventlog::testing::DealtMembership;
@@ -163,6 +160,9 @@ mod tests {
         deeds: Mutex<Vec<String>>,
         slow: BTreeSet<u32>,
         failing: Mutex<BTreeSet<u32>>,
+        /// Whose end waits for `may_end`.
+        lingering: BTreeSet<u32>,
+        may_end: tokio::sync::Notify,
         told: tokio::sync::Notify,
     }
 
@@ -200,8 +200,13 @@ mod tests {
         }
 
         fn let_go(&self, partition: Partition) -> BoxFuture<'_, ()> {
-            self.note(format!("let go {partition}"));
-            Box::pin(std::future::ready(()))
+            Box::pin(async move {
+                if self.lingering.contains(&partition.0) {
+                    self.note(format!("ending {partition}"));
+                    self.may_end.notified().await;
+                }
+                self.note(format!("let go {partition}"));
+            })
         }
 
         fn dealt(&self, owned: usize) {
@@ -283,8 +288,33 @@ mod tests {
         });
         let (membership, stop, task) = start(&work);
         membership.deal([3]);
-        work.until(&["take 3", "let go 3", "took 3"]).await;
+        work.until(&["take 3", "took 3"]).await;
         stop.send_replace(true);
         task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_ends_slowly_holds_up_nothing_but_its_own_return() {
+        let work = Arc::new(Noted {
+            lingering: [0].into(),
+            ..Noted::default()
+        });
+        let (membership, stop, task) = start(&work);
+        membership.deal([0]);
+        work.until(&["took 0"]).await;
+        membership.deal([1]);
+        work.until(&["ending 0", "took 1"]).await;
+        assert!(membership.let_go().borrow().is_empty(), "it has not ended");
+        work.deeds.lock().clear();
+        membership.deal([0, 1, 2]);
+        work.until(&["took 2"]).await;
+        let early = work.deeds.lock().contains(&"take 0".to_owned());
+        assert!(!early, "begun anew before it has ended");
+        work.may_end.notify_one();
+        work.until(&["let go 0", "took 0"]).await;
+        stop.send_replace(true);
+        work.may_end.notify_one();
+        task.await.unwrap();
+        assert_eq!(*membership.let_go().borrow(), [0, 1, 2].map(Partition).into());
     }
 }

@@ -48,8 +48,10 @@ impl Core {
     /// Everything that an operator should look at and that stops nothing.
     fn warnings(&self, now: Timestamp) -> Vec<String> {
         let mut warnings = self.standing.clone();
+        warnings.extend(self.topic_warnings());
         warnings.extend(self.certificate_warnings(now));
         warnings.extend(self.credential_warnings(now));
+        warnings.extend(self.tenants.iter().filter_map(unreadable_outcomes));
         warnings
     }
 
@@ -71,6 +73,7 @@ impl Core {
             }
         }
         self.look_at_shares();
+        self.look_at_appends();
     }
 
     /// The door opened: from now on its counters are in the metrics, its credentials and what it saw in the status.
@@ -100,6 +103,7 @@ impl Core {
             limits: self.door.get().map(Door::tenants).unwrap_or_default(),
             reconcilers: reconcilers.collect(),
             kafka: self.opened.kafka().map(rollcall_eventlog::kafka::KafkaLog::stats),
+            topic_findings: self.topic_warnings().len(),
         };
         scrape.render()
     }
@@ -183,4 +187,20 @@ fn fluent(status: &ReconcilerStatus) -> FluentStatusReport {
         catalog_read: status.catalog_read,
         resynced: status.resynced,
     }
+}
+
+/// Accounts that nothing can be done for, since an outcome of theirs cannot be read.
+fn unreadable_outcomes(tenant: &Tenant) -> Option<String> {
+    let reconcilers = tenant.reconcilers.read();
+    let accounts: usize = reconcilers
+        .values()
+        .map(|reconciler| reconciler.status().unreadable)
+        .sum();
+    (accounts > 0).then(|| {
+        format!(
+            "tenant {}: of {accounts} account(s) an outcome cannot be read (the log names its place), so it is not \
+             known what is ours there, and only leavers are served; start the version that wrote it",
+            tenant.id
+        )
+    })
 }

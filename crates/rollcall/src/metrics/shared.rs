@@ -16,6 +16,8 @@ impl Scrape {
         }
         if let Some(stats) = &self.kafka {
             of_log(stats, series);
+            let findings = u64::try_from(self.topic_findings).unwrap_or(u64::MAX);
+            series.push(("rollcall_topic_findings", Vec::new(), Value::Gauge(findings)));
         }
     }
 }

@@ -76,14 +76,11 @@ fn texts(value: &str, op: CompareOp, literal: &str, exact: bool) -> bool {
     }
 }
 
-/// Equal but for case; stops at the first difference.
+/// Equal but for case, as names are folded where they must be unique: as a whole, since a letter may depend on its
+/// place (the sigma at a word's end).
 fn same_folded(left: &str, right: &str) -> bool {
     left.eq_ignore_ascii_case(right)
-        || (!(left.is_ascii() && right.is_ascii())
-            && left
-                .chars()
-                .flat_map(char::to_lowercase)
-                .eq(right.chars().flat_map(char::to_lowercase)))
+        || (!(left.is_ascii() && right.is_ascii()) && left.to_lowercase() == right.to_lowercase())
 }
 
 fn folded(text: &str, exact: bool) -> Cow<'_, str> {
@@ -119,7 +116,7 @@ pub(super) fn text_of(literal: &Literal) -> Cow<'_, str> {
     }
 }
 
-fn truth(literal: &Literal) -> Option<bool> {
+pub(super) fn truth(literal: &Literal) -> Option<bool> {
     match literal {
         Literal::Bool(value) => Some(*value),
         Literal::Text(text) => bool_of_text(text),

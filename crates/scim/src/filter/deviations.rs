@@ -99,6 +99,9 @@ fn spelling(text: &str, names: &mut Names<'_>) {
     let Ok(tokens) = tokens(text) else {
         return;
     };
+    if !blanks_are_as_written(text, &tokens) {
+        names.seen.add(Quirk::FilterBlanks);
+    }
     let is_operator = |word: &str| {
         CompareOp::ALL
             .iter()
@@ -133,6 +136,25 @@ fn spelling(text: &str, names: &mut Names<'_>) {
     }
 }
 
+/// Whether blanks stand exactly where RFC 7644 figure 1 has them: one space between words, and none inside brackets or
+/// around the whole. A space behind `not` is in its examples.
+fn blanks_are_as_written(text: &str, tokens: &[Token<'_>]) -> bool {
+    use TokenKind::{Close, CloseBracket, Open, OpenBracket, Word};
+    let blank = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+    let between = tokens.windows(2).all(|pair| {
+        let [left, right] = pair else { return true };
+        let found = blank(left.end, right.at);
+        match (&left.kind, &right.kind) {
+            (Open | OpenBracket, _) | (_, Close | CloseBracket | OpenBracket) => found.is_empty(),
+            (CloseBracket, Word(word)) if word.starts_with('.') => found.is_empty(),
+            (Word(word), Open) if word.eq_ignore_ascii_case("not") => matches!(found, "" | " "),
+            _ => found == " ",
+        }
+    });
+    let begins = tokens.first().is_none_or(|token| token.at == 0);
+    begins && between && tokens.last().is_none_or(|token| token.end == text.len())
+}
+
 /// In what a value deviates from a JSON string, number, boolean or null (RFC 7644 figure 1, RFC 8259).
 fn literal(text: &str, token: &Token<'_>) -> Option<Quirk> {
     match &token.kind {
@@ -158,12 +180,13 @@ fn is_json_string(text: &str, from: usize, content: &str) -> bool {
 
 fn types(filter: &Filter, seen: &mut Tolerated) {
     match filter {
-        Filter::Compare(path, _, literal) => match (path.leaf().kind, literal) {
+        Filter::Compare(path, op, literal) => match (path.leaf().kind, literal) {
             (_, Literal::Null) | (AttributeType::Boolean, Literal::Bool(_)) => {}
             (AttributeType::Boolean, _) | (_, Literal::Bool(_) | Literal::Number(_)) => {
                 seen.add(Quirk::LiteralType);
             }
-            (AttributeType::DateTime, Literal::Text(text)) if !is_date_time(text) => {
+            // A part of a text (`co`, `sw`, `ew`) is no date and need not be one.
+            (AttributeType::DateTime, Literal::Text(text)) if op.compares_whole() && !is_date_time(text) => {
                 seen.add(Quirk::LooseDate);
             }
             (_, Literal::Text(_)) => {}

@@ -3,10 +3,11 @@
 use crate::error::ScimError;
 use crate::limits::FILTER_BYTES_MAX;
 
-/// One token, with the byte at which it begins.
+/// One token, with the byte at which it begins and the one behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token<'a> {
     pub(super) at: usize,
+    pub(super) end: usize,
     pub(super) kind: TokenKind<'a>,
 }
 
@@ -57,8 +58,9 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, ScimError> {
                 (length, TokenKind::Word(rest.get(..length).unwrap_or(rest)))
             }
         };
-        found.push(Token { at, kind });
-        at += length;
+        let end = at + length;
+        found.push(Token { at, end, kind });
+        at = end;
     }
     Ok(found)
 }

@@ -3,6 +3,7 @@
 //! A [`Filter`] exists only checked: every path is one the schema knows, every operator fits its
 //! attribute. What it reads beyond the RFC is told by [`Filter::tolerate`] and stands in the table of tolerance.
 
+mod canonical;
 mod compare;
 mod deviations;
 mod evaluate;
@@ -69,6 +70,12 @@ impl CompareOp {
             self,
             Self::Greater | Self::GreaterOrEqual | Self::Less | Self::LessOrEqual
         )
+    }
+
+    /// Whether it looks at a value as a whole, not at a part of its text.
+    #[must_use]
+    pub const fn compares_whole(self) -> bool {
+        !matches!(self, Self::Contains | Self::StartsWith | Self::EndsWith)
     }
 }
 

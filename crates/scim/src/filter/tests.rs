@@ -120,6 +120,30 @@ fn a_unique_name_is_found_whatever_blanks_are_around_it() {
     }
 }
 
+/// Names are one in the way in which uniqueness folds them, or a client that looks first would create in vain.
+#[test]
+fn names_are_equal_as_uniqueness_folds_them() {
+    for (name, asked, found) in [
+        ("οδυσσευς", "ΟΔΥΣΣΕΥΣ", true),
+        ("ΟΔΥΣΣΕΥΣ", "οδυσσευς", true),
+        ("Πωλητες", "ΠΩΛΗΤΕΣ", true),
+        ("Çelik", "çELIK", true),
+        ("οδυσσευσ", "οδυσσευς", false),
+        ("ida", "Ida", true),
+    ] {
+        let there = json!({"userName": name, "title": name});
+        for attribute in ["userName", "title"] {
+            let filter = Filter::parse(ResourceKind::User, &format!("{attribute} eq \"{asked}\"")).unwrap();
+            assert_eq!(
+                filter.matches(there.as_object().unwrap()),
+                found,
+                "{name} {asked}"
+            );
+        }
+        assert_eq!(name.to_lowercase() == asked.to_lowercase(), found);
+    }
+}
+
 #[test]
 fn dates_are_compared_in_time_and_booleans_by_meaning() {
     for (text, expected) in [

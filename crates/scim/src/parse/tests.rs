@@ -289,6 +289,13 @@ fn a_selection_shows_what_was_asked_for_and_always_the_id() {
         shown(Some(ENTERPRISE_URN), None)[ENTERPRISE_URN]["costCenter"],
         "c"
     );
+    let core = shown(Some("urn:ietf:params:scim:schemas:CORE:2.0:User"), None);
+    assert_eq!(core["userName"], "a");
+    assert_eq!((core.get("meta"), core.get(ENTERPRISE_URN)), (None, None));
+    assert_eq!(core.get("emails"), user.attributes().get("emails"));
+    let beyond = shown(None, Some(USER_URN));
+    assert_eq!((beyond.get("userName"), beyond.get("emails")), (None, None));
+    assert_eq!(beyond[ENTERPRISE_URN]["costCenter"], "c");
     let rest = shown(None, Some("id,name.givenName,emails,department"));
     assert_eq!(rest["name"], json!({"familyName": "f"}));
     assert_eq!(
@@ -308,6 +315,21 @@ fn a_selection_shows_what_was_asked_for_and_always_the_id() {
     );
 }
 
+/// What is published is returned, and what only the server could write may be sent and is passed over.
+#[test]
+fn of_a_manager_the_value_is_published_and_returned_and_nothing_else() {
+    let body = json!({"schemas": [USER_URN, ENTERPRISE_URN], "userName": "ida",
+                      ENTERPRISE_URN: {"manager": {"value": "u-1", "displayName": "Bo", "$ref": "../Users/u-1"}}});
+    let parsed = read_resource(ResourceKind::User, Dialect::Strict, body).unwrap();
+    let shown = parsed.resource.to_json(&Selection::All);
+    assert_eq!(shown[ENTERPRISE_URN], json!({"manager": {"value": "u-1"}}));
+    let schema = crate::schema::schema(ENTERPRISE_URN, "https://x").unwrap();
+    let attributes = schema["attributes"].as_array().unwrap();
+    let manager = attributes.iter().find(|one| one["name"] == "manager").unwrap();
+    let subs = manager["subAttributes"].as_array().unwrap().iter();
+    assert_eq!(subs.map(|sub| &sub["name"]).collect::<Vec<_>>(), ["value"]);
+}
+
 #[test]
 fn the_identity_providers_role_id_is_kept_and_not_answered() {
     let text = r#"{"id":"7f0c","value":"A_b_c","displayName":"D"}"#;
@@ -323,4 +345,58 @@ fn the_identity_providers_role_id_is_kept_and_not_answered() {
         user.to_json(&Selection::All)["roles"],
         json!([{"value": "A_b_c", "display": "D"}])
     );
+}
+
+#[test]
+fn what_may_be_meant_for_active_is_never_left_out_of_a_resource() {
+    for said in [
+        json!({"User.active": false}),
+        json!({"/active": false}),
+        json!({"$.active": false}),
+        json!({"active.value": false}),
+        json!({(format!("{USER_URN}.active")): false}),
+        json!({USER_URN: {"User.active": false}}),
+        json!({ENTERPRISE_URN: {"active": false}}),
+        json!({"User": {"active": false}}),
+        json!({"urn:ietf:params:scim:schemas:core:2.0": {"active": false}}),
+        json!({"urn:ietf:params:scim:schemas:core:2.0:active": false}),
+    ] {
+        let mut body = said;
+        body["userName"] = json!("ida");
+        let refused = refused(ResourceKind::User, Dialect::Tolerant, &body);
+        assert_eq!(refused, Some(ScimType::InvalidPath), "{body}");
+    }
+    let other = json!({"userName": "ida", "custom.active": false, "inactive": true,
+                       "custom": {"active": 1}, "name": {"active": false},
+                       "urn:x:User": {"active": false}, "urn:x:User:active": false});
+    assert_eq!(read(ResourceKind::User, &other).notes.len(), 6);
+    let group = json!({"displayName": "Store", "User.active": false});
+    assert_eq!(read(ResourceKind::Group, &group).notes.len(), 1);
+}
+
+/// As in a PATCH: which of two spellings decided was a matter of their order, which is none.
+#[test]
+fn an_attribute_in_two_spellings_is_given_twice_even_when_one_says_nothing() {
+    for said in [
+        json!({"roles": ["Agent_1_A"], "ROLES": []}),
+        json!({"ROLES": [], "roles": ["Agent_1_A"]}),
+        json!({"active": null, "ACTIVE": false}),
+        json!({"ACTIVE": null, "active": false}),
+        json!({"title": null, USER_URN: {"title": "Clerk"}}),
+        json!({"manager": "", ENTERPRISE_URN: {"manager": "u-1"}}),
+        json!({"name": {"givenName": null, "GivenName": "Ida"}}),
+        json!({"emails": [{"value": "a", "type": null, "Type": "work"}]}),
+        json!({"groups": [], "Groups": []}),
+        json!({"roles": [{"value": "Agent_1_A", "Value": "Agent_1_B"}]}),
+        json!({"roles": [{"value": r#"{"value":"Agent_1_A","VALUE":"Agent_1_B"}"#}]}),
+    ] {
+        let mut body = said;
+        body["userName"] = json!("ida");
+        body["schemas"] = json!([USER_URN, ENTERPRISE_URN]);
+        let refused = refused(ResourceKind::User, Dialect::Tolerant, &body);
+        assert_eq!(refused, Some(ScimType::InvalidSyntax), "{body}");
+    }
+    let group = json!({"displayName": "Store", "members": null, "Members": [{"value": "u-1"}]});
+    let refused = refused(ResourceKind::Group, Dialect::Tolerant, &group);
+    assert_eq!(refused, Some(ScimType::InvalidSyntax));
 }

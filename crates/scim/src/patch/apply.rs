@@ -1,14 +1,14 @@
 //! The engine: carries out operations that are in form.
 
 use super::{OnMissing, PatchKind, PatchOperation};
-use crate::coerce::{is_primary, one_primary};
+use crate::coerce::{is_blank, is_primary, one_primary};
 use crate::error::ScimError;
 use crate::filter::{CompareOp, Filter, Literal};
 use crate::json::{truth, weight};
 use crate::limits::{ELEMENTS_MAX, PATCH_BYTES_LOOKED_AT_MAX};
 use crate::parse::check_required;
 use crate::resource::Resource;
-use crate::schema::{Attribute, AttributeType};
+use crate::schema::{Attribute, AttributeType, Schema};
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 
@@ -16,8 +16,9 @@ use std::collections::{HashMap, HashSet};
 ///
 /// # Errors
 /// `noTarget` when a value filter selects nothing and the operation asks for that to be refused, or nothing
-/// can be created from it; `invalidValue` when a list grows above [`ELEMENTS_MAX`] or a required
-/// attribute ends without value; 413 when the operations look at more than [`PATCH_BYTES_LOOKED_AT_MAX`].
+/// can be created from it, as when a role would be without a value; `invalidValue` when a list grows above
+/// [`ELEMENTS_MAX`] or a required attribute ends without value; 413 when the operations look at more than
+/// [`PATCH_BYTES_LOOKED_AT_MAX`].
 pub fn apply(resource: &Resource, operations: &[PatchOperation]) -> Result<Resource, ScimError> {
     let mut changed = resource.clone();
     let mut budget = Budget(PATCH_BYTES_LOOKED_AT_MAX);
@@ -25,7 +26,32 @@ pub fn apply(resource: &Resource, operations: &[PatchOperation]) -> Result<Resou
         one(changed.attributes_mut(), operation, &mut budget)?;
     }
     check_required(&changed)?;
+    check_roles(&changed)?;
     Ok(changed)
+}
+
+/// Every role has a value in the end; parts of it may be written before it is. One without would be none, and lost.
+fn check_roles(resource: &Resource) -> Result<(), ScimError> {
+    let (kind, attributes) = (resource.kind(), resource.attributes());
+    let inside = |schema: &&'static Schema| (attributes.get(schema.id).and_then(Value::as_object), *schema);
+    let extensions = kind.extensions().iter().map(inside);
+    for (container, schema) in extensions.chain([(Some(attributes), kind.schema())]) {
+        for attribute in schema.attributes.iter().filter(|attribute| attribute.holds_roles) {
+            let roles = container.and_then(|container| container.get(attribute.name));
+            let is_none = |role: &Value| is_blank(role.get("value"));
+            if roles
+                .and_then(Value::as_array)
+                .is_some_and(|list| list.iter().any(is_none))
+            {
+                let detail = format!(
+                    "there is no such role in {}, and none without a value",
+                    attribute.name
+                );
+                return Err(ScimError::no_target(detail));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What the operations of one request may still look at.

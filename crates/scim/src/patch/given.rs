@@ -57,7 +57,7 @@ impl Given {
 impl Parts {
     /// Whether it was not named yet.
     fn name(&mut self, filter: Option<&Filter>, sub: Option<&Attribute>) -> bool {
-        let filter = filter.map(Filter::to_string).unwrap_or_default();
+        let filter = filter.map(Filter::canonical).unwrap_or_default();
         self.named
             .insert(format!("[{filter}]{}", sub.map_or("", |sub| sub.name)))
     }

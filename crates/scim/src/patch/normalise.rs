@@ -3,14 +3,14 @@
 use super::given::Given;
 use super::path::{self, Found, PatchPath};
 use super::{MembersChange, OnMissing, PATCH_OP_SCHEMA, Patch, PatchKind, PatchOperation, members};
-use crate::coerce::{Coercer, is_blank, twice, wrong};
+use crate::coerce::{Coercer, is_blank, member, wrong};
 use crate::error::ScimError;
 use crate::filter::{self, Filter};
 use crate::json::{count_values, parse_json};
 use crate::limits::{ATTRIBUTE_VALUES_MAX, MEMBERS_PER_REQUEST_MAX, PATCH_OPERATIONS_MAX, PATCH_TERMS_MAX};
 use crate::note::{Dialect, NoteKind, Notes};
 use crate::parse::null_is_ignored;
-use crate::path::{AttrRef, has_prefix};
+use crate::path::{AttrRef, has_prefix, refuse_what_may_mean_active};
 use crate::roles;
 use crate::schema::{ResourceKind, Schema};
 use crate::tolerance::{Place, Quirk, Tolerated};
@@ -85,16 +85,6 @@ pub fn read_patch(kind: ResourceKind, dialect: Dialect, body: &Value) -> Result<
 fn names_patch_op(body: &Map<String, Value>) -> Result<bool, ScimError> {
     let named = member(body, "schemas")?.and_then(Value::as_array);
     Ok(named.is_some_and(|list| list.iter().any(|urn| urn == PATCH_OP_SCHEMA)))
-}
-
-/// A member whatever its case; null counts as missing.
-fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Value>, ScimError> {
-    let mut found = map.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-    let first = found.next();
-    if found.next().is_some() {
-        return Err(twice(name));
-    }
-    Ok(first.map(|(_, value)| value))
 }
 
 struct Normaliser<'a> {
@@ -221,7 +211,7 @@ impl Normaliser<'_> {
             Ok(_) => self.with_path(op, key, Some(value), Place::Body, given),
             // A key that is no path at all is an attribute nobody knows.
             Err(_) if !key.contains('[') => {
-                self.not_active(key)?;
+                refuse_what_may_mean_active(self.kind, key, Some(value))?;
                 self.allow(Quirk::UnknownAttribute, Place::Body, key)?;
                 self.notes.add(NoteKind::UnknownAttribute, key);
                 Ok(())
@@ -254,7 +244,7 @@ impl Normaliser<'_> {
             Found::Core => self.without_path(op, value, given),
             Found::Extension(schema) => self.extension(op, schema, value, given),
             Found::Unknown(shown) => {
-                self.not_active(&shown)?;
+                refuse_what_may_mean_active(self.kind, &shown, value)?;
                 let (quirk, kind) = if has_prefix(&shown, "urn:") {
                     (Quirk::UnknownExtension, NoteKind::UnknownSchema)
                 } else {
@@ -265,25 +255,6 @@ impl Normaliser<'_> {
                 Ok(())
             }
         }
-    }
-
-    /// Refuses what is not the path of `active` and yet may be meant so (`User.active`, `$.active`): left out, it would
-    /// keep a leaver at work, and nobody would see it. Other schemas may have an attribute of that name.
-    fn not_active(&self, path: &str) -> Result<(), ScimError> {
-        let path = path.trim();
-        let core = self.kind.schema().id;
-        let path = match path.get(core.len()..) {
-            Some(rest) if has_prefix(path, core) => rest,
-            _ => path,
-        };
-        let mut words = path.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')));
-        let names_active = words.any(|word| word.eq_ignore_ascii_case("active"));
-        if self.kind == ResourceKind::User && !has_prefix(path, "urn:") && names_active {
-            return Err(ScimError::invalid_path(
-                "the path is not that of active, which may be meant",
-            ));
-        }
-        Ok(())
     }
 
     fn extension(
@@ -422,7 +393,14 @@ impl Normaliser<'_> {
             self.notes.add(NoteKind::NullIgnored, &path.attr.to_string());
             return Ok(());
         }
-        if is_blank(Some(value)) && !value.is_null() && names_another(&path) {
+        let value = match value.as_array().map(Vec::as_slice) {
+            Some([only]) if names_another(&path) && !only.is_array() => {
+                self.allow(Quirk::ListForSingle, Place::Body, &path.attr.to_string())?;
+                only
+            }
+            _ => value,
+        };
+        if names_another(&path) && self.says_nobody(&path, value) {
             return self.blank(path);
         }
         let (path, value) = self.role_text(path, value);
@@ -446,6 +424,13 @@ impl Normaliser<'_> {
             (None, _) => {}
         }
         Ok(())
+    }
+
+    /// Whether a value in the place of what a reference or a role stands for is empty, or (in JSON text) describes no
+    /// role.
+    fn says_nobody(&self, path: &PatchPath, value: &Value) -> bool {
+        let is_of_role = path.attr.attribute.holds_roles && !self.is_strict();
+        (is_blank(Some(value)) && !value.is_null()) || (is_of_role && roles::describes_no_role(value))
     }
 
     /// An empty text in the place of what a reference or a role stands for.

@@ -67,14 +67,14 @@ pub(super) fn parse(kind: ResourceKind, text: &str) -> Result<Found, ScimError> 
 }
 
 /// Whether a text is a URN, or an attribute's name with or without one (RFC 7644 figure 1). More than one level of
-/// sub-attributes is taken for an attribute that nobody knows.
+/// sub-attributes, or a letter beyond ASCII, is taken for an attribute that nobody knows.
 fn is_attr_path(text: &str) -> bool {
     let is_name = |name: &str| {
         let name = name.strip_prefix('$').unwrap_or(name);
-        name.starts_with(|c: char| c.is_ascii_alphabetic())
+        name.starts_with(char::is_alphabetic)
             && name
                 .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+                .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
     };
     match text.rsplit_once(':') {
         None => text.split('.').all(is_name),

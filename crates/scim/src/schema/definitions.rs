@@ -181,10 +181,15 @@ pub static ENTERPRISE_USER: Schema = Schema {
         attribute("department", String, "Department."),
         attribute("manager", Complex, "The user's manager.").of(&[
             attribute("value", String, "Id of the manager's user.").exact(),
+            // Who the manager is may change without a change of this user, whose version would then tell nothing of it:
+            // neither is resolved, so neither is published.
             attribute("$ref", Reference, "URI of the manager's user.")
                 .read_only()
+                .never()
                 .refers(&["User"]),
-            attribute("displayName", String, "The manager's name.").read_only(),
+            attribute("displayName", String, "The manager's name.")
+                .read_only()
+                .never(),
         ]),
     ],
 };

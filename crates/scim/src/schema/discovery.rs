@@ -166,7 +166,9 @@ fn render_attribute(attribute: &Attribute) -> Value {
         put("referenceTypes", attribute.reference_types.into());
     }
     if attribute.is_complex() {
-        let subs: Vec<Value> = attribute.sub_attributes.iter().map(render_attribute).collect();
+        let subs = attribute.sub_attributes.iter();
+        let published = subs.filter(|sub| sub.returned != Returned::Never);
+        let subs: Vec<Value> = published.map(render_attribute).collect();
         put("subAttributes", subs.into());
     }
     Value::Object(map)
@@ -194,6 +196,7 @@ const fn returned_name(returned: Returned) -> &'static str {
     match returned {
         Returned::Always => "always",
         Returned::Default => "default",
+        Returned::Never => "never",
     }
 }
 

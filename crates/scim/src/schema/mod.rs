@@ -48,6 +48,8 @@ pub enum Returned {
     Always,
     /// Unless left out by selection.
     Default,
+    /// In none, and published in no schema: a client may send it, and it is passed over.
+    Never,
 }
 
 /// Whether two resources may share a value.
@@ -131,6 +133,11 @@ impl Attribute {
 
     const fn always(mut self) -> Self {
         self.returned = Returned::Always;
+        self
+    }
+
+    const fn never(mut self) -> Self {
+        self.returned = Returned::Never;
         self
     }
 

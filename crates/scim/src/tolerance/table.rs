@@ -172,7 +172,8 @@ quirks! {
         Counted, Refuses(InvalidValue);
     RoleJson "role-json"
         arrives "a role whose `value` is JSON text (`{\"id\":…,\"value\":…,\"displayName\":…}`)"
-        becomes "the role that the text describes; an empty inner `value` falls back to `id`"
+        becomes "the role that the text describes; an empty inner `value` falls back to `id`, and without one the text \
+            stands for an empty one"
         from "Entra (AppRoleAssignmentsComplex)"
         Counted, Otherwise("keeps the text as the role's value");
     RoleDisplayName "role-display-name"
@@ -313,6 +314,12 @@ quirks! {
         arrives "a backslash in a filter's string that escapes nothing (`\"CORP\\ida\"`)"
         becomes "a backslash"
         from "Entra, Active Directory names"
+        Counted, Refuses(InvalidFilter);
+    FilterBlanks "filter-blanks"
+        arrives "a filter with other blanks than the grammar's single spaces between words (`userName eq\"ida\"`, \
+            `( title pr )`)"
+        becomes "the same filter"
+        from "scripts"
         Counted, Refuses(InvalidFilter);
     FilterBehindBrackets "filter-behind-brackets"
         arrives "`emails[type eq \"work\"].value eq \"…\"` in a filter"

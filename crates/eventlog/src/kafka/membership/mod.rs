@@ -89,6 +89,11 @@ struct Shared {
     stop: AtomicBool,
     /// Nobody is there any more who could say that work has ended.
     abandoned: AtomicBool,
+    /// The client did not take what the group dealt: the group counts it as ours, so another client must join.
+    unfit: AtomicBool,
+    /// Assignments that the client is to be unable to take.
+    #[cfg(test)]
+    refusals: std::sync::atomic::AtomicU32,
     counters: Arc<Counters>,
 }
 
@@ -101,24 +106,24 @@ impl KafkaMembership {
     /// [`KafkaError::Setting`], [`KafkaError::Machine`]. A cluster that cannot be reached is no error here:
     /// the member owns nothing until it can.
     pub fn join(log: &KafkaLog, name: &str, stream: Stream) -> Result<Self, KafkaError> {
-        let options = log.options();
-        let shared = Arc::new(Shared {
-            stream,
-            topic: options.topic(stream),
-            count: log.reading.table.count(stream),
-            group: options.group(name),
-            session: options.session_timeout,
-            assignment: watch::Sender::new(Assignment::default()),
-            lease: Mutex::new(Lease::new(options.session_timeout)),
-            dealt: AtomicBool::new(false),
-            trouble: Trouble::new(options.group(name)),
-            revoked: Mutex::default(),
-            released: Condvar::new(),
-            stirred: Condvar::new(),
-            stop: AtomicBool::new(false),
-            abandoned: AtomicBool::new(false),
-            counters: log.counters(),
-        });
+        let shared = Shared::new(log, name, stream);
+        Self::start(Arc::new(shared), name, log.options())
+    }
+
+    /// The same, with a client that is unable to take the first assignments.
+    #[cfg(test)]
+    pub(crate) fn join_refusing(
+        log: &KafkaLog,
+        name: &str,
+        stream: Stream,
+        assignments: u32,
+    ) -> Result<Self, KafkaError> {
+        let shared = Shared::new(log, name, stream);
+        shared.refusals.store(assignments, Ordering::Release);
+        Self::start(Arc::new(shared), name, log.options())
+    }
+
+    fn start(shared: Arc<Shared>, name: &str, options: &KafkaOptions) -> Result<Self, KafkaError> {
         let first = shared.connect(options)?;
         let thread = thread::Builder::new()
             .name(format!("kafka-{name}"))
@@ -178,6 +183,15 @@ impl Membership for KafkaMembership {
         Standing::Member
     }
 
+    fn holds(&self, partition: Partition) -> (bool, Option<Duration>) {
+        // Time first, as in `owns`. Under the lock, since what is taken away goes from the one set to the other.
+        let remaining = self.remaining();
+        let revoked = self.shared.revoked.lock();
+        let held =
+            revoked.contains(&partition) || self.shared.assignment.borrow().partitions.contains(&partition);
+        (held, remaining)
+    }
+
     fn released(&self, partitions: &[Partition]) {
         let mut revoked = self.shared.revoked.lock();
         for partition in partitions {
@@ -189,6 +203,30 @@ impl Membership for KafkaMembership {
 }
 
 impl Shared {
+    fn new(log: &KafkaLog, name: &str, stream: Stream) -> Self {
+        let options = log.options();
+        Self {
+            stream,
+            topic: options.topic(stream),
+            count: log.reading.table.count(stream),
+            group: options.group(name),
+            session: options.session_timeout,
+            assignment: watch::Sender::new(Assignment::default()),
+            lease: Mutex::new(Lease::new(options.session_timeout)),
+            dealt: AtomicBool::new(false),
+            trouble: Trouble::new(options.group(name)),
+            revoked: Mutex::default(),
+            released: Condvar::new(),
+            stirred: Condvar::new(),
+            stop: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+            unfit: AtomicBool::new(false),
+            #[cfg(test)]
+            refusals: std::sync::atomic::AtomicU32::new(0),
+            counters: log.counters(),
+        }
+    }
+
     fn connect(self: &Arc<Self>, options: &KafkaOptions) -> Result<Serving, KafkaError> {
         let mut config = consumer_config(options);
         config.set("group.id", self.group.as_str());
@@ -237,6 +275,11 @@ impl Shared {
         while !self.stop.load(Ordering::Acquire) {
             match client.take() {
                 Some(serving) if self.serve(&serving.client) => client = Some(serving),
+                // In order: what this client did take is let go before the group hands it on.
+                Some(unfit) if self.unfit.swap(false, Ordering::AcqRel) => {
+                    self.end(unfit);
+                    self.lost_everything();
+                }
                 Some(failed) => {
                     self.lost_everything();
                     self.end(failed);
@@ -320,7 +363,7 @@ impl Shared {
             }
             self.trouble.met(&error);
         }
-        true
+        !self.unfit.load(Ordering::Acquire)
     }
 
     fn lost_everything(&self) {
@@ -396,19 +439,13 @@ struct Member {
 impl Member {
     fn assigned(&self, client: &BaseConsumer<Self>, partitions: &BTreeSet<Partition>) {
         let list = list(&self.shared.topic, partitions.iter().copied());
-        let assigned = match client.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => client.incremental_assign(&list),
-            _ => client.assign(&list),
-        };
-        let paused = assigned.and_then(|()| {
-            if partitions.is_empty() {
-                Ok(())
-            } else {
-                client.pause(&list)
-            }
-        });
-        if let Err(error) = paused {
-            tracing::warn!(%error, group = %self.shared.group, "an assignment could not be taken");
+        if let Err(error) = self.take(client, partitions, &list) {
+            tracing::warn!(
+                %error, group = %self.shared.group,
+                "an assignment could not be taken; the member is made anew, so that nothing is left to nobody"
+            );
+            self.shared.trouble.met(&error);
+            self.shared.unfit.store(true, Ordering::Release);
             return;
         }
         self.shared
@@ -417,6 +454,33 @@ impl Member {
         // Proven at once: without a lease nothing may be done.
         drop(self.shared.lease.lock());
         self.shared.stirred.notify_all();
+    }
+
+    /// Tells the client what it was dealt, and that nothing of it is to be read.
+    fn take(
+        &self,
+        client: &BaseConsumer<Self>,
+        partitions: &BTreeSet<Partition>,
+        list: &TopicPartitionList,
+    ) -> Result<(), ClientError> {
+        #[cfg(test)]
+        if !partitions.is_empty()
+            && self
+                .shared
+                .refusals
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1))
+                .is_ok()
+        {
+            return Err(ClientError::Canceled);
+        }
+        match client.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => client.incremental_assign(list)?,
+            _ => client.assign(list)?,
+        }
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        client.pause(list)
     }
 
     fn revoked(&self, client: &BaseConsumer<Self>, partitions: &BTreeSet<Partition>) {
@@ -430,7 +494,9 @@ impl Member {
             self.shared.dealt.store(false, Ordering::Release);
             self.shared.lease.lock().lose();
         } else {
-            let held = self.shared.of_the_log(partitions);
+            // What was not taken has no work that could end.
+            let owned = self.shared.assignment.borrow().partitions.clone();
+            let held = partitions.intersection(&owned).copied();
             self.shared.revoked.lock().extend(held);
         }
         self.shared

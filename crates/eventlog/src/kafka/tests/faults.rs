@@ -107,6 +107,11 @@ async fn a_broker_that_is_away_refuses_for_now_and_serves_again_when_it_is_back(
     assert!(matches!(refused, AppendError::Unavailable { .. }), "{refused}");
     assert_eq!(refused.retry(), Retry::Later);
     assert!(refused.may_have_been_written());
+    let failing = log.failing_appends();
+    assert!(
+        failing.len() == 1 && failing[0].stream == Stream::Events && failing[0].reason.contains("2s"),
+        "{failing:?}"
+    );
     let partition = log.partition_of(Stream::Events, b"acme");
     let unknown = tokio::time::timeout(SOON, log.end(Stream::Events, partition))
         .await
@@ -120,6 +125,7 @@ async fn a_broker_that_is_away_refuses_for_now_and_serves_again_when_it_is_back(
     while let Err(error) = append(&log, records(2..3)).await {
         assert!(begun.elapsed() < SOON, "{error}");
     }
+    assert_eq!(log.failing_appends(), [], "the last one was taken");
     let read = read(&log).await;
     assert_eq!(
         (read.first(), read.last()),
@@ -290,6 +296,35 @@ async fn a_process_that_its_group_refuses_is_no_spare_and_says_why() {
     let joined = tokio::time::timeout(SOON, stands(|standing| *standing == Standing::Member)).await;
     assert!(joined.is_ok(), "{:?}", member.standing());
     blocking(move || drop((member, log, mock))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rights_that_a_login_lacks_are_named() {
+    let (mock, log) = start(Duration::from_secs(30)).await;
+    mock.tell(|cluster| {
+        cluster.request_errors(
+            RDKafkaApiKey::Produce,
+            &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 3],
+        );
+        cluster.request_errors(
+            RDKafkaApiKey::OffsetFetch,
+            &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED],
+        );
+    });
+    let options = mock.options.clone();
+    let missing = blocking(move || missing_rights(&options, &["project", "reconcile"])).await;
+    let mut missing = missing.unwrap();
+    missing.sort();
+    let lacks = |right: &str| missing.iter().any(|missing| missing == right);
+    assert_eq!(missing.len(), 4, "{missing:?}");
+    for stream in Stream::ALL {
+        assert!(
+            lacks(&format!("write on the topic {}", mock.options.topic(stream))),
+            "{missing:?}"
+        );
+    }
+    assert!(lacks("read on the group rollcall.project"), "{missing:?}");
+    blocking(move || drop((log, mock))).await;
 }
 
 #[tokio::test]

@@ -54,6 +54,15 @@ async fn all(log: &KafkaLog, stream: Stream) -> (Vec<String>, Result<(), ReadErr
     }
 }
 
+/// Waits until the partition ends there: the end of a transaction is written after it was acknowledged.
+async fn until_end(log: &KafkaLog, stream: Stream, end: u64) {
+    let begun = std::time::Instant::now();
+    let ended = async || log.reading.ends.end(stream, Partition(0)).await.unwrap() == end;
+    while !ended().await {
+        assert!(begun.elapsed() < PATIENCE, "the transaction does not end");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hole_is_an_error_that_names_it_and_is_nothing_new_in_a_compacted_stream() {
     let options = options();
@@ -67,12 +76,8 @@ async fn a_hole_is_an_error_that_names_it_and_is_nothing_new_in_a_compacted_stre
         tokio::task::spawn_blocking(move || in_a_transaction(&at, stream))
             .await
             .unwrap();
-        // The end of the transaction is written after it was acknowledged: marker, record, record, end.
-        let ended = async || Position::to_stored(log.end(stream, Partition(0)).await.unwrap()) == 4;
-        let begun = std::time::Instant::now();
-        while !ended().await {
-            assert!(begun.elapsed() < PATIENCE, "the transaction does not end");
-        }
+        // Marker, record, record, end.
+        until_end(&log, stream, 4).await;
         put("after").await.unwrap();
         let (values, ended) = all(&log, stream).await;
         if stream.is_compacted() {
@@ -88,4 +93,53 @@ async fn a_hole_is_an_error_that_names_it_and_is_nothing_new_in_a_compacted_stre
         assert!(named, "{hole:?}");
     }
     tokio::task::spawn_blocking(move || drop(log)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hole_that_was_accepted_is_passed_over_at_the_end_of_a_partition_too() {
+    let options = options();
+    let at = options.clone();
+    let log = tokio::task::spawn_blocking(move || fresh(&at)).await.unwrap();
+    let stream = Stream::Outcomes;
+    let key = key_of_first(&log, stream);
+    log.append(stream, vec![Record::new(key.clone(), "before")])
+        .await
+        .unwrap();
+    let at = options.clone();
+    tokio::task::spawn_blocking(move || in_a_transaction(&at, stream))
+        .await
+        .unwrap();
+    until_end(&log, stream, 4).await;
+    let accepting = KafkaOptions {
+        accepted_holes: vec!["outcomes/0/3-3".parse().unwrap()],
+        ..options
+    };
+    let accepting = tokio::task::spawn_blocking(move || KafkaLog::open(&accepting).unwrap())
+        .await
+        .unwrap();
+    let end = accepting.end(stream, Partition(0)).await.unwrap();
+    assert_eq!(end, Position::new(3), "the last record");
+    let (values, ended) = all(&accepting, stream).await;
+    ended.unwrap();
+    assert_eq!(values, ["before", "theirs"]);
+    log.append(stream, vec![Record::new(key, "after")]).await.unwrap();
+    until_end(&accepting, stream, 5).await;
+    let (values, ended) = all(&accepting, stream).await;
+    ended.unwrap();
+    assert_eq!(values, ["before", "theirs", "after"]);
+    let (_, ended) = all(&log, stream).await;
+    assert!(
+        matches!(
+            ended,
+            Err(ReadError::Hole {
+                first: 3,
+                last: 3,
+                ..
+            })
+        ),
+        "{ended:?}"
+    );
+    tokio::task::spawn_blocking(move || drop((log, accepting)))
+        .await
+        .unwrap();
 }

@@ -74,6 +74,18 @@ async fn a_member_alone_owns_everything_and_a_second_one_gets_its_share_after_th
         .unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_cannot_take_is_dealt_to_a_new_one_and_not_left_to_nobody() {
+    let log = tokio::task::spawn_blocking(|| fresh(&options())).await.unwrap();
+    let member = KafkaMembership::join_refusing(&log, "reconcile", Stream::Outcomes, 2).unwrap();
+    until(&member, |owned| owned.partitions == all()).await;
+    leased(&member).await;
+    assert_eq!(member.standing(), Standing::Member);
+    tokio::task::spawn_blocking(move || drop((member, log)))
+        .await
+        .unwrap();
+}
+
 /// Waits until the member stands as wanted.
 async fn stands(member: &KafkaMembership, wanted: impl Fn(&Standing) -> bool) {
     let begun = std::time::Instant::now();

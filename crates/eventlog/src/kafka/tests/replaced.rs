@@ -127,6 +127,29 @@ fn a_deleted_topic_is_an_error_and_is_not_made_anew_beside_records() {
 }
 
 #[test]
+fn events_are_never_begun_anew_beside_the_markers_of_their_log() {
+    let options = options();
+    let log = fresh(&options);
+    append(&log, 3).unwrap();
+    drop(log);
+    // The others have their markers and nothing else: nobody has published or reconciled yet.
+    delete(&options, Stream::Events);
+    for made_anew in [false, true] {
+        if made_anew {
+            create(&options, Stream::Events, 2);
+        }
+        let refused = topics::ensure(&options, &PLAN).unwrap_err();
+        let named = refused.to_string().contains(&options.topic(Stream::Events));
+        assert!(
+            named && matches!(refused, KafkaError::Replaced { .. }),
+            "{refused}"
+        );
+        let report = topics::check(&options, &PLAN).unwrap();
+        assert!(!report.is_good() && report.topics[0].exists == made_anew);
+    }
+}
+
+#[test]
 fn topics_of_somebody_else_are_refused() {
     let options = options();
     for (stream, partitions) in Stream::ALL.into_iter().zip([2, 3, 3]) {

@@ -111,6 +111,63 @@ fn a_topic_that_deletes_or_lets_a_stale_replica_lead_is_refused() {
     );
 }
 
+fn set(options: &KafkaOptions, stream: Stream, settings: &[(&str, &str)]) {
+    use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+    let admin: AdminClient<rdkafka::client::DefaultClientContext> =
+        super::super::client::base_config(options).create().unwrap();
+    let topic = options.topic(stream);
+    let mut all = AlterConfig::new(ResourceSpecifier::Topic(&topic));
+    for (name, value) in settings {
+        all = all.set(name, value);
+    }
+    let altered = wait::block_on(admin.alter_configs([&all], &AdminOptions::new())).unwrap();
+    assert!(altered.iter().all(Result::is_ok), "{altered:?}");
+}
+
+#[test]
+fn what_is_changed_while_a_log_is_open_is_found_at_the_next_look() {
+    let options = options();
+    let log = fresh(&options);
+    let watch = topics::TopicWatch::new(&log, &PLAN).unwrap();
+    let good = watch.look().unwrap();
+    assert_eq!(good, topics::TopicsNow::default());
+    // One copy is all that this broker can hold: with two to be in step nothing is taken.
+    let changed = [("retention.ms", "86400000"), ("min.insync.replicas", "2")];
+    set(&options, Stream::Outcomes, &changed);
+    let begun = std::time::Instant::now();
+    let now = loop {
+        let now = watch.look().unwrap();
+        if now != good {
+            break now;
+        }
+        assert!(begun.elapsed().as_secs() < 60, "it is not found");
+    };
+    let outcomes = options.topic(Stream::Outcomes);
+    let (closed, findings) = (now.closed.join("\n"), now.findings.join("\n"));
+    assert!(
+        now.closed.len() == 1 && closed.contains(&outcomes) && closed.contains("below 2"),
+        "{closed}"
+    );
+    assert!(
+        findings.contains(&format!("{outcomes}: retention.ms is 86400000")),
+        "{findings}"
+    );
+}
+
+#[test]
+fn asking_for_rights_writes_nothing() {
+    let options = options();
+    let log = fresh(&options);
+    let groups = ["project", "reconcile", "reader"];
+    assert_eq!(missing_rights(&options, &groups).unwrap(), Vec::<String>::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for stream in Stream::ALL {
+        for partition in log.partitions(stream) {
+            assert_eq!(runtime.block_on(log.end(stream, partition)).unwrap(), None);
+        }
+    }
+}
+
 #[test]
 fn more_replicas_than_brokers_are_refused_with_the_setting_to_change() {
     let plan = TopicPlan {

@@ -64,13 +64,14 @@ fn name_log(options: &KafkaOptions, heads: &Heads, first: bool, began: Instant) 
             Head::Marked { marker, .. } => return Ok(marker.log),
             Head::Empty => {
                 refuse_used(options, &found, Stream::Events, 0)?;
-                if first || began.elapsed() >= TAKE_OVER_AFTER {
-                    let id = other_id(&found).map_or_else(random_id, Ok)?;
+                if let Some((other, marker)) = marked(&found) {
+                    refuse_unnamed(options, heads, other, marker)?;
+                } else if first || began.elapsed() >= TAKE_OVER_AFTER {
                     write(
                         options,
                         &[(
                             options.topic(Stream::Events),
-                            expected(id, Stream::Events, 0, count),
+                            expected(random_id()?, Stream::Events, 0, count),
                         )],
                     )?;
                 } else {
@@ -199,15 +200,37 @@ fn refuse_used(
     }
 }
 
-/// The log that another marker names.
-fn other_id(found: &Beginnings) -> Option<LogId> {
-    found
-        .values()
-        .flat_map(BTreeMap::values)
-        .find_map(|head| match head {
-            Head::Marked { marker, .. } => Some(marker.log),
+/// A marker that stands anywhere, with its stream.
+fn marked(found: &Beginnings) -> Option<(Stream, Marker)> {
+    found.iter().find_map(|(stream, heads)| {
+        heads.values().find_map(|head| match head {
+            Head::Marked { marker, .. } => Some((*stream, *marker)),
             _ => None,
         })
+    })
+}
+
+/// Refuses to name a log that has a marker in another topic: the one in `events` was written before any of those, so
+/// `events` was made anew. Looks once more, since the topics were read one after the other while somebody may have
+/// begun the log.
+fn refuse_unnamed(
+    options: &KafkaOptions,
+    heads: &Heads,
+    other: Stream,
+    marker: Marker,
+) -> Result<(), KafkaError> {
+    let events = options.topic(Stream::Events);
+    match heads.read(&events, [0])?.get(&0) {
+        None | Some(Head::Empty) => Err(KafkaError::Replaced {
+            topic: events,
+            what: format!(
+                "partition 0 is empty, its marker is missing, though {} has that of log {}",
+                options.topic(other),
+                marker.log
+            ),
+        }),
+        Some(_) => Ok(()), // the next look reads it
+    }
 }
 
 fn random_id() -> Result<LogId, KafkaError> {

@@ -3,6 +3,7 @@
 mod begin;
 mod plan;
 mod report;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 pub use plan::TopicPlan;
 pub use report::{Finding, TopicReport, TopicState};
+pub use watch::{TopicWatch, TopicsNow};
 
 pub(crate) use begin::begin;
 
@@ -44,7 +46,8 @@ pub fn check(options: &KafkaOptions, plan: &TopicPlan) -> Result<TopicReport, Ka
 /// Makes the topics that are missing, marks them as one log, and checks all of them.
 ///
 /// Only a log that has no records yet gets topics or markers: a topic that is missing beside one with records
-/// was deleted, and is an error. Several processes may do this at once; they end up with one log.
+/// was deleted, and is an error, and `events` is one already when another topic has a marker. Several processes may do
+/// this at once; they end up with one log.
 ///
 /// # Errors
 /// [`KafkaError::Replaced`], [`KafkaError::Foreign`], [`KafkaError::Cut`] when what is there is not a whole
@@ -62,7 +65,7 @@ pub fn ensure(options: &KafkaOptions, plan: &TopicPlan) -> Result<TopicReport, K
         }
     }
     if !missing.is_empty() {
-        refuse_missing_beside_records(options, &heads, &missing)?;
+        refuse_missing_of_a_log(options, &heads, &missing)?;
         let Some(admin) = &admin else {
             return Err(by_hand(options, plan, &missing));
         };
@@ -100,12 +103,14 @@ pub fn renew_desired(options: &KafkaOptions, plan: &TopicPlan) -> Result<TopicRe
     look(options, plan, &heads, admin.as_ref(), &[Stream::Desired])
 }
 
-/// A topic that is missing while another one has records was deleted.
-fn refuse_missing_beside_records(
+/// A topic that is missing while another one has records was deleted. So was `events` where another one has so much as
+/// a marker, since its own are written first: nobody can tell how many records it had.
+fn refuse_missing_of_a_log(
     options: &KafkaOptions,
     heads: &Heads,
     missing: &[Stream],
 ) -> Result<(), KafkaError> {
+    let events_first = missing.iter().find(|gone| **gone == Stream::Events);
     for stream in Stream::ALL.into_iter().filter(|stream| !missing.contains(stream)) {
         let topic = options.topic(stream);
         let Some(shape) = heads.shape(&topic)? else {
@@ -115,20 +120,24 @@ fn refuse_missing_beside_records(
         let used = found
             .values()
             .any(|head| !matches!(head, Head::Empty | Head::Marked { more: false, .. }));
-        let gone = missing
-            .iter()
-            .map(|gone| heads.shape(&options.topic(*gone)).map(|shape| (gone, shape)));
-        let gone = if used {
-            gone.collect::<Result<Vec<_>, _>>()?
-        } else {
-            Vec::new()
+        let begun = found.values().any(|head| matches!(head, Head::Marked { .. }));
+        let (gone, has) = match events_first {
+            Some(events) if begun && !used => (std::slice::from_ref(events), "the marker of a log"),
+            _ if used => (missing, "records"),
+            _ => continue,
         };
-        // Whoever made it meanwhile was quicker than our first look: then it is not missing.
-        if let Some((gone, _)) = gone.into_iter().find(|(_, shape)| shape.is_none()) {
-            return Err(KafkaError::Replaced {
-                topic: options.topic(*gone),
-                what: format!("it is not there, though {topic} has records"),
-            });
+        for gone in gone {
+            // Whoever made it meanwhile was quicker than our first look: then it is not missing.
+            match heads.shape_of_existing(&options.topic(*gone)) {
+                Ok(_) => {}
+                Err(KafkaError::NoTopic { topic: gone }) => {
+                    return Err(KafkaError::Replaced {
+                        topic: gone,
+                        what: format!("it is not there, though {topic} has {has}"),
+                    });
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(())
@@ -149,19 +158,8 @@ fn look(
         .then_some("topics' settings cannot be read with a bearer token");
     for stream in Stream::ALL {
         let name = options.topic(stream);
-        let mut state = TopicState {
-            stream,
-            exists: false,
-            empty: false,
-            created: created.contains(&stream),
-            partitions: 0,
-            added: 0,
-            replication: 0,
-            settings: Vec::new(),
-            findings: Vec::new(),
-            warnings: Vec::new(),
-            name,
-        };
+        let mut state = TopicState::of(stream, name);
+        state.created = created.contains(&stream);
         let mut beginning = BTreeMap::new();
         if let Some(shape) = heads.shape(&state.name)? {
             state.exists = true;

@@ -42,6 +42,25 @@ pub struct TopicState {
     pub warnings: Vec<Finding>,
 }
 
+impl TopicState {
+    /// Nothing is known of it yet.
+    pub(super) const fn of(stream: Stream, name: String) -> Self {
+        Self {
+            stream,
+            name,
+            exists: false,
+            empty: false,
+            created: false,
+            partitions: 0,
+            added: 0,
+            replication: 0,
+            settings: Vec::new(),
+            findings: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// One thing that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {

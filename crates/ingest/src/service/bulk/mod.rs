@@ -52,13 +52,10 @@ impl Service {
         pace: &mut Pace<'_>,
         (number, without): (usize, &[String]),
     ) -> Result<Answer, Failure> {
-        let mut operation = run.operation(number)?.clone();
-        if !without.is_empty() {
-            let dialect = call.seat.connection.dialect;
-            run.is_incomplete(number, operation.take_out(dialect, without)?);
-        }
-        let operation = operation.resolved(run.ids())?;
-        let request = Single::new(&self.links.base, &operation)?;
+        let request = match run.resolved(number, call.seat.connection.dialect, without) {
+            Ok(operation) => Single::new(&self.links.base, &operation)?,
+            Err(failure) => Single::refused(&self.links.base, run.addressed(number), failure)?,
+        };
         pace.wait(&request.method, &request.body).await?;
         self.single(call, pace, request).await
     }
@@ -87,8 +84,8 @@ impl Service {
     }
 
     /// Lets an operation fail that was carried out, and with it those that refer to it: what they made is deleted
-    /// again, so that a POST that failed has left nothing. What is not new (somebody hired again), or has been changed
-    /// by others meanwhile, stays; its answer then says so.
+    /// again, or deactivated where it is somebody hired again, so that a POST that failed gives nobody access. What has
+    /// been changed by others meanwhile stays; its answer then says so.
     async fn take_back(
         &self,
         call: Call<'_>,
@@ -96,14 +93,15 @@ impl Service {
         pace: &Pace<'_>,
         (number, failure): (usize, Failure),
     ) {
-        for one in run.failing_with(number) {
-            let gone = match run
-                .deletion(one)
-                .map(|delete| Single::new(&self.links.base, &delete))
-            {
-                Some(Ok(request)) => self.single(call, pace, request).await.is_ok(),
-                _ => false,
-            };
+        let failing = run.failing_with(number);
+        // Those that are in one another would change when the first of them is deleted.
+        for one in failing.iter().copied().filter(|_| failing.len() > 1) {
+            if let Some(Ok(answer)) = self.undo(call, pace, run.emptying(one)).await {
+                run.amend(one, answer);
+            }
+        }
+        for one in failing {
+            let gone = matches!(self.undo(call, pace, run.undoing(one)).await, Some(Ok(_)));
             if one == number {
                 run.fell(one, &failure, gone);
             } else {
@@ -111,6 +109,16 @@ impl Service {
                 run.fell(one, &Failure::new(StatusCode::CONFLICT, failed), gone);
             }
         }
+    }
+
+    async fn undo(
+        &self,
+        call: Call<'_>,
+        pace: &Pace<'_>,
+        undoing: Option<BulkOperation>,
+    ) -> Option<Result<Answer, Failure>> {
+        let request = Single::new(&self.links.base, &undoing?).ok()?;
+        Some(self.single(call, pace, request).await)
     }
 
     async fn single(&self, call: Call<'_>, pace: &Pace<'_>, request: Single) -> Result<Answer, Failure> {
@@ -122,7 +130,12 @@ impl Service {
             ..call
         };
         // Boxed: an operation is a request, and a request may be a bulk request.
-        let work = Box::pin(self.answer(&request.endpoint, single));
+        let work = Box::pin(async {
+            match request.refusal {
+                None => self.answer(&request.endpoint, single).await,
+                Some(failure) => self.refuse(&request.endpoint, single, failure).await,
+            }
+        });
         match timeout_at(pace.answer_by(), work).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(Failure::busy(
@@ -139,9 +152,23 @@ struct Single {
     method: Method,
     headers: HeaderMap,
     body: Vec<u8>,
+    /// Why it is refused, whatever it asks for.
+    refusal: Option<Failure>,
 }
 
 impl Single {
+    /// The request of an operation that cannot be carried out. As every request that is refused it is looked at for
+    /// who is to go, where it can be told whom it is about.
+    fn refused(base: &str, operation: Option<BulkOperation>, failure: Failure) -> Result<Self, Failure> {
+        match operation.map(|operation| Self::new(base, &operation)) {
+            Some(Ok(request)) => Ok(Self {
+                refusal: Some(failure),
+                ..request
+            }),
+            _ => Err(failure),
+        }
+    }
+
     fn new(base: &str, operation: &BulkOperation) -> Result<Self, Failure> {
         let path = operation.path.trim();
         let path = path.split('?').next().unwrap_or_default();
@@ -175,6 +202,7 @@ impl Single {
             body: data
                 .map(|data| serde_json::to_vec(data).unwrap_or_default())
                 .unwrap_or_default(),
+            refusal: None,
         })
     }
 }

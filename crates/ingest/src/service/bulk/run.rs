@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use rollcall_scim::Dialect;
 use rollcall_scim::bulk::{BulkId, BulkMethod, BulkOperation, BulkResult, ReadOperation, resolved_path};
-use serde_json::Value;
+use rollcall_scim::patch::PATCH_OP_SCHEMA;
+use serde_json::{Value, json};
 
-use crate::http::answer::Answer;
+use crate::http::answer::{Answer, Made};
 use crate::http::failure::Failure;
 
 pub(super) struct Run<'a> {
@@ -15,8 +17,8 @@ pub(super) struct Run<'a> {
     ids: HashMap<String, BulkId>,
     /// What was taken out of a new resource, to be put in when the circle is closed.
     rest: BTreeMap<usize, Value>,
-    /// The operations that made something that was not there, and in which order.
-    made: HashMap<usize, usize>,
+    /// The operations that made something that was not there: in which order, and what.
+    made: HashMap<usize, (usize, Made)>,
     /// Who refers to a name; filled when it is first asked.
     referring: Option<HashMap<&'a str, Vec<usize>>>,
     results: Vec<Option<BulkResult>>,
@@ -78,17 +80,48 @@ impl<'a> Run<'a> {
         self.results.into_iter().flatten().collect()
     }
 
-    pub(super) fn operation(&self, number: usize) -> Result<&'a BulkOperation, Failure> {
+    /// The operation; with its fault when it could not be read as a whole, and was still clear.
+    pub(super) fn operation(&self, number: usize) -> Result<(&'a BulkOperation, Option<Failure>), Failure> {
         match self.operations.get(number) {
-            Some(Ok(operation)) => Ok(operation),
-            Some(Err(unread)) => Err(unread.error.clone().into()),
+            Some(Ok(operation)) => Ok((operation, None)),
+            Some(Err(unread)) => {
+                let failure = Failure::from(unread.error.clone());
+                match &unread.within {
+                    Some(operation) => Ok((operation, Some(failure))),
+                    None => Err(failure),
+                }
+            }
             None => Err(Failure::internal()),
         }
     }
 
-    /// It is done without a part, which `rest` puts in.
-    pub(super) fn is_incomplete(&mut self, number: usize, rest: Value) {
-        self.rest.insert(number, rest);
+    /// The operation with the ids that the names of the request stand for by now, without those of `without`.
+    pub(super) fn resolved(
+        &mut self,
+        number: usize,
+        dialect: Dialect,
+        without: &[String],
+    ) -> Result<BulkOperation, Failure> {
+        let (operation, fault) = self.operation(number)?;
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+        let mut operation = operation.clone();
+        if !without.is_empty() {
+            let rest = operation.take_out(dialect, without)?;
+            self.rest.insert(number, rest);
+        }
+        Ok(operation.resolved(&self.ids)?)
+    }
+
+    /// The operation as it was sent, to the place that its path leads to by now.
+    pub(super) fn addressed(&self, number: usize) -> Option<BulkOperation> {
+        let (operation, _) = self.operation(number).ok()?;
+        let path = resolved_path(&operation.path, &self.ids).ok()?;
+        Some(BulkOperation {
+            path,
+            ..operation.clone()
+        })
     }
 
     /// What is still to be put in, and where. It counts as complete from now on.
@@ -114,22 +147,44 @@ impl<'a> Run<'a> {
         Some(result).filter(|result| result.response.is_none())
     }
 
-    /// The DELETE of what an operation made, as long as it is as it was made.
-    pub(super) fn deletion(&self, number: usize) -> Option<BulkOperation> {
-        let result = self
-            .standing(number)
-            .filter(|_| self.made.contains_key(&number))?;
+    /// What takes back what an operation made, as long as it is as it was made: the DELETE of what is new, and the
+    /// deactivation of somebody hired again.
+    pub(super) fn undoing(&self, number: usize) -> Option<BulkOperation> {
+        let result = self.standing(number)?;
+        let (method, data) = match self.made.get(&number) {
+            Some((_, Made::New)) => (BulkMethod::Delete, None),
+            Some((_, Made::HiredAgain)) => (
+                BulkMethod::Patch,
+                Some(patch_of(
+                    &json!({"op": "replace", "path": "active", "value": false}),
+                )),
+            ),
+            Some((_, Made::Nothing)) | None => return None,
+        };
         Some(BulkOperation {
-            method: BulkMethod::Delete,
+            method,
             bulk_id: None,
             path: result.location.clone()?,
             version: result.version.clone(),
-            data: None,
+            data,
         })
     }
 
-    /// The operation and all that stand or fall with what it made, the last done first: what is deleted is then in
-    /// nothing that is as it was made.
+    /// The PATCH that takes everybody out of a group that an operation made: it is then changed by nobody's deletion.
+    pub(super) fn emptying(&self, number: usize) -> Option<BulkOperation> {
+        let undoing = self.undoing(number)?;
+        let is_group = undoing.path.rsplit('/').nth(1) == Some("Groups");
+        let is_new = undoing.method == BulkMethod::Delete;
+        (is_group && is_new).then(|| BulkOperation {
+            method: BulkMethod::Patch,
+            data: Some(patch_of(
+                &json!({"op": "replace", "path": "members", "value": []}),
+            )),
+            ..undoing
+        })
+    }
+
+    /// The operation and all that stand or fall with what it made, the last done first.
     pub(super) fn failing_with(&mut self, number: usize) -> Vec<usize> {
         let operations = self.operations;
         let referring = self.referring.take().unwrap_or_else(|| referring(operations));
@@ -149,7 +204,7 @@ impl<'a> Run<'a> {
         }
         self.referring = Some(referring);
         let mut failing: Vec<usize> = failing.into_iter().collect();
-        failing.sort_by_key(|at| std::cmp::Reverse(self.made.get(at)));
+        failing.sort_by_key(|at| std::cmp::Reverse(self.made.get(at).map(|(order, _)| *order)));
         failing
     }
 
@@ -175,8 +230,8 @@ impl<'a> Run<'a> {
                 result.status = answer.status.as_u16();
                 result.version = answer.etag;
                 result.location = answer.location.or(result.location);
-                if answer.made {
-                    self.made.insert(number, self.made.len());
+                if answer.made != Made::Nothing {
+                    self.made.insert(number, (self.made.len(), answer.made));
                 }
             }
             Err(failure) => self.failed(&mut result, &failure),
@@ -239,6 +294,10 @@ impl<'a> Run<'a> {
             *place = Some(result);
         }
     }
+}
+
+fn patch_of(operation: &Value) -> Value {
+    json!({"schemas": [PATCH_OP_SCHEMA], "Operations": [operation]})
 }
 
 fn referring(operations: &[ReadOperation]) -> HashMap<&str, Vec<usize>> {

@@ -1,10 +1,10 @@
 //! Pages by cursor (RFC 9865): they begin beside a resource, so that a page costs the same wherever it lies.
 
-use rollcall_scim::{ListAnswer, ListQuery, ScimError};
+use rollcall_scim::{ListQuery, ScimError, ScimType};
 
 use super::cursor::{Cursors, Place};
 use super::matching::{Budget, Found, complete, indexed};
-use super::{Id, Part, SCAN_MAX, SCAN_STEP, shown};
+use super::{Id, Listed, Part, SCAN_MAX, SCAN_STEP, shown};
 use crate::http::failure::Failure;
 
 /// The page that a cursor leads to; an empty one leads to the first.
@@ -13,25 +13,37 @@ pub(super) async fn page(
     query: &ListQuery,
     cursors: &Cursors<'_>,
     text: &str,
-) -> Result<ListAnswer, Failure> {
+) -> Result<Listed, Failure> {
     let place = cursors.read(text)?;
     if query.count == 0 {
         return how_many(parts).await;
     }
     match place {
-        Place::Offset(offset) => listed(parts, query, cursors, offset).await,
+        Place::Offset(offset) if is_listed(parts)? => listed(parts, query, cursors, offset).await,
+        // An index finds more by now than is counted through; from its first page on it is walked through.
+        Place::Offset(_) => Err(expired().into()),
         Place::Start if is_listed(parts)? => listed(parts, query, cursors, 0).await,
         place => beside(parts, query, cursors, place).await,
     }
 }
 
-/// Asked for no resource at all: only how many there are (RFC 9865 section 2).
-async fn how_many(parts: &[Part<'_>]) -> Result<ListAnswer, Failure> {
-    let found = complete(parts).await?;
-    Ok(ListAnswer {
-        total: Some(found.map_or_else(|| total(parts), |found| found.len())),
-        ..ListAnswer::default()
+/// Asked for no resource at all: only how many there are (RFC 9865 section 2), where one request can tell.
+async fn how_many(parts: &[Part<'_>]) -> Result<Listed, Failure> {
+    let sorted = parts.iter().any(|part| part.sort.is_some());
+    let total = match complete(parts).await {
+        Ok(found) => Some(found.map_or_else(|| total(parts), |found| found.len())),
+        // As on the pages of such a filter: it is not known, and no reason to refuse who does page by cursor.
+        Err(failure) if failure.scim_type == Some(ScimType::TooMany.as_str()) && !sorted => None,
+        Err(failure) => return Err(failure),
+    };
+    Ok(Listed {
+        total,
+        ..Listed::default()
     })
+}
+
+fn expired() -> ScimError {
+    ScimError::expired_cursor("the place the cursor leads to is no longer known")
 }
 
 /// Whether all results are at hand at once: they are sorted, or an index finds them, and not more than one request
@@ -55,14 +67,14 @@ async fn listed(
     query: &ListQuery,
     cursors: &Cursors<'_>,
     offset: u64,
-) -> Result<ListAnswer, Failure> {
+) -> Result<Listed, Failure> {
     let found = complete(parts).await?.unwrap_or_default();
     let skip = usize::try_from(offset).unwrap_or(usize::MAX);
     let ids: Vec<Found> = found.iter().skip(skip).take(query.count).copied().collect();
     let (resources, done) = shown(parts, &ids)?;
     let end = skip.saturating_add(done);
     let at = |place: usize| cursors.write(Place::Offset(u64::try_from(place).unwrap_or(u64::MAX)));
-    Ok(ListAnswer {
+    Ok(Listed {
         total: Some(found.len()),
         start_index: None,
         next_cursor: (end < found.len()).then(|| at(end)),
@@ -77,7 +89,7 @@ async fn beside(
     query: &ListQuery,
     cursors: &Cursors<'_>,
     place: Place,
-) -> Result<ListAnswer, Failure> {
+) -> Result<Listed, Failure> {
     let back = matches!(place, Place::Before(_));
     let walked = walk(parts, place, back, query.count).await?;
     let (mut resources, done) = shown(parts, &walked.found)?;
@@ -103,7 +115,7 @@ async fn beside(
     };
     let whole = place == Place::Start && far.is_none();
     let unfiltered = parts.iter().all(|part| part.filter.is_none());
-    Ok(ListAnswer {
+    Ok(Listed {
         total: match (unfiltered, whole) {
             (true, _) => Some(total(parts)),
             (false, true) => Some(walked.found.len()),
@@ -143,7 +155,6 @@ async fn walk(parts: &[Part<'_>], place: Place, back: bool, count: usize) -> Res
             None => count.saturating_add(1).saturating_sub(found.len()),
             Some(_) => SCAN_STEP,
         };
-        let expired = || ScimError::expired_cursor("the place the cursor leads to is no longer known");
         let page = part.source.beside(anchor, back, step).ok_or_else(expired)?;
         let Some(last) = page.ids.last() else {
             at = if back {

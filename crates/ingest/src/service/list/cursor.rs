@@ -128,7 +128,9 @@ impl<'a> Cursors<'a> {
     }
 
     fn code(&self, plain: &[u8]) -> [u8; CODE_BYTES] {
-        self.key.name_key(&format!("{}\n{}", self.query.0, hex(plain))).0
+        // A name key does not tell upper from lower case; a query does.
+        let query = hex(self.query.0.as_bytes());
+        self.key.name_key(&format!("{query}\n{}", hex(plain))).0
     }
 }
 
@@ -170,7 +172,7 @@ mod tests {
         }
         let text = cursors.write(Place::After(Id::User(UserId(id))));
         let (other, elsewhere) = (
-            query("userName sw \"bo\"", 7),
+            query("userName sw \"IDA@store.example\"", 7),
             ConnectionName::new("okta").unwrap(),
         );
         let another_key = TenantKey::new([8; 32]);

@@ -26,9 +26,23 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Whether the next resource may be one too many.
+    /// Whether the next resource may be one too many: who can go on from here with another request ends here.
     pub(super) const fn is_spent(&self) -> bool {
-        self.facts >= FACTS_MAX || self.read >= SCAN_MAX
+        self.facts >= FACTS_MAX || self.read >= SCAN_MAX || self.bytes >= SCAN_BYTES_MAX
+    }
+
+    /// Refuses what cannot be ended within one request.
+    fn within(&self, part: &Part<'_>) -> Result<(), Failure> {
+        if self.facts > FACTS_MAX || self.read > SCAN_MAX {
+            return Err(too_many(part.sort.is_some()));
+        }
+        if self.bytes > SCAN_BYTES_MAX {
+            return Err(Failure::bad(
+                "tooMany",
+                "this filter would compare too many values; use fewer comparisons or an indexed attribute",
+            ));
+        }
+        Ok(())
     }
 
     /// The resource when it satisfies the filter; as much of it as is known, when that is enough and no order is
@@ -39,34 +53,20 @@ impl Budget {
         {
             self.facts += 1;
             match filter.decide(facts.attributes(), &is_fact) {
-                Some(false) => return self.within(part, None),
-                Some(true) if part.sort.is_none() => return self.within(part, Some(facts)),
+                Some(false) => return Ok(None),
+                Some(true) if part.sort.is_none() => return Ok(Some(facts)),
                 Some(true) | None => {}
             }
         }
         self.read += 1;
         let Some(resource) = part.source.candidate(id, part.filter.as_ref())? else {
-            return self.within(part, None);
+            return Ok(None);
         };
         let Some(filter) = &part.filter else {
-            return self.within(part, Some(resource));
+            return Ok(Some(resource));
         };
         self.bytes = self.bytes.saturating_add(filter.cost(resource.attributes()));
-        if self.bytes > SCAN_BYTES_MAX {
-            return Err(Failure::bad(
-                "tooMany",
-                "this filter would compare too many values; use fewer comparisons or an indexed attribute",
-            ));
-        }
-        let matches = filter.matches(resource.attributes());
-        self.within(part, matches.then_some(resource))
-    }
-
-    fn within(&self, part: &Part<'_>, found: Option<Resource>) -> Result<Option<Resource>, Failure> {
-        if self.facts > FACTS_MAX || self.read > SCAN_MAX {
-            return Err(too_many(part.sort.is_some()));
-        }
-        Ok(found)
+        Ok(filter.matches(resource.attributes()).then_some(resource))
     }
 }
 
@@ -155,7 +155,9 @@ struct Collected {
 impl Collected {
     fn take(&mut self, at: usize, part: &Part<'_>, ids: &[Id], budget: &mut Budget) -> Result<(), Failure> {
         for id in ids {
-            let Some(resource) = budget.matching(part, *id)? else {
+            let resource = budget.matching(part, *id)?;
+            budget.within(part)?;
+            let Some(resource) = resource else {
                 continue;
             };
             self.found.push(Found { part: at, id: *id });

@@ -9,7 +9,7 @@ mod tests;
 
 use rollcall_scim::schema::ResourceKind;
 use rollcall_scim::{Filter, ListAnswer, ListQuery, Selection, SortBy};
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::Service;
 use crate::http::answer::Answer;
@@ -36,6 +36,13 @@ const SORT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most members on one page of groups; a page ends early before it holds more, except for its first group.
 /// The client goes on from there, as RFC 7644 section 3.4.2.4 lets a page be smaller than asked for.
 const MEMBERS_PER_PAGE_MAX: u64 = 50_000;
+
+/// Most bytes of the resources on one page, as JSON; a page ends early before it holds more, except for its first
+/// resource. As much as a request's body may have, and room for 200 users of 40 kB each.
+const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A page of resources, each written by itself: as text it takes a fraction of what it takes as values.
+type Listed = ListAnswer<Box<RawValue>>;
 
 /// The resources of one kind, and what is asked of them.
 struct Part<'a> {
@@ -103,12 +110,12 @@ impl Service {
                 by_cursor::page(&parts, &query, &cursors, text).await?
             }
         };
-        let json = answer.into_json();
-        Ok(Answer::json(serde_json::to_vec(&json).unwrap_or_default()))
+        let json = answer.to_text().map_err(|_| Failure::internal())?;
+        Ok(Answer::json(json))
     }
 }
 
-async fn by_index(parts: &[Part<'_>], query: &ListQuery) -> Result<ListAnswer, Failure> {
+async fn by_index(parts: &[Part<'_>], query: &ListQuery) -> Result<Listed, Failure> {
     let skip = query.start_index.saturating_sub(1);
     let (total, ids) = match complete(parts).await? {
         None => plain(parts, skip, query.count),
@@ -122,7 +129,7 @@ async fn by_index(parts: &[Part<'_>], query: &ListQuery) -> Result<ListAnswer, F
         total: Some(total),
         start_index: Some(query.start_index),
         resources,
-        ..ListAnswer::default()
+        ..Listed::default()
     })
 }
 
@@ -140,10 +147,11 @@ fn plain(parts: &[Part<'_>], skip: usize, count: usize) -> (usize, Vec<Found>) {
     (total, ids)
 }
 
-/// The resources as they are shown, and how many of `ids` they stand for: fewer when they hold too many members.
-fn shown(parts: &[Part<'_>], ids: &[Found]) -> Result<(Vec<Value>, usize), Failure> {
+/// The resources as they are shown, and how many of `ids` they stand for: fewer when they hold too many members, or
+/// too much.
+fn shown(parts: &[Part<'_>], ids: &[Found]) -> Result<(Vec<Box<RawValue>>, usize), Failure> {
     let mut resources = Vec::with_capacity(ids.len());
-    let mut members = 0u64;
+    let (mut members, mut bytes) = (0u64, 0usize);
     for (done, found) in ids.iter().enumerate() {
         let Some(part) = parts.get(found.part) else {
             continue;
@@ -155,8 +163,13 @@ fn shown(parts: &[Part<'_>], ids: &[Found]) -> Result<(Vec<Value>, usize), Failu
         };
         match part.source.shown(found.id, &part.selection, room)? {
             Shown::Resource(resource, more) => {
+                let text = to_raw_value(&resource).map_err(|_| Failure::internal())?;
+                bytes = bytes.saturating_add(text.get().len());
+                if bytes > PAGE_BYTES_MAX && !resources.is_empty() {
+                    return Ok((resources, done));
+                }
                 members = members.saturating_add(more);
-                resources.push(resource);
+                resources.push(text);
             }
             Shown::Gone => {}
             Shown::TooLarge => return Ok((resources, done)),

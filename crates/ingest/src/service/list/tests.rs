@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rollcall_domain::{ConnectionName, GroupId, TenantKey};
 use rollcall_projector::Page;
 use rollcall_scim::{IndexKey, Resource};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// Groups 1 to `total`, each with `members` members.
@@ -14,6 +14,10 @@ struct Many {
     members: u64,
     /// Whether an index finds all of them.
     indexed: bool,
+    /// How long each is.
+    bytes: usize,
+    /// How long a text each has before its name.
+    text: usize,
 }
 
 fn id(number: u64) -> Id {
@@ -61,13 +65,17 @@ impl Source for Many {
         Some(facts.with("active", json!(active)))
     }
     fn candidate(&self, id: Id, _: Option<&Filter>) -> Result<Option<Resource>, Failure> {
-        let name = json!(format!("group {}", number(id)));
+        let name = json!(format!("{}group {}", "x".repeat(self.text), number(id)));
         let facts = self.facts(id).map(|facts| facts.with("externalId", json!("x")));
         Ok(facts.map(|facts| facts.with("displayName", name)))
     }
     fn shown(&self, id: Id, _: &Selection, members: u64) -> Result<Shown, Failure> {
         Ok(if self.members <= members {
-            Shown::Resource(json!(number(id)), self.members)
+            let resource = match self.bytes {
+                0 => json!(number(id)),
+                bytes => json!([number(id), "x".repeat(bytes)]),
+            };
+            Shown::Resource(resource, self.members)
         } else {
             Shown::TooLarge
         })
@@ -92,7 +100,7 @@ async fn list(many: Many, parameters: &[(&str, &str)]) -> Result<Value, Failure>
             by_cursor::page(&parts, &query, &cursors, text).await?
         }
     };
-    Ok(answer.into_json())
+    Ok(serde_json::from_slice(&answer.to_text().unwrap()).unwrap())
 }
 
 fn many(total: u64) -> Many {
@@ -100,6 +108,8 @@ fn many(total: u64) -> Many {
         total,
         members: 0,
         indexed: false,
+        bytes: 0,
+        text: 0,
     }
 }
 
@@ -154,6 +164,31 @@ async fn a_page_ends_before_it_holds_too_many_members_but_never_before_its_first
         .await
         .unwrap();
     assert_eq!(back["Resources"], json!([2]));
+}
+
+/// Whatever the resources hold: the page goes on where it ended.
+#[tokio::test]
+async fn a_page_ends_before_it_holds_too_much_but_never_before_its_first_resource() {
+    let fat = |bytes| Many { bytes, ..many(3) };
+    let numbers = |page: &Value| -> Vec<u64> {
+        let resources = page["Resources"].as_array().unwrap().iter();
+        resources.map(|one| one[0].as_u64().unwrap()).collect()
+    };
+    let third = || fat(PAGE_BYTES_MAX / 3);
+    let first = list(third(), &[("cursor", "")]).await.unwrap();
+    assert_eq!(numbers(&first), [1, 2]);
+    let next = [("cursor", first["nextCursor"].as_str().unwrap())];
+    let second = list(third(), &next).await.unwrap();
+    assert_eq!((numbers(&second), second.get("nextCursor")), (vec![3], None));
+    let by_index = list(third(), &[]).await.unwrap();
+    assert_eq!(
+        (&by_index["totalResults"], &by_index["itemsPerPage"]),
+        (&json!(3), &json!(2))
+    );
+    let huge = list(fat(PAGE_BYTES_MAX + 1), &[("startIndex", "2")])
+        .await
+        .unwrap();
+    assert_eq!(numbers(&huge), [2]);
 }
 
 /// An IdP that polls for changes asks for what is in memory: far more is told apart than is read.
@@ -214,6 +249,70 @@ async fn a_cursor_walks_through_all_that_an_index_finds() {
         assert_eq!(refused.scim_type, Some("tooMany"));
         assert!(!refused.detail.contains("cursor"), "{}", refused.detail);
     }
+}
+
+/// What one request can compare ends the page, and not the search.
+#[tokio::test]
+async fn a_cursor_walks_through_more_text_than_is_compared_for_one_page() {
+    const TERMS: usize = 64;
+    let terms = vec!["displayName ew \"7\""; TERMS].join(" or ");
+    let long = || Many {
+        // Each of them is compared by every term; some forty of them are as much as one request compares.
+        text: SCAN_BYTES_MAX / TERMS / 40,
+        ..many(100)
+    };
+    let refused = list(long(), &[("filter", &terms)]).await.unwrap_err();
+    assert_eq!(refused.scim_type, Some("tooMany"));
+    let mut cursor = String::new();
+    let (mut seen, mut pages) = (Vec::new(), 0);
+    loop {
+        let page = list(long(), &[("filter", &terms), ("cursor", &cursor)])
+            .await
+            .unwrap();
+        let resources = page["Resources"].as_array().unwrap().iter();
+        seen.extend(resources.map(|one| one.as_u64().unwrap()));
+        pages += 1;
+        match page.get("nextCursor") {
+            Some(next) => cursor = next.as_str().unwrap().to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!((seen, pages > 1), ((0..10).map(|n| n * 10 + 7).collect(), true));
+}
+
+/// Who does page by cursor is not told to: the total is left out where one request cannot tell it, as on the pages.
+#[tokio::test]
+async fn by_cursor_a_total_that_is_not_known_is_left_out() {
+    let filter = ("filter", "displayName ew \"99\"");
+    let nothing = [("cursor", ""), ("count", "0"), filter];
+    let page = list(many(SCAN_MAX + 1), &nothing).await.unwrap();
+    assert_eq!(
+        (page.get("totalResults"), &page["itemsPerPage"]),
+        (None, &json!(0))
+    );
+    let sorted = [("cursor", ""), ("count", "0"), ("sortBy", "displayName")];
+    let refused = list(many(SCAN_MAX + 1), &sorted).await.unwrap_err();
+    assert_eq!(refused.scim_type, Some("tooMany"));
+}
+
+/// A cursor that counts cannot go on when more is found by then than one request looks at; it is begun again.
+#[tokio::test]
+async fn a_cursor_that_counts_expires_when_too_much_is_found() {
+    let indexed = |total| Many {
+        indexed: true,
+        ..many(total)
+    };
+    let filter = ("filter", "externalId eq \"x\"");
+    let first = list(indexed(SCAN_MAX), &[filter, ("cursor", "")]).await.unwrap();
+    let next = first["nextCursor"].as_str().unwrap();
+    list(indexed(SCAN_MAX), &[filter, ("cursor", next)])
+        .await
+        .unwrap();
+    let grown = list(indexed(SCAN_MAX + 1), &[filter, ("cursor", next)]).await;
+    assert_eq!(grown.unwrap_err().scim_type, Some("expiredCursor"));
+    list(indexed(SCAN_MAX + 1), &[filter, ("cursor", "")])
+        .await
+        .unwrap();
 }
 
 /// RFC 9865 section 2: with `count` 0 only the total is asked for.

@@ -16,7 +16,8 @@ fn a_path_that_is_none_by_the_grammar_is_refused_and_one_that_nobody_knows_is_no
         "a..b",
         "4u",
         "a/b",
-        "åäö",
+        "4åäö",
+        "straße 5",
         ":title",
         "/a:title",
         "urn:x:User:",
@@ -39,6 +40,9 @@ fn a_path_that_is_none_by_the_grammar_is_refused_and_one_that_nobody_knows_is_no
         "$ref",
         "emails.work",
         "a.b.c",
+        "straße",
+        "custom.active",
+        "name.active",
         "urn:x:y:2.0:User:z",
         "urn:x:y:2.0",
         "http://schemas.example/2006/11/Group:name",
@@ -59,6 +63,9 @@ fn what_may_be_meant_for_active_is_never_left_out() {
         "ACTIVE.x",
         "user[id eq 1].active",
         "core:active",
+        "urn:ietf:params:scim:schemas:core:2.0:active",
+        "urn:ietf:params:scim:schemas:core:2.0:User.active",
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:active",
         "urn:ietf:params:scim:schemas:core:2.0:User:active.value",
     ] {
         let operations = body(&json!([{"op": "replace", "path": path, "value": false}]));
@@ -70,7 +77,28 @@ fn what_may_be_meant_for_active_is_never_left_out() {
         let refused = refused(Dialect::Tolerant, ResourceKind::User, &operations);
         assert_eq!(refused, ScimType::InvalidPath, "{key}");
     }
-    for path in ["urn:x:User:active", "inactive", "active_directory_id"] {
+    let user = json!([{"op": "replace", "path": "User", "value": {"active": false}}]);
+    assert_eq!(
+        refused(Dialect::Tolerant, ResourceKind::User, &body(&user)),
+        ScimType::InvalidPath
+    );
+    for value in [
+        json!({ENTERPRISE_URN: {"active": false}}),
+        json!({"active[x eq 1]": false}),
+        json!({"User": {"active": false}}),
+    ] {
+        let operations = body(&json!([{"op": "replace", "value": value}]));
+        let refused = refused(Dialect::Tolerant, ResourceKind::User, &operations);
+        assert_eq!(refused, ScimType::InvalidPath, "{value}");
+    }
+    let group = json!([{"op": "replace", "path": "group.active", "value": false}]);
+    assert_eq!(read(ResourceKind::Group, &group).notes.len(), 1);
+    for path in [
+        "urn:x:User:active",
+        "urn:ietf:params:scim:schemas:extension:acme:2.0:User:active",
+        "inactive",
+        "active_directory_id",
+    ] {
         let patch = read(
             ResourceKind::User,
             &json!([{"op": "replace", "path": path, "value": false}]),
@@ -96,6 +124,10 @@ fn one_attribute_in_two_spellings_is_given_twice() {
         json!({"manager": "u-1", "manager.value": "u-2"}),
         json!({"emails[type eq \"work\"].value": "a", "Emails[Type EQ \"work\"].VALUE": "b"}),
         json!({"roles": [ROLE], "Roles": []}),
+        json!({"roles[primary eq \"True\"].value": ROLE, "roles[primary eq true].value": "B"}),
+        json!({"emails[type eq \"work\"].value": "a", "emails[type eq \"WORK\"].value": "b"}),
+        json!({"emails[type eq \"work\" and primary eq true].value": "a",
+               "emails[primary eq true and type eq \"Work\"].value": "b"}),
     ] {
         let operations = json!([{"op": "replace", "value": value}]);
         let refused = refused(Dialect::Tolerant, ResourceKind::User, &body(&operations));
@@ -149,6 +181,34 @@ fn an_element_without_primary_is_not_primary() {
     assert_eq!(after["emails"].as_array().map(Vec::len), Some(2));
 }
 
+/// A role without value is none, and nothing is stored of it: what is answered with success would be lost.
+#[test]
+fn no_role_is_made_without_a_value() {
+    for dialect in [Dialect::Tolerant, Dialect::Strict] {
+        for (path, value) in [
+            ("roles[primary eq true].display", json!("Boss")),
+            ("roles[primary eq true].type", json!("x")),
+            ("roles.display", json!("Boss")),
+        ] {
+            let operations = body(&json!([{"op": "add", "path": path, "value": value}]));
+            let patch = read_patch(ResourceKind::User, dialect, &operations).unwrap();
+            let error = apply(&ida(), &patch.operations).unwrap_err();
+            assert_eq!(error.scim_type, Some(ScimType::NoTarget), "{path}");
+        }
+    }
+    let display_first = json!([{"op": "add", "value": {"roles[primary eq true].display": "Boss",
+                                                       "roles[primary eq true].value": ROLE}}]);
+    assert_eq!(
+        patched(&ida(), &display_first)["roles"],
+        json!([{"value": ROLE, "display": "Boss", "primary": true}])
+    );
+    let both = json!([{"op": "add", "path": "roles[value eq \"A_a_a\"].display", "value": "Boss"}]);
+    assert_eq!(
+        patched(&ida(), &both)["roles"],
+        json!([{"value": "A_a_a", "display": "Boss"}])
+    );
+}
+
 /// A blank role would be no role when it is read again; blank for all of them would take everything away.
 #[test]
 fn no_role_ends_blank_and_primary_is_a_boolean_or_nothing() {
@@ -164,6 +224,32 @@ fn no_role_ends_blank_and_primary_is_a_boolean_or_nothing() {
             assert_eq!(refused(dialect, ResourceKind::User, &all), ScimType::InvalidValue);
         }
     }
+    let blank_text = r#"{"value":"","displayName":""}"#;
+    for blank in [
+        json!(blank_text),
+        json!([blank_text]),
+        json!([""]),
+        json!(r#"{"id":" ","value":null}"#),
+    ] {
+        let one = json!([{"op": "replace", "path": "roles[primary eq \"True\"].value", "value": blank}]);
+        assert_eq!(
+            patched(&start, &one)["roles"],
+            json!([{"value": "B_b_b"}]),
+            "{one}"
+        );
+        let all = body(&json!([{"op": "replace", "path": "roles.value", "value": blank}]));
+        assert_eq!(
+            refused(Dialect::Tolerant, ResourceKind::User, &all),
+            ScimType::InvalidValue
+        );
+    }
+    let listed = json!([format!(r#"{{"value":"C_c_c","displayName":"C"}}"#)]);
+    let path = "roles[primary eq \"True\"].value";
+    let after = patched(&start, &json!([{"op": "replace", "path": path, "value": listed}]));
+    assert_eq!(
+        after["roles"][0],
+        json!({"value": "C_c_c", "display": "C", "primary": true})
+    );
     let text = format!(r#"{{"value":"{ROLE}","primary":"yes"}}"#);
     for value in [
         json!([{"value": ROLE, "primary": "yes"}]),
