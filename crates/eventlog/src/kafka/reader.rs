@@ -315,8 +315,8 @@ impl KafkaReader {
             stream: Some(self.stream),
             position: Position::new(offset.saturating_add(1)),
             what: format!(
-                "partition {} has a record at offset {offset}, where kafka.accept_holes says that there is none: take it \
-                 out there",
+                "partition {} has a record at offset {offset}, where kafka.accept_holes says that there is none: take \
+                 it out there",
                 self.partition
             ),
         }))
