@@ -209,6 +209,38 @@ fn no_role_is_made_without_a_value() {
     );
 }
 
+/// Entra maps each part of its one role by itself, and sends them together with what else has changed.
+#[test]
+fn a_label_of_no_role_holds_up_nothing_else() {
+    let write = |part: &str, value: &str| json!({"op": "replace", "path": format!("roles[primary eq \"True\"].{part}"), "value": value});
+    let title = json!({"op": "replace", "path": "title", "value": "Boss"});
+    let primary = ida().with(
+        "roles",
+        json!([{"value": ROLE, "primary": true, "display": "Agent"}]),
+    );
+    for gone in [
+        json!([write("value", ""), write("display", "")]),
+        json!([write("value", ""), write("display", ""), write("type", "")]),
+        json!([
+            write("value", ""),
+            write("type", "WindowsAzureActiveDirectoryRole")
+        ]),
+    ] {
+        let patch = read(ResourceKind::User, &gone);
+        let once = apply_noting(&primary, &patch.operations).unwrap();
+        assert_eq!(once.resource.attributes().get("roles"), None, "{gone}");
+        assert_eq!(once.notes[0].kind, NoteKind::NoSuchRole);
+        // Sent again after a time-out it is no fault either.
+        assert_eq!(apply(&once.resource, &patch.operations).unwrap(), once.resource);
+    }
+    let other = ida().with("roles", json!([{"value": ROLE, "primary": false}]));
+    for start in [ida(), other] {
+        let after = patched(&start, &json!([write("display", "Boss"), title]));
+        assert_eq!(at(&after, "/title"), "Boss");
+        assert_eq!(after.get("roles"), start.attributes().get("roles"));
+    }
+}
+
 /// A blank role would be no role when it is read again; blank for all of them would take everything away.
 #[test]
 fn no_role_ends_blank_and_primary_is_a_boolean_or_nothing() {
