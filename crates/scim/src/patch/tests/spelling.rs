@@ -91,6 +91,23 @@ fn what_may_be_meant_for_active_is_never_left_out() {
         let refused = refused(Dialect::Tolerant, ResourceKind::User, &operations);
         assert_eq!(refused, ScimType::InvalidPath, "{value}");
     }
+    let removed = body(&json!([{"op": "remove", "path": "User.active"}]));
+    assert_eq!(
+        refused(Dialect::Tolerant, ResourceKind::User, &removed),
+        ScimType::InvalidPath
+    );
+    for no_leaver in [
+        json!({"op": "replace", "path": "User.active", "value": true}),
+        json!({"op": "add", "path": "active.id", "value": "7f0c"}),
+        json!({"op": "replace", "value": {"profile": {"active": "True"}}}),
+        json!({"op": "replace", "value": {"Active Directory id": 7}}),
+    ] {
+        let patch = read(ResourceKind::User, &json!([no_leaver]));
+        assert!(
+            patch.operations.is_empty() && patch.notes.len() == 1,
+            "{no_leaver}"
+        );
+    }
     let group = json!([{"op": "replace", "path": "group.active", "value": false}]);
     assert_eq!(read(ResourceKind::Group, &group).notes.len(), 1);
     for path in [
