@@ -192,7 +192,7 @@ quirks! {
         from "Entra (repeated `Add`)"
         Nothing, Same;
     RolePart "role-part"
-        arrives "a part of a role but its `value` (`roles[…].display`, `.type`) in a PATCH, where there is no such role in the end, beside other operations"
+        arrives "a part (`roles[…].display`) of no role that is there in the end, in a PATCH that does more"
         becomes "nothing: it is left out, and the rest of the PATCH is done; alone it is 400 `noTarget`"
         from "Entra (a role that is taken away, or is not primary)"
         Noted, Refuses(NoTarget);

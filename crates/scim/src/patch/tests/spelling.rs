@@ -229,7 +229,8 @@ fn no_role_is_made_without_a_value() {
 /// Entra maps each part of its one role by itself, and sends them together with what else has changed.
 #[test]
 fn a_label_of_no_role_holds_up_nothing_else() {
-    let write = |part: &str, value: &str| json!({"op": "replace", "path": format!("roles[primary eq \"True\"].{part}"), "value": value});
+    let path = |part: &str| format!("roles[primary eq \"True\"].{part}");
+    let write = |part: &str, value: &str| json!({"op": "replace", "path": path(part), "value": value});
     let title = json!({"op": "replace", "path": "title", "value": "Boss"});
     let primary = ida().with(
         "roles",
