@@ -212,7 +212,10 @@ impl Recorder {
     /// Waits until the lease covers an append; false when it does not get there soon. A lease that is renewed a moment
     /// late is no reason to leave an intent open: the account would wait for the late-write window.
     async fn leased(&self) -> bool {
-        let until = tokio::time::Instant::now() + LEASE_PATIENCE;
+        // Who is to let go has less time: the partition is handed on.
+        let to_let_go = self.lease.remaining().is_some_and(|left| left.is_zero());
+        let patience = if to_let_go { LEASE_LOOK } else { LEASE_PATIENCE };
+        let until = tokio::time::Instant::now() + patience;
         loop {
             let left = self.lease.to_settle();
             if covers(left, self.delivery_timeout) {

@@ -27,6 +27,8 @@ pub enum NoteKind {
     Password,
     /// An explicit null in a place where it means “not sent”.
     NullIgnored,
+    /// A label of a role that is not there.
+    NoSuchRole,
 }
 
 /// One thing left out of a request.

@@ -32,7 +32,7 @@ pub struct ParsedResource {
 ///
 /// # Errors
 /// `invalidSyntax` for what is no JSON object, of another resource type or names an attribute twice; `invalidPath` for
-/// a name that is not `active` and may be meant so;
+/// a name that is not `active`, may be meant so and may say false;
 /// `invalidValue` for a missing required attribute or a value of the wrong type; 413 above a bound.
 pub fn parse_resource(
     kind: ResourceKind,

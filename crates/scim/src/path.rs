@@ -1,6 +1,7 @@
 //! Attribute paths (RFC 7644 figure 1), resolved against the schema without regard to case.
 
 use crate::error::ScimError;
+use crate::json::truth;
 use crate::schema::{Attribute, COMMON, ResourceKind, Schema};
 use serde_json::Value;
 use std::fmt;
@@ -229,21 +230,34 @@ pub(crate) fn may_mean_active(kind: ResourceKind, text: &str) -> bool {
             .is_some_and(|word| word.eq_ignore_ascii_case("active"))
 }
 
-/// Refuses a name that [may mean](may_mean_active) `active`, by itself or with one inside its value: left out, it would
-/// keep a leaver at work, and nobody would see it.
+/// Refuses a name that [may mean](may_mean_active) `active`, by itself or with one inside its value, where it may say
+/// false: left out, it would keep a leaver at work, and nobody would see it. Without a value nobody can tell.
 pub(crate) fn refuse_what_may_mean_active(
     kind: ResourceKind,
     name: &str,
     value: Option<&Value>,
 ) -> Result<(), ScimError> {
     let inner = value.and_then(Value::as_object).into_iter().flatten();
-    let mut inside = inner.map(|(key, _)| format!("{name}.{key}"));
-    if may_mean_active(kind, name) || inside.any(|path| may_mean_active(kind, &path)) {
+    let mut inside = inner.filter(|(key, value)| {
+        let path = format!("{name}.{key}");
+        may_mean_active(kind, &path) && may_say_false(value)
+    });
+    let by_itself = may_mean_active(kind, name) && value.is_none_or(may_say_false);
+    if by_itself || inside.next().is_some() {
         return Err(ScimError::invalid_path(
             "a name is not that of active, which may be meant",
         ));
     }
     Ok(())
+}
+
+/// Whether it is false, or a text that reads as that, or holds one.
+fn may_say_false(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.iter().any(may_say_false),
+        Value::Object(map) => map.values().any(may_say_false),
+        leaf => truth(leaf) == Some(false),
+    }
 }
 
 /// Whether `text` begins with `prefix`, whatever the case of ASCII letters.

@@ -23,6 +23,9 @@ const MAX_NEWS: usize = 64;
 const PER_PARTITION: Duration = Duration::from_millis(100);
 /// How long a topic may be unknown after it was made.
 const KNOWN_WITHIN: Duration = Duration::from_secs(3);
+/// How much longer a partition may be unknown to its brokers that the cluster has told of: a new topic's partitions get
+/// their leaders one after the other, and a busy broker hears late of its own.
+const HEARD_OF: Duration = Duration::from_secs(15);
 /// Most markers at the beginning of a partition: more than one appears only when several instances took over
 /// a creation that was cut short, at the same moment.
 const MAX_MARKERS: u64 = 64;
@@ -220,8 +223,14 @@ impl Heads {
             let left = deadline.saturating_duration_since(Instant::now()).max(POLL);
             match self.watermarks(topic, partition, left) {
                 Ok(bounds) => return Ok(bounds),
-                Err(error) if Instant::now() >= deadline => return Err(self.unreachable(action, &error)),
-                Err(_) => pause(POLL),
+                Err(error) => {
+                    let unheard_of = error.rdkafka_error_code().map(meaning) == Some(Meaning::Unknown);
+                    let more = if unheard_of { HEARD_OF } else { Duration::ZERO };
+                    if Instant::now() >= deadline + more {
+                        return Err(self.unreachable(action, &error));
+                    }
+                    pause(POLL);
+                }
             }
         }
     }

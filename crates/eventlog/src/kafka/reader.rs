@@ -63,6 +63,10 @@ pub(crate) struct KafkaReader {
     carried: Option<Carried>,
     /// How often in a row the broker said that it has no record at `next`.
     out_of_range: u32,
+    /// Where the reader stood when the client last came to the end of the partition; told where holes are accepted.
+    ended_at: Option<u64>,
+    /// The hole at the end that was passed over last.
+    tail: Option<(u64, u64)>,
     /// Bytes of the last batch: what the next one begins with.
     last_bytes: usize,
 }
@@ -123,22 +127,34 @@ impl KafkaReader {
             arrived: Arc::new(Notify::new()),
             carried: None,
             out_of_range: 0,
+            ended_at: None,
+            tail: None,
             last_bytes: 0,
         })
     }
 
-    /// Passes over what an operator has accepted as missing.
-    fn pass_over_holes(&mut self) {
-        let beyond = self
-            .known()
-            .map_or(self.next, |known| known.beyond_holes(self.next));
-        if beyond > self.next {
-            tracing::warn!(
-                topic = self.shared.table.name(self.stream), partition = %self.partition,
-                first = self.next, last = beyond.saturating_sub(1), "an accepted hole is passed over"
-            );
-            self.next = beyond;
+    /// Passes over an accepted hole at the end of the partition: the client came to the end and had no record for it.
+    fn pass_over_tail(&mut self) {
+        if self.ended_at != Some(self.next) {
+            return;
         }
+        let Some(last) = self.known().and_then(|known| known.accepted_around(self.next)) else {
+            return;
+        };
+        let first = self.next;
+        if let Some(known) = self.known() {
+            known.ended_with_hole(first, last);
+        }
+        self.passed_over(first, last);
+        self.tail = Some((first, last));
+    }
+
+    fn passed_over(&mut self, first: u64, last: u64) {
+        tracing::warn!(
+            topic = self.shared.table.name(self.stream), partition = %self.partition, first, last,
+            "an accepted hole is passed over"
+        );
+        self.next = last.saturating_add(1);
     }
 
     fn known(&self) -> Option<&Known> {
@@ -187,6 +203,9 @@ impl KafkaReader {
         config.set("queued.min.messages", "100000");
         config.set("fetch.message.max.bytes", FETCH_BYTES.to_string());
         config.set("fetch.error.backoff.ms", "50");
+        if self.known().is_some_and(Known::has_holes) {
+            config.set("enable.partition.eof", "true");
+        }
         // A full queue is looked at again soon: a replay empties it in a few milliseconds.
         config.set("fetch.queue.backoff.ms", "2");
         let failed = |error: ClientError| error.to_string();
@@ -240,6 +259,7 @@ impl KafkaReader {
                 // Nothing, or a line of the client's log that stood before a record: one cannot tell.
                 None if quiet < QUIET_POLLS => quiet += 1,
                 None => break,
+                Some(Err(ClientError::PartitionEOF(_))) => self.ended_at = Some(self.next),
                 Some(Err(error)) if filling.is_empty() => {
                     return self.failed(&error).map(|()| ReadBatch::default());
                 }
@@ -249,7 +269,8 @@ impl KafkaReader {
                 }
                 Some(Ok(message)) => {
                     let compacted = self.stream.is_compacted();
-                    let taken = Self::take(&message, self.next, compacted, self.known(), &mut filling);
+                    let at = (self.next, self.tail);
+                    let taken = Self::take(&message, at, compacted, self.known(), &mut filling);
                     drop(message);
                     match taken {
                         Taken::Passed(next) => self.next = next,
@@ -260,20 +281,19 @@ impl KafkaReader {
                             break;
                         }
                         Taken::Hole(offset) => {
-                            // What stands there tells how far the partition goes on: it may be behind an accepted hole.
-                            if let Some(known) = self.known() {
-                                known.saw_end(offset.saturating_add(1));
-                            }
                             // The next call stands before it again, and what stood before it is given out first.
                             self.retire(None);
-                            let accepted = self
-                                .known()
-                                .is_some_and(|known| known.beyond_holes(self.next) > self.next);
-                            if filling.is_empty() && !accepted {
+                            if !filling.is_empty() {
+                                break;
+                            }
+                            let (first, last) = (self.next, offset.saturating_sub(1));
+                            if !self.known().is_some_and(|known| known.accepts(first, last)) {
                                 return Err(self.hole(offset));
                             }
+                            self.passed_over(first, last);
                             break;
                         }
+                        Taken::InTail(offset) => return Err(self.record_in_hole(offset)),
                     }
                 }
             }
@@ -286,6 +306,20 @@ impl KafkaReader {
         self.position = Some(position);
         self.next = self.next.max(position.get());
         self.out_of_range = 0;
+    }
+
+    /// A record stands in a hole that was passed over for one at the end.
+    fn record_in_hole(&self, offset: u64) -> ReadError {
+        ReadError::Damaged(Box::new(Damage {
+            file: self.shared.table.name(self.stream).into(),
+            stream: Some(self.stream),
+            position: Position::new(offset.saturating_add(1)),
+            what: format!(
+                "partition {} has a record at offset {offset}, where kafka.accept_holes says that there is none: take \
+                 it out there",
+                self.partition
+            ),
+        }))
     }
 
     /// The records from where the reader stands up to `offset` are gone.
@@ -301,12 +335,15 @@ impl KafkaReader {
 
     fn take(
         message: &BorrowedMessage<'_>,
-        next: u64,
+        (next, tail): (u64, Option<(u64, u64)>),
         compacted: bool,
         known: Option<&Known>,
         filling: &mut Filling,
     ) -> Taken {
         let offset = unsigned(message.offset());
+        if tail.is_some_and(|(first, last)| (first..=last).contains(&offset)) {
+            return Taken::InTail(offset);
+        }
         // We write without transactions, so only compaction leaves offsets out.
         if offset > next && !compacted {
             return Taken::Hole(offset);
@@ -419,7 +456,7 @@ impl KafkaReader {
                 }
                 self.begin(end)?;
             }
-            self.pass_over_holes();
+            self.pass_over_tail();
             let batch = self.drain(limits, Duration::ZERO)?;
             if !batch.is_empty() {
                 return Ok(self.give_out(batch));
@@ -450,7 +487,7 @@ impl KafkaReader {
                 }
                 self.begin(end)?;
             }
-            self.pass_over_holes();
+            self.pass_over_tail();
             let batch = self.drain(limits, std::mem::take(&mut patience))?;
             if !batch.is_empty() {
                 return Ok(self.give_out(batch));
@@ -474,6 +511,8 @@ enum Taken {
     Carried(Carried),
     /// Records before this offset are missing.
     Hole(u64),
+    /// A record at this offset, in a hole that was passed over.
+    InTail(u64),
 }
 
 impl LogReader for KafkaReader {

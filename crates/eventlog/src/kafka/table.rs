@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+
 use super::options::KafkaOptions;
 use crate::contract::{Partition, Position, ReadError, Stream};
 
@@ -18,8 +20,10 @@ pub(crate) struct Known {
     readers: AtomicU64,
     /// The last acknowledgement of our producer.
     delivered: AtomicU64,
-    /// First and last offsets of holes that are passed over.
+    /// First and last offsets of holes that an operator has accepted.
     holes: Vec<(u64, u64)>,
+    /// Those of them that were found at the end of the partition, without a record behind them.
+    trailing: Mutex<Vec<(u64, u64)>>,
 }
 
 impl Known {
@@ -46,25 +50,41 @@ impl Known {
         self.end.load(Ordering::Acquire)
     }
 
-    /// The next offset of a reader that stands at `next`: beyond an accepted hole that begins there or reaches over it,
-    /// once the partition goes on behind it.
-    pub(crate) fn beyond_holes(&self, next: u64) -> u64 {
+    /// Whether some hole here was accepted.
+    pub(crate) fn has_holes(&self) -> bool {
+        !self.holes.is_empty()
+    }
+
+    /// Whether an operator has accepted that all of these offsets have no record.
+    pub(crate) fn accepts(&self, first: u64, last: u64) -> bool {
+        let within = |(from, to): &(u64, u64)| *from <= first && last <= *to;
+        self.holes.iter().any(within)
+    }
+
+    /// The end of the accepted hole around `next`, when the partition is known to reach beyond it.
+    pub(crate) fn accepted_around(&self, next: u64) -> Option<u64> {
         let end = self.end();
-        let within = |(first, last): &&(u64, u64)| (*first..=*last).contains(&next) && *last < end;
-        self.holes
-            .iter()
-            .find(within)
-            .map_or(next, |(_, last)| last.saturating_add(1))
+        let around = |(first, last): &&(u64, u64)| (*first..=*last).contains(&next) && *last < end;
+        self.holes.iter().find(around).map(|(_, last)| *last)
+    }
+
+    /// Learns that the partition ended with a hole when a reader came there.
+    pub(crate) fn ended_with_hole(&self, first: u64, last: u64) {
+        let mut trailing = self.trailing.lock();
+        if !trailing.contains(&(first, last)) {
+            trailing.push((first, last));
+        }
     }
 
     /// The position of the last record of a partition that ends at `end`.
     pub(crate) fn position(&self, end: u64) -> Option<Position> {
-        let trailing = self.holes.iter().find(|(_, last)| last.saturating_add(1) == end);
-        if let Some((first, _)) = trailing
-            && *first < end
-        {
-            return self.position(*first);
-        }
+        let hole = self
+            .trailing
+            .lock()
+            .iter()
+            .find(|(_, last)| last.saturating_add(1) == end)
+            .copied();
+        let end = hole.map_or(end, |(first, _)| first);
         if end <= self.markers.load(Ordering::Acquire) {
             None
         } else {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use http::{Method, StatusCode};
 use rollcall_domain::{EventData, GroupDeleted, GroupId, UserId};
 use rollcall_projector::GroupResource;
-use rollcall_scim::patch::{MemberTarget, NetMembers, apply};
+use rollcall_scim::patch::{MemberTarget, NetMembers, apply_noting};
 use rollcall_scim::tolerance::{Quirk, Tolerated};
 use rollcall_scim::{
     Dialect, MemberKind, Precondition, ResourceKind, Selection, parse_patch, parse_resource,
@@ -128,7 +128,11 @@ impl Service {
         let targets = patch.members.targets();
         let members = (!patch.members.is_empty()).then(|| patch.members.net());
         let operations = patch.operations;
-        let want = |group: &GroupResource| Ok(group_wanted(&apply(&writable_group(group), &operations)?));
+        let want = |group: &GroupResource| {
+            let changed = apply_noting(&writable_group(group), &operations)?;
+            self.note(&changed.notes, changed.tolerated);
+            Ok(group_wanted(&changed.resource))
+        };
         self.change_group(call, id, (members, targets), want).await
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use http::{Method, StatusCode};
 use rollcall_domain::{EventData, UserChanged, UserDeleted, UserId};
 use rollcall_projector::UserResource;
-use rollcall_scim::patch::apply;
+use rollcall_scim::patch::apply_noting;
 use rollcall_scim::tolerance::{Quirk, Tolerated};
 use rollcall_scim::{
     Dialect, EntityTag, Precondition, ResourceKind, Selection, parse_patch, parse_resource,
@@ -143,8 +143,9 @@ impl Service {
         let patch = parse_patch(ResourceKind::User, call.seat.connection.dialect, call.body)?;
         self.note(&patch.notes, patch.tolerated);
         let want = |user: &UserResource| {
-            let changed = apply(&writable_user(user), &patch.operations)?;
-            Ok(user_wanted(changed, user.active))
+            let changed = apply_noting(&writable_user(user), &patch.operations)?;
+            self.note(&changed.notes, changed.tolerated);
+            Ok(user_wanted(changed.resource, user.active))
         };
         let answer = self.change_user(call, id, want).await?;
         self.watch_user_patch(call.seat, &patch);

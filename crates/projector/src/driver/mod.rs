@@ -74,6 +74,8 @@ impl Driver {
         let position = store.position();
         let after = Position::new(position);
         let reader = core.log.reader(Stream::Events, core.partition, after)?;
+        // Also where the end was reached before the start: it may have left something to be computed.
+        core.progress.send_replace(position.min(goal.saturating_sub(1)));
         Ok(Self {
             core,
             store,
@@ -133,11 +135,12 @@ impl Driver {
         if self.catches_up() {
             return Ok(true);
         }
-        if !self.begun {
-            self.begin();
-            return Ok(!batch.is_empty());
-        }
         let more = self.slice(Instant::now() + SLICE);
+        if !self.begun && !more {
+            self.commit();
+            self.begun = true;
+            self.core.progress.send_replace(self.position);
+        }
         let much = self.position.saturating_sub(self.saved) >= TURN_RECORDS as u64;
         if much || batch.is_empty() || self.committed.elapsed() >= COMMIT_EVERY {
             self.commit();
@@ -157,14 +160,6 @@ impl Driver {
             self.commit();
         }
         true
-    }
-
-    /// Does what catching up left, then says that it is over.
-    fn begin(&mut self) {
-        while self.slice(Instant::now() + SLICE) && !self.core.is_stopping() {}
-        self.commit();
-        self.begun = true;
-        self.core.progress.send_replace(self.position);
     }
 
     fn fold(&mut self, batch: &ReadBatch) {

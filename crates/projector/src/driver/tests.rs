@@ -78,7 +78,7 @@ fn a_driver_says_that_it_has_come_to_the_end_only_when_that_is_committed() {
         *driver.core.progress.borrow() < 600,
         "those who wait are not told yet"
     );
-    driver.begin();
+    assert!(!driver.turn(true).unwrap());
     assert_eq!(
         (*driver.core.progress.borrow(), driver.store.position()),
         (600, 600)

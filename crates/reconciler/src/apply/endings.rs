@@ -15,6 +15,8 @@ use crate::ledger::LedgerEntry;
 use crate::queue::{Finish, back_off};
 use crate::record::RecordError;
 
+/// Before an account is looked at again whose intent should have been closed by now, in ms.
+const OVERDUE_PAUSE_MS: i64 = 1_000;
 /// Pause of an account when a permission is missing: an administrator has to act.
 const PERMISSION_PAUSE: Duration = Duration::from_secs(300);
 
@@ -148,10 +150,15 @@ impl Visit<'_> {
 
     /// An account with open intents is read once more when nothing of them can arrive any more.
     pub(super) fn when_settled(&self, finish: Finish) -> Finish {
+        if self.held_up {
+            return finish;
+        }
         let settles = self
             .shared
             .recorder
-            .with_ledger(|ledger| ledger.entry(self.account).settles_at());
+            .with_ledger(|ledger| ledger.entry(self.account).settles_at())
+            // What should be closed by now, and was not, is not looked at again without a pause.
+            .map(|at| at.max(self.shared.now().plus_millis(OVERDUE_PAUSE_MS)));
         match (finish, settles) {
             (Finish::Done, Some(at)) => Finish::Again(at),
             (Finish::Again(due), Some(at)) => Finish::Again(due.min(at)),

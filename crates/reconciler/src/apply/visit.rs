@@ -34,6 +34,7 @@ pub(crate) async fn visit(shared: &Shared, taken: Taken<AccountKey>, failures: u
         conflict: None,
         sends: 0,
         wrote: false,
+        held_up: false,
     };
     let finish = visit.rounds().await;
     visit.when_settled(finish)
@@ -53,6 +54,8 @@ pub(super) struct Visit<'a> {
     pub(super) conflict: Option<FluentError>,
     pub(super) sends: usize,
     pub(super) wrote: bool,
+    /// What is ours is not known, so nothing can be done, and nothing is waited for.
+    pub(super) held_up: bool,
 }
 
 /// How a visit ends after a failure.
@@ -111,10 +114,15 @@ impl Visit<'_> {
             tracing::debug!(account = %self.account, "the directory is behind what was served; looked at again");
             return Turn::End(Finish::Again(self.shared.now().plus_millis(BEHIND_PAUSE_MS)));
         }
-        if self.shared.recorder.unreadable(self.account).is_some()
+        if let Some(position) = self.shared.recorder.unreadable(self.account)
             && !(desired.is_leaver() && entry.is_ours(None))
         {
             // What is ours is not known: nothing is given or taken, but access that is certainly ours.
+            if desired.is_leaver() {
+                let account = self.account;
+                tracing::error!(%account, position, "a leaver is not served, since an outcome there cannot be read");
+            }
+            self.held_up = true;
             return Turn::End(Finish::Done);
         }
         if desired.is_leaver() && !entry.is_ours(None) {

@@ -512,18 +512,21 @@ impl World {
             .collect()
     }
 
-    /// The last outcome of an account once more, as a version to come might write it.
+    /// What an account was last meant to get, and how that ended, once more; the end as a version to come might write
+    /// it.
     pub(crate) async fn write_of_a_newer_version(&self, name: &str) {
         let account = self.source.account(name);
-        let last = self
-            .events(Stream::Outcomes)
-            .into_iter()
-            .rfind(|event| event.data.subject().ends_with(&account.to_string()));
-        let text = String::from_utf8(last.unwrap().encode()).unwrap();
-        let newer = text.replace(".v1\"", ".v9\"");
-        assert_ne!(text, newer);
-        let record = Record::new(format!("{}/{account}", tenant()), newer);
-        self.log.append(Stream::Outcomes, vec![record]).await.unwrap();
+        let last = |kind: &str| {
+            let of = |event: &Event| {
+                event.data.kind().ends_with(kind) && event.data.subject().ends_with(&account.to_string())
+            };
+            let last = self.events(Stream::Outcomes).into_iter().rfind(of);
+            String::from_utf8(last.unwrap().encode()).unwrap()
+        };
+        let newer = last("applied.v1").replace("outcome.applied.v1", "outcome.applied.v9");
+        let records =
+            [last("intended.v1"), newer].map(|text| Record::new(format!("{}/{account}", tenant()), text));
+        self.log.append(Stream::Outcomes, records.into()).await.unwrap();
     }
 
     /// All events of a stream.

@@ -33,7 +33,11 @@ pub(super) fn create(config: &Config, format: Format) -> Result<(), Failure> {
     kafka::refuse_to_begin_anew(&config.log.path, &found)?;
     let keys = kafka::has_keys(&config.log.path)?;
     let report = topics::ensure(&kafka::options(settings), &kafka::plan(settings)).map_err(failed)?;
-    show(&report, kafka::began(&report) && keys, format);
+    show(
+        &report,
+        found.log_id.is_none() && report.log_id.is_some() && keys,
+        format,
+    );
     if report.log_id.is_some() {
         let log = KafkaLog::open(&kafka::options(settings)).map_err(failed)?;
         kafka::make_keys(config, &log)?;

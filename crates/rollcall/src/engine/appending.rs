@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::roles::Role;
 use super::{Core, kafka, pause};
 use crate::config::Kafka;
 
@@ -45,8 +46,8 @@ impl Core {
         };
         let failing = log.failing_appends().into_iter().find(counts);
         let failing = failing.map(|failing| format!("{}: {}", failing.stream, failing.reason));
-        let why = self.appending.0.read().closed.first().cloned().or(failing);
-        match why {
+        let closed = closed_to(self.role, &self.appending.0.read().closed);
+        match closed.or(failing) {
             Some(why) => self.health.not_ready(PART, why),
             None => self.health.ready(PART),
         }
@@ -56,6 +57,12 @@ impl Core {
     pub(super) fn topic_warnings(&self) -> Vec<String> {
         self.appending.0.read().findings.clone()
     }
+}
+
+/// Why a process of that role cannot append what it has to: what it never writes keeps it from nothing.
+fn closed_to(role: Role, closed: &[(Stream, String)]) -> Option<String> {
+    let ours = closed.iter().find(|(stream, _)| role.appends_to(*stream));
+    ours.map(|(_, why)| why.clone())
 }
 
 fn counts(failing: &FailingAppends) -> bool {
@@ -122,7 +129,7 @@ async fn look(core: &Core, topics: &Arc<TopicWatch>) {
             "a topic's settings were changed, and records may be lost"
         );
     }
-    for new in now.closed.iter().filter(|new| !before.closed.contains(new)) {
+    for (_, new) in now.closed.iter().filter(|new| !before.closed.contains(new)) {
         tracing::warn!(topic = new, "appends are refused");
     }
     *core.appending.0.write() = now;
@@ -166,5 +173,26 @@ impl Attempts {
                 tracing::debug!(error = format!("{error:#}"), "events are still refused");
             }
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_a_process_never_writes_does_not_make_it_unready() {
+        let closed = |stream: Stream| [(stream, "too few copies".to_owned())];
+        for (role, streams) in [
+            (Role::Ingest, &[Stream::Events][..]),
+            (Role::Project, &[Stream::Events, Stream::Desired][..]),
+            (Role::Reconcile, &[Stream::Events, Stream::Outcomes][..]),
+            (Role::Whole, &Stream::ALL[..]),
+        ] {
+            for stream in Stream::ALL {
+                let is_closed = closed_to(role, &closed(stream)).is_some();
+                assert_eq!(is_closed, streams.contains(&stream), "{role} {stream}");
+            }
+        }
     }
 }

@@ -59,7 +59,7 @@ fn ask(config: &Config, kafka: &Kafka) -> Vec<Checked> {
     };
     let mut checks = vec![Checked::good(BROKERS, reached(kafka))];
     let known = known_log(&config.log.path);
-    let keys_alone = none_is_there(&report) && has_keys(&config.log.path).unwrap_or(false);
+    let keys_alone = report.log_id.is_none() && has_keys(&config.log.path).unwrap_or(false);
     let first_start =
         none_is_there(&report) && !keys_alone && kafka.create_topics && matches!(known, Ok(None));
     let lost = keys_alone.then(|| keys_without_log(&config.log.path, &kafka.topic_prefix));

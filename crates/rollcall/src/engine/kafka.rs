@@ -95,7 +95,7 @@ pub(super) fn topics(folder: &Path, kafka: &Kafka, make: bool) -> anyhow::Result
         tracing::warn!(unchecked, "the topics' settings");
     }
     refuse_to_begin_anew(folder, &report)?;
-    if none_is_there(&report) && has_keys(folder)? {
+    if report.log_id.is_none() && has_keys(folder)? {
         bail!(keys_without_log(folder, &options.topic_prefix));
     }
     if !report.is_good() {
@@ -141,7 +141,7 @@ pub(super) fn none_is_there(report: &TopicReport) -> bool {
 /// What is said of keys beside no log: a fresh one in its place knows nobody, and everybody would be made once more.
 pub(super) fn keys_without_log(folder: &Path, prefix: &str) -> String {
     format!(
-        "{} has keys of a log, and there is no topic {prefix}*: the topics were deleted, or these are other brokers; \
+        "{} has keys of a log, and the topics {prefix}* hold none: they were deleted, or these are other brokers; \
          restore them, or copy a kept log back (where there was none, `rollcall topics` begins a new one with these \
          keys)",
         folder.join(crate::keys::FILE).display()

@@ -11,9 +11,15 @@ use rollcall_fluent::FluentClient;
 use rollcall_ingest::{Clock as _, SystemClock};
 use rollcall_reconciler::{Lease, PartitionLease, Reconciler, ReconcilerConfig, Scope, partition_of_tenant};
 
+use tokio::sync::Semaphore;
+
 use super::sharing::Attend;
 use super::{Core, Tenant, caught_up, fluent};
 use crate::config::{Config, Tenant as TenantConfig};
+
+/// Ledgers that are read at one time, over all partitions and tenants: each has a client of its own with some MiB
+/// ahead.
+const LEDGERS_AT_ONCE: usize = 24;
 
 /// The work of `rollcall reconcile`.
 #[derive(Debug)]
@@ -27,6 +33,7 @@ pub(super) struct Reconciling {
     of: usize,
     /// One process owns everything for ever, as over the embedded log.
     alone: bool,
+    reading: Semaphore,
 }
 
 impl Reconciling {
@@ -46,6 +53,7 @@ impl Reconciling {
                 .collect::<anyhow::Result<_>>()?,
             of: core.log.partitions(Stream::Outcomes).len().max(1),
             alone: config.kafka.is_none(),
+            reading: Semaphore::new(LEDGERS_AT_ONCE),
             folder,
             core,
             membership,
@@ -110,6 +118,8 @@ impl Reconciling {
         // The owner before may have served what stands at the very end of the log: to plan from less would take a
         // leaver back. Its lease is over, so it serves nothing beyond what is there now.
         caught_up(&directory).await?;
+        // Not before: whoever waits for the end of an unreachable partition of `events` keeps nobody from reading.
+        let _reading = self.reading.acquire().await?;
         let settings = self.settings(tenant, member, partition);
         let log = Arc::clone(&self.core.log);
         let began = SystemClock.now();

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use rollcall_eventlog::Stream;
+
 /// The part of a process in an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -26,6 +28,15 @@ impl Role {
 
     pub(super) const fn reconciles(self) -> bool {
         matches!(self, Self::Whole | Self::Reconcile)
+    }
+
+    /// Whether it appends to a stream. The events of a reconciler are the catalog's.
+    pub(super) const fn appends_to(self, stream: Stream) -> bool {
+        match stream {
+            Stream::Events => true,
+            Stream::Desired => self.projects(),
+            Stream::Outcomes => self.reconciles(),
+        }
     }
 
     /// Whether it folds every partition with tenants of ours, and not only those that it owns: whoever answers an

@@ -199,7 +199,8 @@ fn unreadable_outcomes(tenant: &Tenant) -> Option<String> {
     (accounts > 0).then(|| {
         format!(
             "tenant {}: of {accounts} account(s) an outcome cannot be read (the log names its place), so it is not \
-             known what is ours there, and only leavers are served; start the version that wrote it",
+             known what is ours there, and only leavers are served whose user \
+             is ours by what can be read; start the version that wrote it",
             tenant.id
         )
     })

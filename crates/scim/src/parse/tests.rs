@@ -370,6 +370,22 @@ fn what_may_be_meant_for_active_is_never_left_out_of_a_resource() {
                        "custom": {"active": 1}, "name": {"active": false},
                        "urn:x:User": {"active": false}, "urn:x:User:active": false});
     assert_eq!(read(ResourceKind::User, &other).notes.len(), 6);
+    let no_leaver = json!({"userName": "ida", "profile": {"active": true, "seen": false}, "User.active": "True",
+                           "attributes": {"active": null}, "Active Directory id": "7f0c", "/active": [{"value": 1}]});
+    assert_eq!(read(ResourceKind::User, &no_leaver).notes.len(), 5);
+    for said in [
+        json!("False"),
+        json!([{"value": false}]),
+        json!({"value": " FALSE "}),
+    ] {
+        for body in [
+            json!({"userName": "ida", "User.active": said}),
+            json!({"userName": "ida", "profile": {"active": said}}),
+        ] {
+            let refused = refused(ResourceKind::User, Dialect::Tolerant, &body);
+            assert_eq!(refused, Some(ScimType::InvalidPath), "{body}");
+        }
+    }
     let group = json!({"displayName": "Store", "User.active": false});
     assert_eq!(read(ResourceKind::Group, &group).notes.len(), 1);
 }

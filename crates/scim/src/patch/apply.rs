@@ -1,57 +1,59 @@
 //! The engine: carries out operations that are in form.
 
-use super::{OnMissing, PatchKind, PatchOperation};
-use crate::coerce::{is_blank, is_primary, one_primary};
+use super::{OnMissing, PatchKind, PatchOperation, labels};
+use crate::coerce::{is_primary, one_primary};
 use crate::error::ScimError;
 use crate::filter::{CompareOp, Filter, Literal};
 use crate::json::{truth, weight};
 use crate::limits::{ELEMENTS_MAX, PATCH_BYTES_LOOKED_AT_MAX};
+use crate::note::{Note, Notes};
 use crate::parse::check_required;
 use crate::resource::Resource;
-use crate::schema::{Attribute, AttributeType, Schema};
+use crate::schema::{Attribute, AttributeType};
+use crate::tolerance::Tolerated;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
+
+/// What came of a resource.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// The resource after all operations.
+    pub resource: Resource,
+    /// What was left out, as it had nothing to be written to.
+    pub notes: Vec<Note>,
+    /// Which deviations from the RFCs that was.
+    pub tolerated: Tolerated,
+}
+
+/// Carries out all operations in order, or none of them; gives the resource alone.
+///
+/// # Errors
+/// As [`apply_noting`].
+pub fn apply(resource: &Resource, operations: &[PatchOperation]) -> Result<Resource, ScimError> {
+    apply_noting(resource, operations).map(|applied| applied.resource)
+}
 
 /// Carries out all operations in order, or none of them.
 ///
 /// # Errors
 /// `noTarget` when a value filter selects nothing and the operation asks for that to be refused, or nothing
-/// can be created from it, as when a role would be without a value; `invalidValue` when a list grows above
-/// [`ELEMENTS_MAX`] or a required attribute ends without value; 413 when the operations look at more than
-/// [`PATCH_BYTES_LOOKED_AT_MAX`].
-pub fn apply(resource: &Resource, operations: &[PatchOperation]) -> Result<Resource, ScimError> {
+/// can be created from it, as when the operations only label roles and one would be without a value;
+/// `invalidValue` when a list grows above [`ELEMENTS_MAX`] or a required attribute ends without value; 413
+/// when the operations look at more than [`PATCH_BYTES_LOOKED_AT_MAX`].
+pub fn apply_noting(resource: &Resource, operations: &[PatchOperation]) -> Result<Applied, ScimError> {
     let mut changed = resource.clone();
     let mut budget = Budget(PATCH_BYTES_LOOKED_AT_MAX);
     for operation in operations {
         one(changed.attributes_mut(), operation, &mut budget)?;
     }
     check_required(&changed)?;
-    check_roles(&changed)?;
-    Ok(changed)
-}
-
-/// Every role has a value in the end; parts of it may be written before it is. One without would be none, and lost.
-fn check_roles(resource: &Resource) -> Result<(), ScimError> {
-    let (kind, attributes) = (resource.kind(), resource.attributes());
-    let inside = |schema: &&'static Schema| (attributes.get(schema.id).and_then(Value::as_object), *schema);
-    let extensions = kind.extensions().iter().map(inside);
-    for (container, schema) in extensions.chain([(Some(attributes), kind.schema())]) {
-        for attribute in schema.attributes.iter().filter(|attribute| attribute.holds_roles) {
-            let roles = container.and_then(|container| container.get(attribute.name));
-            let is_none = |role: &Value| is_blank(role.get("value"));
-            if roles
-                .and_then(Value::as_array)
-                .is_some_and(|list| list.iter().any(is_none))
-            {
-                let detail = format!(
-                    "there is no such role in {}, and none without a value",
-                    attribute.name
-                );
-                return Err(ScimError::no_target(detail));
-            }
-        }
-    }
-    Ok(())
+    let mut notes = Notes::default();
+    labels::settle(&mut changed, operations, &mut notes)?;
+    Ok(Applied {
+        resource: changed,
+        notes: notes.list,
+        tolerated: notes.tolerated,
+    })
 }
 
 /// What the operations of one request may still look at.

@@ -7,13 +7,14 @@
 
 mod apply;
 mod given;
+mod labels;
 mod members;
 mod normalise;
 mod path;
 #[cfg(test)]
 mod tests;
 
-pub use apply::apply;
+pub use apply::{Applied, apply, apply_noting};
 pub use members::{MemberOperation, MemberTarget, MembersChange, NetMembers};
 pub use normalise::{parse_patch, read_patch};
 pub use path::PatchPath;

@@ -191,6 +191,11 @@ quirks! {
         becomes "one role"
         from "Entra (repeated `Add`)"
         Nothing, Same;
+    RolePart "role-part"
+        arrives "a part (`roles[…].display`) of no role that is there in the end, in a PATCH that does more"
+        becomes "nothing: it is left out, and the rest of the PATCH is done; alone it is 400 `noTarget`"
+        from "Entra (a role that is taken away, or is not primary)"
+        Noted, Refuses(NoTarget);
 
     // PATCH.
     OperationCase "operation-case"

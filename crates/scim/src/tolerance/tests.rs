@@ -17,7 +17,7 @@ use crate::filter::Filter;
 use crate::list::{ListQuery, SEARCH_REQUEST_SCHEMA};
 use crate::members::MemberRef;
 use crate::parse::read_resource;
-use crate::patch::{NetMembers, PATCH_OP_SCHEMA, apply, read_patch};
+use crate::patch::{NetMembers, PATCH_OP_SCHEMA, apply_noting, read_patch};
 use crate::resource::Resource;
 use crate::schema::{ENTERPRISE_URN, GROUP_ROLES_URN, GROUP_URN, ResourceKind, USER_URN};
 use crate::select::Selection;
@@ -93,11 +93,13 @@ fn read(dialect: Dialect, sent: &Sent) -> Result<Read, ScimError> {
         }
         Sent::PatchBody(kind, body) => {
             let patch = read_patch(*kind, dialect, body)?;
-            let after = apply(&start(*kind), &patch.operations)?;
+            let after = apply_noting(&start(*kind), &patch.operations)?;
+            let mut tolerated = patch.tolerated;
+            tolerated.join(after.tolerated);
             Ok(Read {
-                noted: !patch.notes.is_empty(),
-                tolerated: patch.tolerated,
-                outcome: Outcome::Patched(after.into_attributes(), patch.members.net()),
+                noted: !patch.notes.is_empty() || !after.notes.is_empty(),
+                tolerated,
+                outcome: Outcome::Patched(after.resource.into_attributes(), patch.members.net()),
             })
         }
         Sent::Filter(text) => {
@@ -447,6 +449,11 @@ rows! {
         patch(json!([{"op": "add", "path": "roles", "value": [{"value": ROLE}]},
                        {"op": "add", "path": "roles", "value": [{"value": ROLE}]}]))
             => patch(json!([{"op": "add", "path": "roles", "value": [{"value": ROLE}]}]));
+    }
+    a_label_of_no_role_is_left_out RolePart {
+        patch(json!([{"op": "remove", "path": "roles[primary eq true]"},
+                       {"op": "replace", "path": "roles[primary eq true].display", "value": "Boss"}]))
+            => patch(json!([{"op": "remove", "path": "roles[primary eq true]"}]));
     }
 
     an_operation_may_be_in_capitals OperationCase {

@@ -117,11 +117,11 @@ async fn a_hole_that_was_accepted_is_passed_over_at_the_end_of_a_partition_too()
     let accepting = tokio::task::spawn_blocking(move || KafkaLog::open(&accepting).unwrap())
         .await
         .unwrap();
-    let end = accepting.end(stream, Partition(0)).await.unwrap();
-    assert_eq!(end, Position::new(3), "the last record");
     let (values, ended) = all(&accepting, stream).await;
     ended.unwrap();
     assert_eq!(values, ["before", "theirs"]);
+    let end = accepting.end(stream, Partition(0)).await.unwrap();
+    assert_eq!(end, Position::new(3), "the last record");
     log.append(stream, vec![Record::new(key, "after")]).await.unwrap();
     until_end(&accepting, stream, 5).await;
     let (values, ended) = all(&accepting, stream).await;
@@ -142,4 +142,28 @@ async fn a_hole_that_was_accepted_is_passed_over_at_the_end_of_a_partition_too()
     tokio::task::spawn_blocking(move || drop((log, accepting)))
         .await
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_stands_in_an_accepted_hole_is_given_out() {
+    let options = KafkaOptions {
+        accepted_holes: vec!["outcomes/0/0-9".parse().unwrap()],
+        ..options()
+    };
+    let log = tokio::task::spawn_blocking(move || fresh(&options))
+        .await
+        .unwrap();
+    let stream = Stream::Outcomes;
+    let key = key_of_first(&log, stream);
+    for value in ["one", "two", "three"] {
+        log.append(stream, vec![Record::new(key.clone(), value)])
+            .await
+            .unwrap();
+    }
+    let (values, ended) = all(&log, stream).await;
+    ended.unwrap();
+    assert_eq!(values, ["one", "two", "three"]);
+    let end = log.end(stream, Partition(0)).await.unwrap();
+    assert_eq!(end, Position::new(4));
+    tokio::task::spawn_blocking(move || drop(log)).await.unwrap();
 }

@@ -143,7 +143,14 @@ fn what_is_changed_while_a_log_is_open_is_found_at_the_next_look() {
         assert!(begun.elapsed().as_secs() < 60, "it is not found");
     };
     let outcomes = options.topic(Stream::Outcomes);
-    let (closed, findings) = (now.closed.join("\n"), now.findings.join("\n"));
+    let (closed, findings) = (
+        now.closed
+            .iter()
+            .map(|(_, why)| why.as_str())
+            .collect::<Vec<_>>()
+            .join("\n"),
+        now.findings.join("\n"),
+    );
     assert!(
         now.closed.len() == 1 && closed.contains(&outcomes) && closed.contains("below 2"),
         "{closed}"

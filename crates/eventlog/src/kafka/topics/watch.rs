@@ -32,8 +32,8 @@ impl fmt::Debug for TopicWatch {
 /// What was found at one look; nothing when all is in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TopicsNow {
-    /// Topics that take no append now, and why.
-    pub closed: Vec<String>,
+    /// Streams whose topic takes no append now, and why. Not known where settings may not be read.
+    pub closed: Vec<(Stream, String)>,
     /// Settings of topics that are not what they must be, each with what changes it.
     pub findings: Vec<String>,
 }
@@ -68,20 +68,22 @@ impl TopicWatch {
             };
             let admin = self.admin.as_ref();
             let settings = admin.map(|admin| admin.settings(&topic)).transpose()?.flatten();
-            let mut wanted = u32::from(self.plan.min_insync);
-            if let Some(settings) = settings {
-                let told = settings.get(MIN_INSYNC).and_then(|value| value.parse().ok());
-                wanted = told.unwrap_or(wanted);
-                let mut state = TopicState::of(stream, topic.clone());
-                setting_findings(&mut state, &self.plan, &settings);
-                let found = state.findings.iter().map(|finding| format!("{topic}: {finding}"));
-                now.findings.extend(found);
-            }
-            if shape.in_step < wanted {
-                now.closed.push(format!(
+            let Some(settings) = settings else {
+                continue;
+            };
+            let mut state = TopicState::of(stream, topic.clone());
+            setting_findings(&mut state, &self.plan, &settings);
+            let found = state.findings.iter().map(|finding| format!("{topic}: {finding}"));
+            now.findings.extend(found);
+            let told = settings
+                .get(MIN_INSYNC)
+                .and_then(|value| value.parse::<u32>().ok());
+            if let Some(wanted) = told.filter(|wanted| shape.in_step < *wanted) {
+                let why = format!(
                     "{topic}: a partition has {} copies in step, and nothing is appended below {wanted}",
                     shape.in_step
-                ));
+                );
+                now.closed.push((stream, why));
             }
         }
         Ok(now)

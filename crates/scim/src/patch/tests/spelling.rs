@@ -91,6 +91,23 @@ fn what_may_be_meant_for_active_is_never_left_out() {
         let refused = refused(Dialect::Tolerant, ResourceKind::User, &operations);
         assert_eq!(refused, ScimType::InvalidPath, "{value}");
     }
+    let removed = body(&json!([{"op": "remove", "path": "User.active"}]));
+    assert_eq!(
+        refused(Dialect::Tolerant, ResourceKind::User, &removed),
+        ScimType::InvalidPath
+    );
+    for no_leaver in [
+        json!({"op": "replace", "path": "User.active", "value": true}),
+        json!({"op": "add", "path": "active.id", "value": "7f0c"}),
+        json!({"op": "replace", "value": {"profile": {"active": "True"}}}),
+        json!({"op": "replace", "value": {"Active Directory id": 7}}),
+    ] {
+        let patch = read(ResourceKind::User, &json!([no_leaver]));
+        assert!(
+            patch.operations.is_empty() && patch.notes.len() == 1,
+            "{no_leaver}"
+        );
+    }
     let group = json!([{"op": "replace", "path": "group.active", "value": false}]);
     assert_eq!(read(ResourceKind::Group, &group).notes.len(), 1);
     for path in [
@@ -207,6 +224,39 @@ fn no_role_is_made_without_a_value() {
         patched(&ida(), &both)["roles"],
         json!([{"value": "A_a_a", "display": "Boss"}])
     );
+}
+
+/// Entra maps each part of its one role by itself, and sends them together with what else has changed.
+#[test]
+fn a_label_of_no_role_holds_up_nothing_else() {
+    let path = |part: &str| format!("roles[primary eq \"True\"].{part}");
+    let write = |part: &str, value: &str| json!({"op": "replace", "path": path(part), "value": value});
+    let title = json!({"op": "replace", "path": "title", "value": "Boss"});
+    let primary = ida().with(
+        "roles",
+        json!([{"value": ROLE, "primary": true, "display": "Agent"}]),
+    );
+    for gone in [
+        json!([write("value", ""), write("display", "")]),
+        json!([write("value", ""), write("display", ""), write("type", "")]),
+        json!([
+            write("value", ""),
+            write("type", "WindowsAzureActiveDirectoryRole")
+        ]),
+    ] {
+        let patch = read(ResourceKind::User, &gone);
+        let once = apply_noting(&primary, &patch.operations).unwrap();
+        assert_eq!(once.resource.attributes().get("roles"), None, "{gone}");
+        assert_eq!(once.notes[0].kind, NoteKind::NoSuchRole);
+        // Sent again after a time-out it is no fault either.
+        assert_eq!(apply(&once.resource, &patch.operations).unwrap(), once.resource);
+    }
+    let other = ida().with("roles", json!([{"value": ROLE, "primary": false}]));
+    for start in [ida(), other] {
+        let after = patched(&start, &json!([write("display", "Boss"), title]));
+        assert_eq!(at(&after, "/title"), "Boss");
+        assert_eq!(after.get("roles"), start.attributes().get("roles"));
+    }
 }
 
 /// A blank role would be no role when it is read again; blank for all of them would take everything away.
